@@ -1,0 +1,38 @@
+# `make test` installs what is missing, when it may, and runs everything.
+MODULES  := . cmd/build
+BIN      := $(CURDIR)/.bin
+BINARY   ?=
+FUZZTIME ?= 1m
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+
+.DEFAULT_GOAL := build
+.PHONY: build test lint fuzz tools
+
+# The binary that is shipped: ./caddy, built by xcaddy from xcaddy.json.
+build:
+	go -C cmd/build run . -config ../../xcaddy.json -output ../../caddy -version "$(VERSION)"
+
+# BINARY=./caddy lets the integration tests run against that binary; without
+# it they build their own, with the race detector. The go command comes last,
+# so that the last lines tell which tests ran.
+test: lint
+	go -C cmd/build test -race -count=1 -timeout 2m ./...
+	SCOPEGATE_BINARY="$(if $(BINARY),$(abspath $(BINARY)))" go test -race -count=1 -timeout 9m ./...
+
+# Vet and staticcheck need the compiled dependencies. With -race they are those
+# of the tests, and Caddy's tree of modules is compiled once, not twice.
+lint: tools
+	@files="$$($(BIN)/gofumpt -l .)"; test -z "$$files" || { echo "not formatted, run .bin/gofumpt -w: $$files"; exit 1; }
+	@for module in $(MODULES); do ( cd $$module && export GOFLAGS="$$(go env GOFLAGS) -race" && \
+		echo "go vet, staticcheck: $$module" && go vet ./... && $(BIN)/staticcheck ./... ) || exit 1; done
+
+# Every fuzz target of every package, one after the other, for FUZZTIME each.
+fuzz:
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "$$package $$target" && go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; done
+
+tools:
+	@tools/need.sh bash git gcc curl openssl
+	go -C tools build -o $(BIN)/ tool

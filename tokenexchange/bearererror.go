@@ -1,0 +1,110 @@
+package tokenexchange
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// refusal is what a caller of a guarded API learns of a reason.
+type refusal struct {
+	status int
+	code   string // RFC 6750 section 3.1 where it has one
+	help   string
+}
+
+var (
+	invalidToken = func(help string) refusal { return refusal{http.StatusUnauthorized, "invalid_token", help} }
+	insufficient = func(help string) refusal { return refusal{http.StatusForbidden, "insufficient_scope", help} }
+	denied       = func(help string) refusal { return refusal{http.StatusForbidden, "access_denied", help} }
+	badRequest   = func(help string) refusal { return refusal{http.StatusBadRequest, "invalid_request", help} }
+	away         = func(help string) refusal {
+		return refusal{http.StatusServiceUnavailable, "temporarily_unavailable", help}
+	}
+)
+
+// refusals has a row for each reason of package scopes but "allowed"; a test
+// holds the two together, and docs/errors.md with them.
+var refusals = map[scopes.Reason]refusal{
+	scopes.ReasonNoToken:             {http.StatusUnauthorized, "no_token", "send an access token: Authorization: Bearer <token>"},
+	scopes.ReasonTokenMalformed:      invalidToken("the token is not one of this issuer's"),
+	scopes.ReasonTokenExpired:        invalidToken("the token has expired: get a new one"),
+	scopes.ReasonTokenNotYetValid:    invalidToken("the token is not valid yet: check the clocks"),
+	scopes.ReasonTokenIssuer:         invalidToken("the token is from an issuer that is not trusted here"),
+	scopes.ReasonTokenAudience:       invalidToken("the token was not made for this API"),
+	scopes.ReasonTokenType:           invalidToken("this is no access token"),
+	scopes.ReasonTokenSignature:      invalidToken("the signature of the token does not hold"),
+	scopes.ReasonTokenBinding:        invalidToken("tokens that are bound to a key are not accepted"),
+	scopes.ReasonTokenRevoked:        invalidToken("the token was revoked: get a new one"),
+	scopes.ReasonChainTooLong:        invalidToken("the token went through more than 4 clients"),
+	scopes.ReasonTokenAmbiguous:      badRequest("send exactly one token, and not in the query"),
+	scopes.ReasonTokenLeak:           badRequest("the token is in the request a second time: send it in one place"),
+	scopes.ReasonPathAmbiguous:       badRequest("the path can be read in more than one way: no encoded slashes, dot segments, double slashes, backslashes or ;"),
+	scopes.ReasonNoRule:              denied("no rule of this API names this path"),
+	scopes.ReasonMethodNotAllowed:    denied("no rule of this API names this method for this path"),
+	scopes.ReasonNoResourceScope:     insufficient("the token holds no allowed_resource_scope: ask for the permissions in required"),
+	scopes.ReasonNoMapping:           insufficient("nothing in the token is mapped to a permission of this API"),
+	scopes.ReasonServiceMissing:      insufficient("the token holds nothing for this service: ask for the permissions in required"),
+	scopes.ReasonPermissionMissing:   insufficient("the token does not hold this permission: ask for what is in required"),
+	scopes.ReasonResourceMissing:     insufficient("the token holds the permission, but not for this resource: ask for what is in required"),
+	scopes.ReasonVariableRejected:    denied("a value in the path is no resource name"),
+	scopes.ReasonExchangeRefused:     denied("the client that this token was issued to does not allow this API; the server's log names the line to add"),
+	scopes.ReasonExchangeUnavailable: away("the token for the API could not be made: try again"),
+	scopes.ReasonKeysUnavailable:     away("the issuer's keys cannot be read: try again"),
+	scopes.ReasonRevocationsStale:    away("the list of revoked tokens is too old: try again"),
+	scopes.ReasonNotReady:            away("the guard is starting: try again"),
+	scopes.ReasonGuardCredentials:    {http.StatusBadGateway, "server_error", "the guard's own credentials were refused; the server's log has more"},
+}
+
+// refusalBody is what a refused request is told. What is missing is told to the
+// holder of a valid token only.
+type refusalBody struct {
+	Error      string        `json:"error"`
+	Reason     string        `json:"reason"`
+	DecisionID string        `json:"decision_id"`
+	Required   []scopes.Need `json:"required,omitempty"`
+	Help       string        `json:"help"`
+}
+
+// WriteRefusal answers a refused request. It is the one place that does.
+func (v *Verdict) WriteRefusal(w http.ResponseWriter) {
+	reason := v.Reason
+	row, known := refusals[reason]
+	if !known {
+		reason = scopes.ReasonNotReady
+		row = refusals[reason]
+	}
+	h := w.Header()
+	switch row.status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
+		h.Set("WWW-Authenticate", challenge(row, v.missing))
+	case http.StatusServiceUnavailable:
+		h.Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	if v.DecisionID != "" {
+		h.Set(decisionHeader, v.DecisionID)
+	}
+	writeJSON(w, row.status, refusalBody{
+		Error: row.code, Reason: reason.String(), DecisionID: v.DecisionID,
+		Required: v.missing, Help: row.help + "; see " + errorPage + reason.String(),
+	})
+}
+
+// challenge is RFC 6750 section 3: bare where no token was sent.
+func challenge(row refusal, missing []scopes.Need) string {
+	switch row.code {
+	case "no_token", "access_denied":
+		return "Bearer"
+	}
+	text := `Bearer error="` + row.code + `"`
+	var wanted []string
+	for _, n := range missing {
+		wanted = append(wanted, n.Service+"/"+n.Permission)
+	}
+	if len(wanted) > 0 {
+		text += `, scope="` + strings.Join(wanted, " ") + `"`
+	}
+	return text
+}

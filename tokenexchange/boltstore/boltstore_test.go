@@ -1,0 +1,281 @@
+package boltstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+	"github.com/scopegate/scopegate/tokenexchange/storetest"
+)
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, storetest.Harness{
+		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
+			return openTest(t, filepath.Join(t.TempDir(), "state.db"), now)
+		},
+		// Answers come after the commit, so a copy of the open file is what a
+		// crash would leave.
+		Reopen: func(t *testing.T, crashed tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func()) {
+			left, err := os.ReadFile(crashed.(*Store).Path())
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "crashed.db")
+			if err := os.WriteFile(path, left, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			return openTest(t, path, now)
+		},
+		Break: func(t *testing.T, s tokenexchange.Store) {
+			if err := s.(*Store).Close(); err != nil {
+				t.Fatal(err)
+			}
+		},
+	})
+}
+
+func openTest(t testing.TB, path string, now func() time.Time) (*Store, func()) {
+	t.Helper()
+	s, err := Open(path, Options{Now: now})
+	if err != nil {
+		t.Fatalf("Open: got %v, want no error", err)
+	}
+	return s, func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("Close: got %v, want no error", err)
+		}
+	}
+}
+
+// later is an expiry that no test reaches.
+func later() time.Time { return time.Now().Add(time.Hour) }
+
+func TestOpenMakesPrivateFiles(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "b")
+	path := filepath.Join(dir, "state.db")
+	_, end := openTest(t, path, nil)
+	defer end()
+	for name, want := range map[string]os.FileMode{path: 0o600, dir: 0o700 | os.ModeDir, filepath.Dir(dir): 0o700 | os.ModeDir} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode(); got != want {
+			t.Errorf("mode of %s: got %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestOpenHeldFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	_, end := openTest(t, path, nil)
+	defer end()
+	start := time.Now()
+	s, err := Open(path, Options{})
+	if err == nil {
+		_ = s.Close()
+		t.Fatal("Open of a held file: got a store, want an error")
+	}
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("Open of a held file: took %s, want at most 2 s", took)
+	}
+	for _, want := range []string{path, "another process holds the file"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("Open of a held file: got %q, want it to say %q", err, want)
+		}
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "text")
+	if err := os.WriteFile(file, []byte(strings.Repeat("not a bolt file\n", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, path := range map[string]string{
+		"no bolt file":      file,
+		"a directory":       dir,
+		"under a file":      filepath.Join(file, "state.db"),
+		"under /proc/self":  "/proc/self/none/state.db",
+		"a device":          "/dev/full",
+		"path with a zero":  dir + "/a\x00b",
+		"an empty path":     "",
+		"no such directory": "/dev/null/x/state.db",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, err := Open(path, Options{})
+			if err == nil {
+				_ = s.Close()
+				t.Fatalf("Open(%q): got a store, want an error", path)
+			}
+			if !strings.Contains(err.Error(), path) {
+				t.Errorf("Open(%q): got %q, want it to name the path", path, err)
+			}
+		})
+	}
+}
+
+func TestCloseDrains(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.db")
+	s, _ := openTest(t, path, nil)
+	const writers = 64
+	var won [writers]bool
+	var begun, ended sync.WaitGroup
+	begun.Add(writers)
+	for i := range writers {
+		ended.Go(func() {
+			begun.Done()
+			ok, err := s.Add(t.Context(), fmt.Sprint("k", i), []byte("v"), later())
+			if err != nil && !errors.Is(err, tokenexchange.ErrClosed) {
+				t.Errorf("Add while closing: got %v, want true or ErrClosed", err)
+			}
+			won[i] = ok
+		})
+	}
+	begun.Wait()
+	for range 2 {
+		ended.Go(func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: got %v, want no error", err)
+			}
+		})
+	}
+	ended.Wait()
+	if err := s.Close(); err != nil {
+		t.Errorf("another Close: got %v, want no error", err)
+	}
+	if _, err := s.Get(t.Context(), "k0"); !errors.Is(err, tokenexchange.ErrClosed) {
+		t.Errorf("Get after Close: got %v, want ErrClosed", err)
+	}
+	if _, err := s.Add(t.Context(), "k", []byte("v"), later()); !errors.Is(err, tokenexchange.ErrClosed) {
+		t.Errorf("Add after Close: got %v, want ErrClosed", err)
+	}
+	s, end := openTest(t, path, nil)
+	defer end()
+	for i, ok := range won {
+		_, err := s.Get(t.Context(), fmt.Sprint("k", i))
+		if absent := errors.Is(err, tokenexchange.ErrNotFound); absent == ok {
+			t.Errorf("k%d after reopening: got %v, and its Add answered %v", i, err, ok)
+		}
+	}
+}
+
+// TestContextOfAStuckWrite holds the file's write lock, so that the writer
+// cannot go on: callers leave by their context, and what they left is not done.
+func TestContextOfAStuckWrite(t *testing.T) {
+	s, end := openTest(t, filepath.Join(t.TempDir(), "state.db"), nil)
+	defer end()
+	stuck, err := s.db.Begin(true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var left sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for i := range 3 * maxBatch { // More than the queue takes.
+		left.Go(func() {
+			if _, err := s.Add(ctx, fmt.Sprint("left", i), []byte("v"), later()); !errors.Is(err, context.Canceled) {
+				t.Errorf("Add: got %v, want context.Canceled", err)
+			}
+		})
+	}
+	cancel()
+	left.Wait()
+	if err := stuck.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := s.Add(t.Context(), "stays", []byte("v"), later()); !ok || err != nil {
+		t.Fatalf("Add: got %v, %v; want true", ok, err)
+	}
+	if got := count(t, s, bucketValues); got != 1 {
+		t.Errorf("values: got %d, want 1", got)
+	}
+}
+
+func TestFullFile(t *testing.T) {
+	s, err := open(filepath.Join(t.TempDir(), "state.db"), Options{}, bolt.Options{MaxSize: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	small, big := []byte("v"), make([]byte, 4<<20)
+	if ok, err := s.Add(t.Context(), "small", small, later()); !ok || err != nil {
+		t.Fatalf("Add: got %v, %v; want true", ok, err)
+	}
+	ok, err := s.Add(t.Context(), "big", big, later())
+	if ok || !errors.Is(err, bolterrors.ErrMaxSizeReached) || !strings.Contains(err.Error(), s.Path()) {
+		t.Errorf("Add to a full file: got %v, %v; want bolt's error and the path", ok, err)
+	}
+	if _, err := s.Get(t.Context(), "big"); !errors.Is(err, tokenexchange.ErrNotFound) {
+		t.Errorf("Get: got %v, want ErrNotFound", err)
+	}
+	if ok, err := s.Add(t.Context(), "after", small, later()); !ok || err != nil {
+		t.Errorf("Add after a failed one: got %v, %v; want true", ok, err)
+	}
+}
+
+// TestDamagedFile overwrites the pages of a file: bbolt panics on some of them,
+// and the process must not.
+func TestDamagedFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "good.db")
+	s, end := openTest(t, path, nil)
+	for i := range 200 {
+		if ok, err := s.Add(t.Context(), fmt.Sprint("k", i), make([]byte, 500), later()); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	end()
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	page := os.Getpagesize()
+	faults := 0
+	for p := 2; p*page < len(good); p++ {
+		bad := append([]byte(nil), good...)
+		for i := p * page; i < (p+1)*page && i < len(bad); i++ {
+			bad[i] = byte(i * 7)
+		}
+		path := filepath.Join(dir, fmt.Sprint(p))
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s, err := Open(path, Options{})
+		if err != nil {
+			faults++
+			continue
+		}
+		for i := range 200 {
+			_, _ = s.Get(t.Context(), fmt.Sprint("k", i))
+		}
+		if _, err := s.Add(t.Context(), "new", []byte("v"), later()); err != nil {
+			faults++
+		}
+		_ = s.Close()
+	}
+	if faults == 0 {
+		t.Error("no damage was noticed")
+	}
+}
+
+func count(t *testing.T, s *Store, bucket []byte) (n int) {
+	t.Helper()
+	err := s.db.View(func(tx *bolt.Tx) error {
+		n = tx.Bucket(bucket).Stats().KeyN
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

@@ -1,0 +1,109 @@
+package tokenexchange
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// client is a configured client, checked and resolved.
+type client struct {
+	mint.Client
+	public          bool
+	secrets         [2]Secret
+	grants          []string
+	org             string
+	allowedOrgs     []string
+	targets         []string
+	allow           []allowance
+	refreshValidity time.Duration
+	consented       []string // services that a permit or own line names
+}
+
+// allowance is one allow line.
+type allowance struct {
+	grant  string
+	by, to []string
+}
+
+// allows reports whether tokens of this client may be used in the grant by the
+// caller for the audience.
+func (c *client) allows(grant, caller, audience string) bool {
+	return slices.ContainsFunc(c.allow, func(a allowance) bool {
+		return a.grant == grant && slices.Contains(a.by, caller) && slices.Contains(a.to, audience)
+	})
+}
+
+// consents reports whether the client's lines name the service: its consent
+// that this service's guard exchanges its tokens into the upstream audience.
+func (c *client) consents(service string) bool {
+	return slices.Contains(c.consented, service)
+}
+
+// nobody is compared with where there is no client, so that an unknown client
+// takes as long as a wrong secret.
+var nobody = client{}
+
+// authenticate finds and authenticates the client (RFC 6749 section 2.3):
+// Basic, the body, or nothing for a public client.
+func (s *Server) authenticate(r *http.Request, p parameters) (*client, error) {
+	id, secrets := p["client_id"], []string{p["client_secret"], p["client_secret"]}
+	if headers := r.Header.Values("Authorization"); len(headers) > 0 {
+		user, pass, ok := r.BasicAuth()
+		if !ok || len(headers) > 1 {
+			return nil, refused("client_authentication", "")
+		}
+		// RFC 6749 has both parts form-encoded; many clients send them raw.
+		decodedID, err1 := url.QueryUnescape(user)
+		decoded, err2 := url.QueryUnescape(pass)
+		if err1 != nil {
+			return nil, refused("client_authentication", "")
+		}
+		if err2 != nil {
+			decoded = pass
+		}
+		if id != "" && id != decodedID || secrets[0] != "" && secrets[0] != pass && secrets[0] != decoded {
+			return nil, refused("client_ambiguous", "")
+		}
+		id, secrets = decodedID, []string{decoded, pass}
+	}
+	c, found := s.realm.clients[id]
+	if !found {
+		c = &nobody
+	}
+	good := false
+	for _, presented := range secrets {
+		for _, secret := range c.secrets {
+			good = secret.matches(presented) || good
+		}
+	}
+	if found && c.public {
+		good = secrets[0] == "" && secrets[1] == ""
+	}
+	if !found || !good {
+		return nil, refused("client_authentication", "")
+	}
+	return c, nil
+}
+
+// guardClient is the built-in client of a service's guard: unknown at the token
+// endpoint, one target, and the service's permissions as its ceiling.
+func guardClient(service *service, alg string) (*mint.Client, error) {
+	var entries []scopes.Entry
+	all, err := scopes.ParsePattern("**")
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range service.permissions {
+		entries = append(entries, scopes.Entry{Service: service.ID, Permission: p, Resource: all})
+	}
+	set, err := scopes.NewSet(entries...)
+	return &mint.Client{
+		ID: "guard:" + service.ID, Permit: set, Ceilings: true,
+		AccessValidity: defaultAccessValidity, AccessAlg: alg,
+	}, err
+}

@@ -1,0 +1,141 @@
+package tokenexchange
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+
+	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// Reason is the code of one refusal of the token endpoint. docs/errors.md has
+// the cause and the fix of each.
+type Reason string
+
+// Refused is the error of every refused token request. What is in it may be
+// shown to the caller: parameter names are ours, never what was sent.
+type Refused struct {
+	Reason Reason
+	Param  string          // a parameter's right name, or a grant
+	Excess []scopes.Excess // what was asked for beyond what is held
+	cause  error           // for the log only
+}
+
+func (e *Refused) Error() string {
+	text := string(e.Reason)
+	if e.Param != "" {
+		text += " (" + e.Param + ")"
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
+func (e *Refused) Unwrap() error { return e.cause }
+
+func refused(r Reason, param string) error { return &Refused{Reason: r, Param: param} }
+
+func refusedBecause(r Reason, cause error) error { return &Refused{Reason: r, cause: cause} }
+
+// answer is what the outside learns of a reason.
+type answer struct {
+	code   string // RFC 6749 section 5.2, RFC 8693 section 2.2.2
+	status int
+	text   string // what was wrong and what was expected
+}
+
+// asRefused finds the reason of any error. What has none is a fault of ours:
+// server_error, and the cause goes to the log alone.
+func asRefused(err error) *Refused {
+	var r *Refused
+	if errors.As(err, &r) {
+		return r
+	}
+	var m *mint.Refusal
+	if errors.As(err, &m) {
+		return &Refused{Reason: Reason(m.Reason), Excess: m.Excess, cause: err}
+	}
+	if errors.Is(err, ErrStoreUnavailable) {
+		return &Refused{Reason: "store_unavailable", cause: err}
+	}
+	return &Refused{Reason: "server_error", cause: err}
+}
+
+const errorPage = "https://github.com/scopegate/scopegate/blob/main/docs/errors.md#"
+
+// maxExcess is how many entries of an excess are shown.
+const maxExcess = 10
+
+// errorBody satisfies OAuth clients (the first three) and CSP clients (the rest).
+type errorBody struct {
+	Error        string          `json:"error"`
+	Description  string          `json:"error_description"`
+	URI          string          `json:"error_uri"`
+	StatusCode   int             `json:"statusCode"`
+	ModuleCode   string          `json:"moduleCode"`
+	Metadata     any             `json:"metadata"`
+	Message      string          `json:"message"`
+	CSPErrorCode string          `json:"cspErrorCode"`
+	RequestID    string          `json:"requestId"`
+	TraceID      string          `json:"traceId,omitempty"`
+	Excess       []scopes.Excess `json:"excess,omitempty"`
+}
+
+// writeError is the one place that answers a refused token request.
+func writeError(w http.ResponseWriter, r *http.Request, e *Refused, decisionID string) {
+	a, known := answers[e.Reason]
+	if !known {
+		a = answers["server_error"]
+	}
+	text := a.text
+	if e.Param != "" {
+		text += " (" + e.Param + ")"
+	}
+	body := errorBody{
+		Error: a.code, Description: text, URI: errorPage + string(e.Reason), StatusCode: a.status,
+		ModuleCode: "scopegate", Message: a.code + ": " + text, CSPErrorCode: string(e.Reason),
+		RequestID: decisionID, TraceID: traceID(r.Header.Get("Traceparent")),
+		Excess: e.Excess[:min(len(e.Excess), maxExcess)],
+	}
+	switch a.status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", `Basic realm="scopegate", charset="UTF-8"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+	}
+	w.Header().Set(decisionHeader, decisionID)
+	writeJSON(w, a.status, body)
+}
+
+// retryAfter is the number of seconds after which a client may try again.
+const retryAfter = 1
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(body) // The client is gone if this fails; there is nobody to tell.
+}
+
+// traceID returns the trace id of a traceparent header (W3C Trace Context
+// section 3.2.2), "" if there is none or it is not well-formed.
+func traceID(parent string) string {
+	if len(parent) < 55 || parent[2] != '-' || parent[35] != '-' {
+		return ""
+	}
+	id := parent[3:35]
+	for _, c := range id {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return ""
+		}
+	}
+	return id
+}

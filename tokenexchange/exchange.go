@@ -1,0 +1,112 @@
+package tokenexchange
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// exchangedKey names one exchange of the proxy path, completely: the presented
+// token as bytes; who exchanges it, how, for where, under which ceilings,
+// lifetimes and keys (the guard's digest); and the set that comes out. The
+// zero set stands for the derivation itself, before a signature is needed.
+type exchangedKey struct{ token, guard, set [sha256.Size]byte }
+
+// exchanged is a derivation, and the signed token once a request was allowed.
+type exchanged struct {
+	draft mint.Draft
+	set   [sha256.Size]byte // digest of the draft's canonical set
+	token mint.UpstreamToken
+}
+
+// exchangeMargin is how long before its end a forwarded token is no longer
+// used, so that it does not die on its way.
+const exchangeMargin = 5 * time.Second
+
+// derive returns the set that the service would get of a presented token, from
+// the cache where it can.
+func (g *Guard) derive(token [sha256.Size]byte, subject mint.Subject) (*exchanged, error) {
+	s, key := g.server, exchangedKey{token: token, guard: g.digest}
+	if e, ok := s.caches.exchanged.get(key, s.now()); ok {
+		return e, nil
+	}
+	draft, err := s.mint.Derive(subject, g.client, g.target)
+	if err != nil {
+		return nil, err
+	}
+	canonical := draft.Rights().Canonical()
+	e := &exchanged{draft: draft, set: sha256.Sum256([]byte(canonical))}
+	s.caches.exchanged.put(key, e, mint.Facts(subject).Expiry(), 1024+4*len(canonical))
+	return e, nil
+}
+
+// sign returns the token for the upstream. Many requests with one new token
+// cost one signature.
+func (g *Guard) sign(token [sha256.Size]byte, e *exchanged) (mint.UpstreamToken, error) {
+	s, key := g.server, exchangedKey{token: token, guard: g.digest, set: e.set}
+	if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
+		return hit.token, nil
+	}
+	v, err := s.caches.flights.do(key, func() (any, error) {
+		signed, err := s.mint.SignUpstream(e.draft)
+		if err == nil {
+			// An issued token never outlives its subject, so its end is the earlier one.
+			s.caches.exchanged.put(key, &exchanged{token: signed}, signed.Expiry().Add(-exchangeMargin), 512+signed.Size())
+		}
+		return signed, err
+	})
+	if err != nil {
+		return mint.UpstreamToken{}, err
+	}
+	return v.(mint.UpstreamToken), nil
+}
+
+// exchangeDigest covers what enters a derived token besides the presented one.
+func exchangeDigest(issuer string, c *mint.Client, target mint.Target, ring *mint.Ring) [sha256.Size]byte {
+	sum := sha256.New()
+	keys := ring.Digest()
+	for _, part := range []string{
+		issuer, grantAudienceExchange.name, c.ID, c.Permit.Canonical(), c.Own.Canonical(), fmt.Sprint(c.Ceilings),
+		c.AccessValidity.String(), c.AccessAlg, target.Audience(), string(keys[:]),
+	} {
+		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
+		sum.Write([]byte(part))
+	}
+	return [sha256.Size]byte(sum.Sum(nil))
+}
+
+// missingAllow says which line would allow an exchange. It goes to the log.
+func missingAllow(source, grant, caller, audience string) error {
+	return fmt.Errorf("client %s has no line: allow %s by %s to %s", source, grant, caller, audience)
+}
+
+// missingConsent is the same for a service's own guard.
+func missingConsent(source string, s *service) error {
+	return fmt.Errorf("client %s has no permit or own line for service %s, such as: permit %s/* **", source, s.ID, s.ID)
+}
+
+// pathReasons maps the mint's words to those of the proxy path.
+var pathReasons = func() map[mint.Reason]scopes.Reason {
+	m := map[mint.Reason]scopes.Reason{}
+	for _, r := range scopes.Reasons() {
+		m[mint.Reason(r.String())] = r
+	}
+	return m
+}()
+
+// pathReason returns the reason of an error on the proxy path. What has none
+// there is an exchange that could not be made.
+func pathReason(err error) scopes.Reason {
+	var m *mint.Refusal
+	if errors.As(err, &m) {
+		if r, ok := pathReasons[m.Reason]; ok && r != scopes.ReasonAllowed {
+			return r
+		}
+	}
+	return scopes.ReasonExchangeUnavailable
+}

@@ -1,0 +1,185 @@
+package mint
+
+import (
+	"crypto/rand"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Draft is what a token will say. The zero value cannot be signed. Its methods
+// return a narrower draft, never a wider one.
+type Draft struct {
+	claims   claims // all but what signing computes: aud of a first token, perms, jti, iat
+	alg      string
+	target   Target   // of a derived token; the zero value marks a first one
+	roles    []string // of a first token, for the view perms
+	validity time.Duration
+	latest   time.Time // a derived token dies no later than its subject
+}
+
+// First drafts a user's first token: what the user holds now in the
+// organization, meet the client's ceiling.
+func (m *Mint) First(u User, c *Client) (Draft, error) {
+	rights, err := meet(u.Rights, c.ceiling())
+	if err != nil {
+		return Draft{}, err
+	}
+	d := first(c, rights)
+	d.claims.Subject, d.claims.Account = u.Subject, u.Account
+	d.claims.Username, d.claims.Domain, d.claims.ContextName = u.Username, u.Domain, u.Org
+	d.claims.AuthTime = u.AuthTime.Unix()
+	d.claims.SID = rand.Text()
+	d.roles = u.Roles
+	return d, nil
+}
+
+// OwnClient drafts a client's own token: its own lines meet its ceiling.
+func (m *Mint) OwnClient(c *Client, org string) (Draft, error) {
+	rights, err := meet(c.Own, c.ceiling())
+	if err != nil {
+		return Draft{}, err
+	}
+	d := first(c, rights)
+	d.claims.Subject, d.claims.ContextName = c.ID, org
+	return d, nil
+}
+
+func first(c *Client, rights scopes.Set) Draft {
+	grant := rand.Text()
+	return Draft{
+		claims: claims{
+			ClientID: c.ID, AZP: c.ID, CID: c.ID, GrantID: grant, Context: grant,
+			Scope: strings.Join(c.Scopes, " "), rights: rights,
+		},
+		alg: c.AccessAlg, validity: c.AccessValidity,
+	}
+}
+
+// Derive drafts an exchange: the subject's set, meet the caller's ceiling,
+// meet the target's service. The directory is not asked. act is copied whole
+// and the caller is appended to via.
+func (m *Mint) Derive(s Subject, caller *Client, to Target) (Draft, error) {
+	from := s.token().claims
+	if to.audience == "" {
+		return Draft{}, refuse(TokenAudience, "the exchange has no target")
+	}
+	if len(from.actors)+len(from.Via)+1 > MaxHops {
+		return Draft{}, refuse(ChainTooLong, "one more exchange would make more than 4 hops")
+	}
+	rights, err := meet(from.rights.Service(to.service), caller.ceiling())
+	if err != nil {
+		return Draft{}, err
+	}
+	d := Draft{
+		claims: claims{
+			Subject: from.Subject, Account: from.Account, Username: from.Username, Domain: from.Domain,
+			Context: from.Context, ContextName: from.ContextName, AuthTime: from.AuthTime,
+			SID: from.SID, GrantID: from.GrantID, RootJTI: from.RootJTI,
+			Act: from.Act, actors: from.actors, Via: append(slices.Clone(from.Via), caller.ID),
+			ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
+			Scope: strings.Join(derivable(words(from.Scope)), " "), rights: rights,
+			Narrowed: from.Narrowed || !rights.Equal(from.rights),
+		},
+		alg: caller.AccessAlg, target: to, validity: caller.AccessValidity, latest: time.Unix(from.Expiry, 0),
+	}
+	if d.claims.RootJTI == "" {
+		d.claims.RootJTI = from.ID
+	}
+	return d, nil
+}
+
+// derivable drops what says who logged in: it never survives a derivation.
+func derivable(scope []string) []string {
+	return slices.DeleteFunc(scope, func(s string) bool {
+		switch s {
+		case "openid", "profile", "email", "offline_access":
+			return true
+		}
+		return false
+	})
+}
+
+func meet(a, b scopes.Set) (scopes.Set, error) {
+	set, err := a.Meet(b)
+	if err != nil {
+		return scopes.Set{}, refuse(ResourceTooLarge, err.Error())
+	}
+	return set, nil
+}
+
+// Rights returns the set that the token will hold.
+func (d Draft) Rights() scopes.Set { return d.claims.rights }
+
+// Scope returns the scope that the token will have.
+func (d Draft) Scope() string { return d.claims.Scope }
+
+// GrantID returns the family of the token.
+func (d Draft) GrantID() string { return d.claims.GrantID }
+
+// Session returns the login session, "" for none.
+func (d Draft) Session() string { return d.claims.SID }
+
+// Subject returns the claim sub.
+func (d Draft) Subject() string { return d.claims.Subject }
+
+// Org returns the organization, "" for none.
+func (d Draft) Org() string { return d.claims.ContextName }
+
+// Narrow keeps of the draft's set what was asked for. A nil ask means that
+// nothing was asked, and changes nothing. Asking for more than is held is
+// refused with the excess, never cut.
+func (d Draft) Narrow(ask *scopes.Ask) (Draft, error) {
+	if ask == nil {
+		return d, nil
+	}
+	set, excess, err := ask.Resolve(d.claims.rights)
+	if err != nil {
+		return Draft{}, refuse(ResourceTooLarge, err.Error())
+	}
+	if len(excess) > 0 {
+		return Draft{}, &Refusal{Reason: ResourceExceeded, Excess: excess}
+	}
+	if set.Empty() {
+		return Draft{}, refuse(ResourceExceeded, "nothing of what was asked for is held")
+	}
+	if !set.Equal(d.claims.rights) {
+		d.claims.rights, d.claims.Narrowed = set, true
+	}
+	return d, nil
+}
+
+// Limit keeps of the draft's OAuth scope what was asked for (RFC 6749 section
+// 3.3). An empty list changes nothing; more than was granted is refused.
+func (d Draft) Limit(asked []string) (Draft, error) {
+	if len(asked) == 0 {
+		return d, nil
+	}
+	granted := words(d.claims.Scope)
+	var kept []string
+	for _, s := range granted {
+		if slices.Contains(asked, s) {
+			kept = append(kept, s)
+		}
+	}
+	for _, s := range asked {
+		if !slices.Contains(granted, s) {
+			return Draft{}, refuse(ScopeExceeded, "")
+		}
+	}
+	if len(kept) < len(granted) {
+		d.claims.Scope, d.claims.Narrowed = strings.Join(kept, " "), true
+	}
+	return d, nil
+}
+
+// Shorten makes the token live for v if that is less than it would. The
+// parameter accessTokenValiditySeconds can do nothing else.
+func (d Draft) Shorten(v time.Duration) Draft {
+	if v >= time.Second && v < d.validity {
+		d.validity = v
+	}
+	return d
+}

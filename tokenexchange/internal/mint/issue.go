@@ -1,0 +1,149 @@
+package mint
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Issued is a signed access token for the answer of the token endpoint.
+type Issued struct {
+	Raw       string
+	ID        string
+	ExpiresIn int64 // seconds
+	Scope     string
+	Rights    scopes.Set
+	Narrowed  bool
+	Audience  []string
+}
+
+// Sign signs a draft for a caller of the token endpoint. A draft for an
+// upstream audience is refused: it is the guard's alone.
+func (m *Mint) Sign(d Draft) (Issued, error) {
+	if d.target.upstream {
+		return Issued{}, refuse(TargetNotUpstream, "an upstream token never leaves through the token endpoint")
+	}
+	raw, c, err := m.sign(d)
+	if err != nil {
+		return Issued{}, err
+	}
+	return Issued{
+		Raw: raw, ID: c.ID, ExpiresIn: c.Expiry - c.IssuedAt, Scope: c.Scope,
+		Rights: c.rights, Narrowed: c.Narrowed, Audience: c.Audience,
+	}, nil
+}
+
+// UpstreamToken is a token that was made for one upstream: the only value that
+// can write an Authorization header. It has no String method. The zero value
+// writes none.
+type UpstreamToken struct {
+	value  string // with the scheme
+	expiry time.Time
+}
+
+// SignUpstream signs a draft for an upstream audience, and no other.
+func (m *Mint) SignUpstream(d Draft) (UpstreamToken, error) {
+	if !d.target.upstream {
+		return UpstreamToken{}, refuse(TargetNotUpstream, "the draft is not for an upstream")
+	}
+	raw, c, err := m.sign(d)
+	if err != nil {
+		return UpstreamToken{}, err
+	}
+	return UpstreamToken{value: "Bearer " + raw, expiry: time.Unix(c.Expiry, 0)}, nil
+}
+
+// Authorize sets Authorization, in place of whatever was there. It reports
+// false, and removes the header, if there is no token.
+func (t UpstreamToken) Authorize(header map[string][]string) bool {
+	if t.value == "" {
+		delete(header, "Authorization")
+		return false
+	}
+	header["Authorization"] = []string{t.value}
+	return true
+}
+
+// Expiry returns when the token dies.
+func (t UpstreamToken) Expiry() time.Time { return t.expiry }
+
+// Size is how many bytes the token takes.
+func (t UpstreamToken) Size() int { return len(t.value) }
+
+// sign computes what only the mint says (iss, aud, jti, dates, the views of
+// the set) and signs.
+func (m *Mint) sign(d Draft) (string, *claims, error) {
+	c := d.claims
+	now := m.now()
+	if c.Subject == "" || c.ClientID == "" || d.validity < time.Second {
+		return "", nil, refuse(TokenSpent, "an empty draft cannot be signed")
+	}
+	exp := now.Add(d.validity)
+	if d.derived() && d.latest.Before(exp) {
+		exp = d.latest
+	}
+	c.Issuer, c.ID = m.issuer, rand.Text()
+	c.IssuedAt, c.NotBefore, c.Expiry = now.Unix(), now.Unix(), exp.Unix()
+	if c.Expiry <= c.IssuedAt {
+		return "", nil, refuse(TokenExpired, "the subject token has no time left")
+	}
+	c.Audience = m.audience(d)
+	c.Perms = d.perms()
+	if !c.rights.Empty() {
+		c.Allowed = json.RawMessage(c.rights.Canonical())
+	}
+	payload, err := c.encode()
+	if err != nil {
+		return "", nil, err
+	}
+	raw, err := m.ring.signJWT(d.alg, TypeAccess, payload)
+	if err != nil {
+		return "", nil, err
+	}
+	if over := len(raw) - MaxIssued; over > 0 {
+		return "", nil, refuse(TokenTooLarge, fmt.Sprintf("the token is %d bytes over %d", over, MaxIssued))
+	}
+	return raw, &c, nil
+}
+
+func (d Draft) derived() bool { return d.target.audience != "" }
+
+// audience is exactly the target of a derived token. A first token names the
+// services that it has rights in, and the issuer if it has none of them.
+func (m *Mint) audience(d Draft) []string {
+	if d.derived() {
+		return []string{d.target.audience}
+	}
+	var aud []string
+	for _, id := range d.claims.rights.Services() {
+		if s, ok := m.services[id]; ok {
+			aud = append(aud, s.Audience)
+		}
+	}
+	if len(aud) == 0 {
+		aud = []string{m.issuer}
+	}
+	return aud
+}
+
+// perms is the view of the set that readers of CSP tokens expect: computed,
+// never copied, never wider. A pattern that the view cannot say is left out.
+func (d Draft) perms() []string {
+	var perms []string
+	if !d.derived() && !d.claims.Narrowed {
+		perms = append(perms, d.roles...)
+	}
+	for _, e := range d.claims.rights.Entries() {
+		switch resource := e.Resource.String(); {
+		case resource == "**":
+			perms = append(perms, "external/"+e.Service+"/"+e.Permission)
+		case !strings.ContainsAny(resource, "*/"):
+			perms = append(perms, "external/"+e.Service+"/"+resource+"/"+e.Permission)
+		}
+	}
+	return perms
+}

@@ -1,0 +1,110 @@
+package mint
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sort"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// The algorithms that tokens are signed with.
+const (
+	ES256 = "ES256"
+	RS256 = "RS256"
+)
+
+// Key is a signing key. The algorithm belongs to the key, never to a token.
+type Key struct {
+	ID      string // RFC 7638 thumbprint
+	Private crypto.Signer
+	alg     string
+	method  jwt.SigningMethod
+}
+
+// Ring holds the keys of one issuer. Of each algorithm the first signs, all verify.
+type Ring struct {
+	sign   map[string]*Key
+	verify map[string]*Key
+	digest [sha256.Size]byte
+}
+
+// NewRing checks the keys and returns a ring. Golang-jwt looks at neither the
+// curve nor the size of a key, so this is done here, once.
+func NewRing(keys ...Key) (*Ring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("building the key ring: no signing key")
+	}
+	r := &Ring{sign: map[string]*Key{}, verify: map[string]*Key{}}
+	ids := make([]string, 0, len(keys))
+	for _, k := range keys {
+		alg, err := algorithm(k.Private)
+		if err != nil {
+			return nil, fmt.Errorf("building the key ring: key %s: %w", k.ID, err)
+		}
+		if k.ID == "" || r.verify[k.ID] != nil {
+			return nil, fmt.Errorf("building the key ring: key id %q is missing or used twice", k.ID)
+		}
+		k.alg, k.method = alg, jwt.GetSigningMethod(alg)
+		r.verify[k.ID] = &k
+		if r.sign[alg] == nil {
+			r.sign[alg] = &k
+			ids = append(ids, alg)
+		}
+		ids = append(ids, k.ID)
+	}
+	sort.Strings(ids)
+	sum := sha256.New()
+	for _, id := range ids {
+		fmt.Fprintf(sum, "%d:%s", len(id), id)
+	}
+	for _, alg := range []string{ES256, RS256} {
+		if k := r.sign[alg]; k != nil {
+			fmt.Fprintf(sum, "%s signs with %s;", alg, k.ID)
+		}
+	}
+	sum.Sum(r.digest[:0])
+	return r, nil
+}
+
+func algorithm(private crypto.Signer) (string, error) {
+	switch k := private.(type) {
+	case *ecdsa.PrivateKey:
+		if k.Curve != elliptic.P256() {
+			return "", fmt.Errorf("expected an EC key on P-256, found %s", k.Curve.Params().Name)
+		}
+		return ES256, nil
+	case *rsa.PrivateKey:
+		if k.N.BitLen() < 2048 {
+			return "", fmt.Errorf("expected an RSA key of at least 2048 bits, found %d", k.N.BitLen())
+		}
+		return RS256, k.Validate()
+	}
+	return "", fmt.Errorf("expected an EC P-256 or RSA private key, found %T", private)
+}
+
+// Can reports whether the ring has a key that signs with the algorithm.
+func (r *Ring) Can(alg string) bool { return r.sign[alg] != nil }
+
+// Digest identifies the keys: it changes when one is added, removed or takes
+// over signing. Caches of verified or signed tokens have it in their key.
+func (r *Ring) Digest() [sha256.Size]byte { return r.digest }
+
+// signJWT returns the compact form of a token of the given type.
+func (r *Ring) signJWT(alg, typ string, claims []byte) (string, error) {
+	k := r.sign[alg]
+	if k == nil {
+		return "", fmt.Errorf("signing: no key for %s", alg)
+	}
+	input := b64(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":%q}`, k.alg, k.ID, typ)) + "." + b64(claims)
+	sig, err := k.method.Sign(input, k.Private)
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	return input + "." + b64(sig), nil
+}

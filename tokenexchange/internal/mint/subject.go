@@ -1,0 +1,144 @@
+package mint
+
+import (
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Leeway for clocks that differ (docs/token-endpoint.md).
+const (
+	LeewayNotBefore = 30 * time.Second
+	LeewayExpiry    = 5 * time.Second
+)
+
+// Subject is a token that was presented and verified, by kind. A grant's row
+// names the kinds that it accepts; there is no other way to get one than
+// Signed.Admit.
+type Subject interface{ token() *Token }
+
+// The kinds of subject.
+type (
+	// UserToken is an access token of a user, without an actor.
+	UserToken struct{ t *Token }
+	// ClientToken is a client's own access token: it has no user to act for.
+	ClientToken struct{ t *Token }
+	// IDToken says who logged in and is never an access token.
+	IDToken struct{ t *Token }
+	// DelegatedToken is a user's access token that a client acts with (act).
+	DelegatedToken struct{ t *Token }
+)
+
+func (s UserToken) token() *Token      { return s.t }
+func (s ClientToken) token() *Token    { return s.t }
+func (s IDToken) token() *Token        { return s.t }
+func (s DelegatedToken) token() *Token { return s.t }
+
+// Facts returns what the token behind a subject says.
+func Facts(s Subject) *Token { return s.token() }
+
+// Token is what an admitted token says. It cannot be changed.
+type Token struct{ claims *claims }
+
+// Subject returns the claim sub.
+func (t *Token) Subject() string { return t.claims.Subject }
+
+// ClientID returns the client that the token was issued to.
+func (t *Token) ClientID() string { return t.claims.ClientID }
+
+// ID returns the claim jti.
+func (t *Token) ID() string { return t.claims.ID }
+
+// Org returns the organization, "" for none.
+func (t *Token) Org() string { return t.claims.ContextName }
+
+// Actor returns the sub of the one who acts, "" where nobody acts for the subject.
+func (t *Token) Actor() string {
+	if len(t.claims.actors) == 0 {
+		return ""
+	}
+	return t.claims.actors[0]
+}
+
+// Rights returns the set that the token holds.
+func (t *Token) Rights() scopes.Set { return t.claims.rights }
+
+// Expiry returns when the token dies.
+func (t *Token) Expiry() time.Time { return time.Unix(t.claims.Expiry, 0) }
+
+// Identifiers are what a revocation can name.
+type Identifiers struct {
+	ID, RootID, GrantID, Session, Subject, ClientID string
+	IssuedAt                                        time.Time
+}
+
+// Conditions are what a token is judged by. The zero value admits nothing.
+type Conditions struct {
+	Now      time.Time
+	Issuer   string
+	Type     string                  // the typ that is meant, such as TypeAccess
+	Audience func(aud []string) bool // nil admits no audience
+	Revoked  func(Identifiers) bool  // nil means that it cannot be told, and admits nothing
+}
+
+// Admit judges a token whose signature holds, now. The order is fixed, so that
+// one token has one reason.
+func (s *Signed) Admit(c Conditions) (Subject, error) {
+	k := &s.claims
+	exp, nbf, iat := time.Unix(k.Expiry, 0), time.Unix(k.NotBefore, 0), time.Unix(k.IssuedAt, 0)
+	switch {
+	case c.Type == "" || s.typ != c.Type:
+		return nil, refuse(TokenType, "typ is "+safe(s.typ)+", expected "+c.Type)
+	case c.Issuer == "" || k.Issuer != c.Issuer:
+		return nil, refuse(TokenIssuer, "iss is not "+c.Issuer)
+	case c.Audience == nil || !c.Audience(k.Audience):
+		return nil, refuse(TokenAudience, "aud is not meant for here")
+	case !c.Now.Before(exp.Add(LeewayExpiry)):
+		return nil, refuse(TokenExpired, "")
+	case c.Now.Add(LeewayNotBefore).Before(nbf) || c.Now.Add(LeewayNotBefore).Before(iat):
+		return nil, refuse(TokenNotYetValid, "")
+	case k.binding:
+		return nil, refuse(TokenBinding, "tokens with cnf are not accepted")
+	case len(k.actors)+len(k.Via) > MaxHops:
+		return nil, refuse(ChainTooLong, "more than 4 hops in act and via")
+	case c.Revoked == nil || c.Revoked(s.identifiers()):
+		return nil, refuse(TokenRevoked, "")
+	}
+	return s.subject(), nil
+}
+
+// Expiry returns when the token dies by its own claim.
+func (s *Signed) Expiry() time.Time { return time.Unix(s.claims.Expiry, 0) }
+
+func (s *Signed) identifiers() Identifiers {
+	k := &s.claims
+	return Identifiers{
+		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
+		Subject: k.Subject, ClientID: k.ClientID, IssuedAt: time.Unix(k.IssuedAt, 0),
+	}
+}
+
+// subject tells the kind. A user's sub has a colon, <domain>:<id>, which no
+// client id can have, so a client can never be taken for a user.
+func (s *Signed) subject() Subject {
+	t := &Token{claims: &s.claims}
+	switch {
+	case s.typ != TypeAccess:
+		return IDToken{t}
+	case !strings.Contains(s.claims.Subject, ":"):
+		return ClientToken{t}
+	case len(s.claims.actors) > 0:
+		return DelegatedToken{t}
+	}
+	return UserToken{t}
+}
+
+// safe keeps what a stranger wrote out of logs, beyond a few harmless words.
+func safe(typ string) string {
+	switch typ {
+	case "", "JWT", "at+jwt", "jwt", "application/at+jwt":
+		return "\"" + typ + "\""
+	}
+	return "something else"
+}

@@ -1,0 +1,81 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+type doc struct {
+	Name  string `json:"name"`
+	Items []item `json:"items"`
+	Any   any    `json:"any"`
+}
+
+type item struct {
+	ID int `json:"id"`
+}
+
+func TestUnmarshal(t *testing.T) {
+	cases := []struct{ name, in, want string }{
+		{"good", `{"name":"a","items":[{"id":1},{"id":-2}],"any":{"x":[1.5e3,true,null]}}`, ""},
+		{"escapes", `{"name":"\u00e4\ud83d\ude00\n"}`, ""},
+		{"unknown name", `{"nam":"a"}`, "nam: unknown name"},
+		{"case", `{"Name":"a"}`, "Name: unknown name"},
+		{"nested unknown", `{"items":[{"id":1},{"Id":2}]}`, "items[1].Id: unknown name"},
+		{"duplicate", `{"name":"a","name":"b"}`, `duplicate name "name"`},
+		{"duplicate by escape", `{"name":"a","n\u0061me":"b"}`, `duplicate name "name"`},
+		{"duplicate deep", `{"any":{"x":[{"y":1,"y":1}]}}`, `duplicate name "y"`},
+		{"trailing", `{"name":"a"} {}`, "after the value"},
+		{"trailing comma", `{"name":"a",}`, "after the comma"},
+		{"missing comma", `{"name":"a" "any":1}`, "expected ','"},
+		{"utf8", "{\"name\":\"\xff\"}", "invalid UTF-8"},
+		{"utf8 after an escape", "{\"name\":\"\\n\xff\"}", "invalid UTF-8"},
+		{"lone surrogate", `{"name":"\ud800"}`, "lone surrogate"},
+		{"lone low surrogate", `{"name":"\udc00\ud800"}`, "lone surrogate"},
+		{"control", "{\"name\":\"a\x01\"}", "control character"},
+		{"leading zero", `{"items":[{"id":01}]}`, "expected ','"},
+		{"plus", `{"items":[{"id":+1}]}`, "expected a number"},
+		{"deep", `{"any":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`, "nested deeper"},
+		{"empty", ``, "unexpected end"},
+		{"cut", `{"name":"a`, "without an end"},
+		{"wrong type", `{"name":1}`, "cannot unmarshal"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var d doc
+			err := Unmarshal([]byte(c.in), &d)
+			if c.want == "" && err != nil {
+				t.Fatalf("got error %v, want none", err)
+			}
+			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Fatalf("got error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestInt(t *testing.T) {
+	for in, ok := range map[string]bool{"0": true, "-5": true, "253402300799": true, "1.0": false, "1e3": false, "9007199254740993": false, `"1"`: false, "99999999999999999999": false} {
+		if _, err := NewReader([]byte(in)).Int(); (err == nil) != ok {
+			t.Errorf("Int(%s): got error %v, want ok=%v", in, err, ok)
+		}
+	}
+}
+
+// FuzzReader holds that whatever the strict reader accepts, encoding/json
+// accepts too: strictness never invents documents.
+func FuzzReader(f *testing.F) {
+	for _, s := range []string{`{"a":[1,2.5e-3,"x\u0041",true,null]}`, `[]`, `"\ud83d\ude00"`, `{"a":1,"a":2}`, `-0`} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		r := NewReader(data)
+		if _, err := r.Raw(); err != nil || r.End() != nil {
+			return
+		}
+		if !json.Valid(data) {
+			t.Errorf("accepted %q, which is not JSON", data)
+		}
+	})
+}

@@ -1,0 +1,103 @@
+package tokenexchange
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+)
+
+// passwordHash is a PHC string as `caddy hash-password` prints it, parsed and
+// bounded when the users file is read: argon2.IDKey panics on zero parameters
+// and would take any amount of memory that it is told to.
+type passwordHash struct {
+	bcrypt []byte
+	argon  struct {
+		time, memory uint32
+		threads      uint8
+		salt, key    []byte
+	}
+}
+
+// Bounds of argon2id parameters; memory is in KiB.
+const (
+	maxArgonMemory  = 256 << 10
+	maxArgonTime    = 16
+	maxArgonThreads = 16
+)
+
+func parsePasswordHash(text string) (passwordHash, error) {
+	var h passwordHash
+	if strings.HasPrefix(text, "$2") {
+		cost, err := bcrypt.Cost([]byte(text))
+		if err != nil || cost > 16 {
+			return h, errors.New("expected a bcrypt hash with a cost of at most 16")
+		}
+		h.bcrypt = []byte(text)
+		return h, nil
+	}
+	parts := strings.Split(text, "$")
+	if len(parts) != 6 || parts[0] != "" || parts[1] != "argon2id" || parts[2] != fmt.Sprintf("v=%d", argon2.Version) {
+		return h, errors.New("expected a hash as `caddy hash-password` prints it: argon2id or bcrypt")
+	}
+	a := &h.argon
+	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &a.memory, &a.time, &a.threads); n != 3 || err != nil {
+		return h, errors.New("expected argon2id parameters as in m=47104,t=1,p=1")
+	}
+	if a.memory < 8 || a.memory > maxArgonMemory || a.time < 1 || a.time > maxArgonTime || a.threads < 1 || a.threads > maxArgonThreads {
+		return h, errors.New("argon2id parameters out of bounds: at most m=262144 (256 MiB), t=16, p=16, none zero")
+	}
+	var err1, err2 error
+	a.salt, err1 = base64.RawStdEncoding.Strict().DecodeString(parts[4])
+	a.key, err2 = base64.RawStdEncoding.Strict().DecodeString(parts[5])
+	if err1 != nil || err2 != nil || len(a.salt) < 8 || len(a.key) < 16 || len(a.key) > 128 {
+		return h, errors.New("salt or key of the argon2id hash is not what `caddy hash-password` prints")
+	}
+	return h, nil
+}
+
+// matches compares; the zero hash matches nothing. bcrypt reads no more than
+// 72 bytes, so a longer password never matches.
+func (h passwordHash) matches(password string) bool {
+	if h.bcrypt != nil {
+		return len(password) <= 72 && bcrypt.CompareHashAndPassword(h.bcrypt, []byte(password)) == nil
+	}
+	a := &h.argon
+	if len(a.key) == 0 {
+		return false
+	}
+	key := argon2.IDKey([]byte(password), a.salt, a.time, a.memory, a.threads, uint32(len(a.key)))
+	return subtle.ConstantTimeCompare(key, a.key) == 1
+}
+
+// hashing bounds how many passwords are hashed at once: each takes tens of
+// megabytes, so without a bound a few requests would take the machine.
+type hashing chan struct{}
+
+func newHashing() hashing { return make(hashing, max(1, runtime.GOMAXPROCS(0))) }
+
+// hashWait is how long a login waits for its turn.
+const hashWait = 5 * time.Second
+
+// do runs f when it is its turn, or gives up.
+func (h hashing) do(ctx context.Context, f func()) error {
+	wait := time.NewTimer(hashWait)
+	defer wait.Stop()
+	select {
+	case h <- struct{}{}:
+		defer func() { <-h }()
+		f()
+		return nil
+	case <-ctx.Done():
+		return refusedBecause("too_many_attempts", ctx.Err())
+	case <-wait.C:
+		return refused("too_many_attempts", "")
+	}
+}

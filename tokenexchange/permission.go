@@ -1,0 +1,81 @@
+package tokenexchange
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// lines reads permit or own lines into a set.
+func (r *Realm) lines(word string, lines []PermissionLine) (scopes.Set, error) {
+	var entries []scopes.Entry
+	for _, line := range lines {
+		e, err := r.expand(line.Permission, line.Patterns, "")
+		if err != nil {
+			return scopes.Set{}, fmt.Errorf("%s: %w", word, err)
+		}
+		entries = append(entries, e...)
+	}
+	set, err := scopes.NewSet(entries...)
+	if err != nil {
+		return set, fmt.Errorf("%s: %w", word, err)
+	}
+	return set, nil
+}
+
+// userLine reads a permission of the users file: "shop/orders.read orders/** reports/{org}/*".
+func (r *Realm) userLine(line, org string) ([]scopes.Entry, error) {
+	fields := strings.Fields(line)
+	if len(fields) == 0 {
+		return nil, errors.New("expected SERVICE/PERMISSION PATTERN...")
+	}
+	return r.expand(fields[0], fields[1:], org)
+}
+
+// expand gives the entries of one line. SERVICE/* becomes all that the service
+// declares now: no value means "everything" at run time. {org} stands for one
+// literal; it is a whole segment, so it cannot make a wider pattern.
+func (r *Realm) expand(permission string, patterns []string, org string) ([]scopes.Entry, error) {
+	serviceID, name, found := strings.Cut(permission, "/")
+	s := r.services[serviceID]
+	switch {
+	case !found || name == "":
+		return nil, fmt.Errorf("%q: expected SERVICE/PERMISSION or SERVICE/*", permission)
+	case s == nil:
+		return nil, fmt.Errorf("%q: no service %q", permission, serviceID)
+	case name != "*" && !slices.Contains(s.permissions, name):
+		return nil, fmt.Errorf("%q: service %s declares %s", permission, serviceID, strings.Join(s.permissions, ", "))
+	case len(patterns) == 0:
+		return nil, fmt.Errorf("%s: expected at least one resource pattern; ** means all", permission)
+	}
+	names := []string{name}
+	if name == "*" {
+		names = s.permissions
+	}
+	var entries []scopes.Entry
+	for _, text := range patterns {
+		if org != "" {
+			segments := strings.Split(text, "/")
+			for i, segment := range segments {
+				if segment == "{org}" {
+					segments[i] = org
+				}
+			}
+			text = strings.Join(segments, "/")
+		}
+		if strings.ContainsAny(text, "{}") {
+			return nil, fmt.Errorf("%s %s: expected a pattern; only {org} in the users file is replaced, and only as a whole segment", permission, text)
+		}
+		pattern, err := scopes.ParsePattern(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s %s: %w", permission, text, err)
+		}
+		for _, n := range names {
+			entries = append(entries, scopes.Entry{Service: serviceID, Permission: n, Resource: pattern})
+		}
+	}
+	return entries, nil
+}

@@ -1,0 +1,251 @@
+package tokenexchange
+
+import (
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// Presented is what a request brought as credentials. It has no String and no
+// header method: what goes in does not come out again, except to be verified.
+type Presented struct {
+	token     string
+	tails     []string // the ends of everything that was taken out, to find copies
+	ambiguous bool     // two credentials that differ, or one in the query
+}
+
+// owned are headers that only the guard may set or that would let a caller
+// change what was decided on, in the form that alias gives.
+var owned = map[string]bool{
+	"authorization": true, "csp-auth-token": true, "scopegate-decision": true,
+	"x-http-method-override": true, "x-http-method": true, "x-method-override": true,
+	"x-original-url": true, "x-original-uri": true, "x-original-method": true, "x-rewrite-url": true,
+	"http2-settings": true,
+}
+
+const cspHeader = "csp-auth-token"
+
+// alias is the name under which upstreams that fold "_" and "." read a header.
+func alias(name string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '_' || c == '.':
+			return '-'
+		case c >= 'A' && c <= 'Z':
+			return c + ('a' - 'A')
+		}
+		return c
+	}, name)
+}
+
+// Take takes the credentials out of a request, before anything can answer it,
+// and with them every header and trailer that could be read as one. acceptCSP
+// says whether the csp-auth-token header counts as a credential; it is taken
+// out either way, and its cookie never counts.
+func Take(r *http.Request, acceptCSP bool) Presented {
+	var p Presented
+	p.bearer(r.Header["Authorization"])
+	if csp := r.Header["Csp-Auth-Token"]; acceptCSP && len(csp) > 0 {
+		p.add(csp)
+	}
+	for name, values := range r.Header {
+		if !suspicious(name) || !owned[alias(name)] {
+			continue
+		}
+		p.remember(values)
+		delete(r.Header, name)
+	}
+	p.cookies(r.Header)
+	cleanConnection(r.Header)
+	if inQuery(r.URL.RawQuery) {
+		p.ambiguous = true
+	}
+	p.guardTrailers(r)
+	return p
+}
+
+// suspicious is a cheap test that holds for every alias of an owned header.
+func suspicious(name string) bool {
+	if name == "" {
+		return false
+	}
+	switch name[0] | 0x20 {
+	case 'a', 'c', 's', 'x', 'h':
+		return true
+	}
+	return false
+}
+
+// bearer reads the Authorization header lines. Another scheme is no credential.
+func (p *Presented) bearer(lines []string) {
+	if len(lines) > 1 {
+		p.ambiguous = true
+	}
+	for _, line := range lines {
+		scheme, token, _ := strings.Cut(line, " ")
+		if strings.EqualFold(scheme, "Bearer") {
+			p.add([]string{strings.TrimLeft(token, " ")})
+		}
+	}
+}
+
+func (p *Presented) add(tokens []string) {
+	for _, token := range tokens {
+		if p.token != "" && p.token != token || len(tokens) > 1 {
+			p.ambiguous = true
+		}
+		p.token = token
+	}
+}
+
+// tailLen is how much of the end of a credential is looked for elsewhere: 32
+// bytes of a signature occur nowhere by chance.
+const tailLen = 32
+
+func (p *Presented) remember(values []string) {
+	for _, v := range values {
+		if v = strings.TrimRight(v, " \t"); len(v) >= tailLen {
+			p.tails = append(p.tails, v[len(v)-tailLen:])
+		}
+	}
+}
+
+// cookies takes the csp-auth-token cookie out, whatever the case of its name.
+func (p *Presented) cookies(h http.Header) {
+	lines := h["Cookie"]
+	for i, line := range lines {
+		if !strings.Contains(alias(line), cspHeader) {
+			continue
+		}
+		pairs := strings.Split(line, ";")
+		pairs = slices.DeleteFunc(pairs, func(pair string) bool {
+			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			if alias(strings.TrimSpace(name)) != cspHeader {
+				return false
+			}
+			p.remember([]string{strings.Trim(value, `"`)})
+			return true
+		})
+		lines[i] = strings.TrimSpace(strings.Join(pairs, ";"))
+	}
+	if lines = slices.DeleteFunc(lines, func(l string) bool { return l == "" }); len(lines) > 0 {
+		h["Cookie"] = lines
+	} else {
+		delete(h, "Cookie")
+	}
+}
+
+// cleanConnection keeps what the guard understands of Connection. reverse_proxy
+// deletes every header that Connection names after the guard has run, which
+// would take the exchanged token away; and it tunnels whatever Upgrade says.
+func cleanConnection(h http.Header) {
+	upgrade := h["Upgrade"]
+	websocket := len(upgrade) == 1 && strings.EqualFold(upgrade[0], "websocket")
+	if upgrade != nil && !websocket {
+		delete(h, "Upgrade")
+	}
+	lines, present := h["Connection"]
+	if !present {
+		return
+	}
+	var kept []string
+	for _, line := range lines {
+		for option := range strings.SplitSeq(line, ",") {
+			switch option = strings.ToLower(strings.TrimSpace(option)); {
+			case option == "close", option == "keep-alive", option == "upgrade" && websocket:
+				kept = append(kept, option)
+			}
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Connection")
+		return
+	}
+	h["Connection"] = []string{strings.Join(kept, ", ")}
+}
+
+// inQuery reports whether the query has an access_token (RFC 6750 section 2.3,
+// which is not accepted here).
+func inQuery(query string) bool {
+	for query != "" {
+		var pair string
+		pair, query, _ = strings.Cut(query, "&")
+		for part := range strings.SplitSeq(pair, ";") {
+			name, _, _ := strings.Cut(part, "=")
+			if len(name) < len("access_token") {
+				continue
+			}
+			if decoded, err := url.QueryUnescape(name); err == nil {
+				name = decoded
+			}
+			if strings.EqualFold(name, "access_token") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Leaks reports whether what is about to be forwarded still holds the end of a
+// presented credential: in a header, the path or the query.
+func (p Presented) Leaks(r *http.Request) bool {
+	if len(p.tails) == 0 {
+		return false
+	}
+	for _, values := range r.Header {
+		for _, v := range values {
+			if p.within(v) {
+				return true
+			}
+		}
+	}
+	return p.within(r.URL.RawQuery) || p.within(r.URL.Path) || p.within(r.Host)
+}
+
+// within looks for a tail in a text, also behind percent escapes.
+func (p Presented) within(text string) bool {
+	if len(text) < tailLen {
+		return false
+	}
+	if strings.Contains(text, "%") {
+		if decoded, err := url.PathUnescape(text); err == nil && p.within(decoded) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(p.tails, func(tail string) bool { return strings.Contains(text, tail) })
+}
+
+// guardTrailers keeps owned names and copies of the token out of the request's
+// trailers. net/http fills them in when the body ends, and reverse_proxy
+// forwards them whether they were declared or not.
+func (p *Presented) guardTrailers(r *http.Request) {
+	for name := range r.Trailer {
+		if owned[alias(name)] {
+			delete(r.Trailer, name)
+		}
+	}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength >= 0 && len(r.Trailer) == 0 {
+		return
+	}
+	r.Body = &trailerGuard{ReadCloser: r.Body, request: r, presented: *p}
+}
+
+type trailerGuard struct {
+	io.ReadCloser
+	request   *http.Request
+	presented Presented
+}
+
+func (g *trailerGuard) Read(b []byte) (int, error) {
+	n, err := g.ReadCloser.Read(b)
+	if err != nil {
+		for name, values := range g.request.Trailer {
+			if owned[alias(name)] || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
+				delete(g.request.Trailer, name)
+			}
+		}
+	}
+	return n, err
+}

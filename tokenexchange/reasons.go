@@ -1,0 +1,61 @@
+package tokenexchange
+
+import "github.com/scopegate/scopegate/tokenexchange/internal/mint"
+
+const (
+	invalidRequest = "invalid_request"
+	invalidScope   = "invalid_scope"
+	unavailable    = "temporarily_unavailable"
+)
+
+// answers is the one table of what the token endpoint says for each reason.
+// docs/errors.md has a section for each row; a test holds the two together.
+var answers = map[Reason]answer{
+	"content_type":             {invalidRequest, 400, "the Content-Type must be application/x-www-form-urlencoded or application/json"},
+	"body_too_large":           {invalidRequest, 400, "the request body must be at most 64 KiB"},
+	"body_malformed":           {invalidRequest, 400, "the request body does not follow its content type: expected name=value pairs, or one flat JSON object without duplicate names"},
+	"query_parameters":         {invalidRequest, 400, "parameters belong in the request body, not in the query"},
+	"parameter_repeated":       {invalidRequest, 400, "a parameter was sent more than once"},
+	"parameter_misspelt":       {invalidRequest, 400, "a parameter name is almost, but not exactly, that of a parameter that decides over access; the right spelling is in brackets"},
+	"parameter_misplaced":      {invalidRequest, 400, "this parameter has no meaning with this grant and is not ignored, since it decides over access"},
+	"parameter_empty":          {invalidRequest, 400, "this parameter must not be empty: leave it out to ask for all that is granted"},
+	"parameter_conflict":       {invalidRequest, 400, "two spellings of one parameter have different values"},
+	"parameter_missing":        {invalidRequest, 400, "a mandatory parameter is missing"},
+	"parameter_invalid":        {invalidRequest, 400, "a parameter has a value that is not allowed here"},
+	"parameter_type":           {invalidRequest, 400, "a parameter of the JSON body has the wrong type"},
+	"resource_scope_malformed": {invalidRequest, 400, "allowed_resource_scope must be JSON as in {\"servicesScopes\":[{\"serviceDefinitionId\":\"shop\",\"permissions\":[{\"permissionId\":\"orders.read\",\"resources\":[\"orders/1\"]}]}]}, without unknown names"},
+
+	"grant_unknown":     {"unsupported_grant_type", 400, "this grant_type does not exist here"},
+	"grant_ambiguous":   {invalidRequest, 400, "this client may use both audience_exchange and client_delegate: use one of those names as grant_type"},
+	"grant_not_allowed": {"unauthorized_client", 400, "this client may not use this grant_type"},
+
+	"client_authentication": {"invalid_client", 401, "the client is unknown or did not authenticate as it must"},
+	"client_ambiguous":      {invalidRequest, 400, "the client authenticated in two ways that differ"},
+
+	"credentials_wrong": {"invalid_grant", 400, "username or password is wrong, or the account cannot be used"},
+	"org_not_allowed":   {invalidRequest, 400, "orgId is not an organization that this request can be made for"},
+
+	Reason(mint.TokenMalformed):   {invalidRequest, 400, "a token is not a well-formed token of this issuer"},
+	Reason(mint.TokenExpired):     {invalidRequest, 400, "a token has expired"},
+	Reason(mint.TokenNotYetValid): {invalidRequest, 400, "a token is not valid yet"},
+	Reason(mint.TokenIssuer):      {invalidRequest, 400, "a token was issued by somebody else"},
+	Reason(mint.TokenAudience):    {invalidRequest, 400, "a token is not meant for this caller"},
+	Reason(mint.TokenType):        {invalidRequest, 400, "a token is of another type than its token_type parameter says, or of one that is not accepted here"},
+	Reason(mint.TokenSignature):   {invalidRequest, 400, "the signature of a token does not hold"},
+	Reason(mint.TokenBinding):     {invalidRequest, 400, "tokens that are bound to a key (cnf) are not accepted"},
+	Reason(mint.TokenRevoked):     {invalidRequest, 400, "a token was revoked"},
+	Reason(mint.ChainTooLong):     {invalidRequest, 400, "a token may pass through at most 4 clients"},
+	"subject_kind":                {invalidRequest, 400, "this grant does not accept this kind of subject token"},
+	"target_not_allowed":          {"invalid_target", 400, "this client may not ask for this audience"},
+	"exchange_refused":            {"unauthorized_client", 400, "the client that the subject token was issued to does not allow this exchange"},
+
+	Reason(mint.ScopeExceeded):    {invalidScope, 400, "scope asks for more than was granted"},
+	Reason(mint.ResourceExceeded): {invalidScope, 400, "allowed_resource_scope asks for more than is held; what is too much is in excess"},
+	Reason(mint.ResourceTooLarge): {invalidScope, 400, "the resulting allowed_resource_scope is larger than a token can hold: ask for less"},
+	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},
+
+	"too_many_attempts": {unavailable, 429, "too many attempts at once; try again later"},
+	"store_unavailable": {unavailable, 503, "the server cannot reach its store; nothing was used up, try again"},
+	"not_ready":         {unavailable, 503, "the server is starting; try again"},
+	"server_error":      {"server_error", 500, "the server failed; the log has the cause under this requestId"},
+}

@@ -1,0 +1,210 @@
+package tokenexchange
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
+)
+
+// maxBody is the size in bytes of the largest token request.
+const maxBody = 64 << 10
+
+// grantBound are the parameters that decide what a token may do. With a value,
+// but not in the row of the grant, they are refused: an ignored one would give
+// a token that is wider than the caller believes.
+var grantBound = []string{
+	"allowed_resource_scope", "servicesPermissionsScopesDto", "target_audience", "audience", "resource",
+	"requested_token_type", "orgId", "org_id", "subject_token", "subject_token_type", "actor_token", "actor_token_type",
+}
+
+// nearMisses maps a grant-bound name without case, separators and a final s to
+// its right spelling.
+var nearMisses = func() map[string]string {
+	m := map[string]string{}
+	for _, name := range grantBound {
+		m[fold(name)] = name
+	}
+	return m
+}()
+
+func fold(name string) string {
+	name = strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(name))
+	return strings.TrimSuffix(name, "s")
+}
+
+// parameters are those of one token request, each at most once, none empty.
+type parameters map[string]string
+
+// readParameters is the one parser of a token request (docs/token-endpoint.md).
+// Any doubt about what was sent is an error.
+func readParameters(r *http.Request) (parameters, error) {
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		return nil, refused("query_parameters", "")
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || len(r.Header.Values("Content-Type")) != 1 {
+		return nil, refused("content_type", "")
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, refusedBecause("body_malformed", err)
+	}
+	if len(body) > maxBody {
+		return nil, refused("body_too_large", "")
+	}
+	var p parameters
+	switch kind {
+	case "application/x-www-form-urlencoded":
+		p, err = readForm(body)
+	case "application/json":
+		p, err = readJSON(body)
+	default:
+		return nil, refused("content_type", "")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return p, p.check()
+}
+
+func readForm(body []byte) (parameters, error) {
+	values, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, refusedBecause("body_malformed", errors.New("not form-urlencoded"))
+	}
+	p := make(parameters, len(values))
+	for name, v := range values {
+		if len(v) != 1 {
+			return nil, refused("parameter_repeated", known(name))
+		}
+		if !utf8.ValidString(name) || !utf8.ValidString(v[0]) {
+			return nil, refusedBecause("body_malformed", errors.New("not UTF-8"))
+		}
+		p[name] = v[0]
+	}
+	return p, nil
+}
+
+// readJSON reads the same names from one flat object. Numbers may be numbers,
+// and servicesPermissionsScopesDto may be an object.
+func readJSON(body []byte) (parameters, error) {
+	p := parameters{}
+	r := strictjson.NewReader(body)
+	err := r.Object(func(name string) error {
+		raw, err := r.Raw()
+		if err != nil {
+			return err
+		}
+		value, err := jsonValue(name, raw)
+		if err == nil {
+			p[name] = value
+		}
+		return err
+	})
+	if err == nil {
+		err = r.End()
+	}
+	var refusal *Refused
+	if err != nil && !errors.As(err, &refusal) {
+		err = refusedBecause("body_malformed", err)
+	}
+	return p, err
+}
+
+func jsonValue(name string, raw []byte) (string, error) {
+	switch raw[0] {
+	case '"':
+		return strictjson.NewReader(raw).String()
+	case '{':
+		if name == "servicesPermissionsScopesDto" {
+			return string(raw), nil
+		}
+	case 'n':
+		return "", nil
+	default:
+		if raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' {
+			return string(raw), nil
+		}
+	}
+	if _, matters := nearMisses[fold(name)]; matters || slices.Contains(readNames, name) {
+		return "", refused("parameter_type", known(name))
+	}
+	return "", nil // A name that we do not know is ignored, whatever it holds.
+}
+
+// readNames are the names besides the grant-bound ones that we read.
+var readNames = []string{
+	"grant_type", "client_id", "client_secret", "username", "password", "scope", "state",
+	"accessTokenValiditySeconds", "refreshTokenValiditySeconds",
+}
+
+// known returns a name that may be shown: one of ours, else nothing.
+func known(name string) string {
+	if slices.Contains(readNames, name) || slices.Contains(grantBound, name) {
+		return name
+	}
+	return nearMisses[fold(name)]
+}
+
+// check refuses near misses and empty narrowing, and drops what is empty.
+func (p parameters) check() error {
+	for name, value := range p {
+		if right, near := nearMisses[fold(name)]; near && !slices.Contains(grantBound, name) {
+			return refused("parameter_misspelt", right)
+		}
+		if value != "" {
+			continue
+		}
+		if name == "allowed_resource_scope" || name == "servicesPermissionsScopesDto" {
+			return refused("parameter_empty", name)
+		}
+		delete(p, name)
+	}
+	return nil
+}
+
+// onlyBound refuses grant-bound parameters outside the row of the grant.
+func (p parameters) onlyBound(row []string) error {
+	for _, name := range grantBound {
+		if _, present := p[name]; present && !slices.Contains(row, name) {
+			return refused("parameter_misplaced", name)
+		}
+	}
+	return nil
+}
+
+// one returns the value of a parameter that has several names. All that are
+// present must be equal.
+func (p parameters) one(names ...string) (string, error) {
+	value := ""
+	for _, name := range names {
+		v, present := p[name]
+		if !present {
+			continue
+		}
+		if value != "" && v != value {
+			return "", refused("parameter_conflict", name)
+		}
+		value = v
+	}
+	return value, nil
+}
+
+// seconds returns a validity parameter, 0 where it is absent or not a positive
+// int32: the seeds' API falls back to the client's value then.
+func (p parameters) seconds(name string) time.Duration {
+	n, err := strconv.ParseInt(p[name], 10, 32)
+	if err != nil || n < 1 {
+		return 0
+	}
+	return time.Duration(n) * time.Second
+}

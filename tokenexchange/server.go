@@ -1,0 +1,182 @@
+package tokenexchange
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// Runtime is what a Server needs besides its configuration: what exists only
+// once the process runs.
+type Runtime struct {
+	SigningKeys []SigningKey // of each algorithm the first signs, all verify
+	StateKeys   []StateKey   // the first seals, all open
+	Store       Store
+	Caches      *Caches // kept over reloads
+	Epoch       Epoch   // of the store, from State.Epoch
+	Log         *slog.Logger
+	Now         func() time.Time // nil is time.Now
+}
+
+// Server is one issuer at work. It is immutable and safe for concurrent use;
+// a new configuration is a new Server.
+type Server struct {
+	realm    *Realm
+	ring     *mint.Ring
+	mint     *mint.Mint
+	state    *State
+	epoch    Epoch
+	caches   *Caches
+	log      *slog.Logger
+	now      func() time.Time
+	ids      *decisionIDs
+	jwks     []byte
+	metadata []byte
+}
+
+// New puts a checked configuration to work.
+func New(realm *Realm, rt Runtime) (*Server, error) {
+	if rt.Now == nil {
+		rt.Now = time.Now
+	}
+	if realm == nil || rt.Caches == nil || rt.Log == nil || rt.Epoch.ID == "" {
+		return nil, errors.New("starting the server: a realm, caches, a logger and an epoch are needed")
+	}
+	s := &Server{realm: realm, caches: rt.Caches, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	var err error
+	if s.ring, err = newRing(rt.SigningKeys); err != nil {
+		return nil, err
+	}
+	for _, c := range realm.clients {
+		if !s.ring.Can(c.AccessAlg) {
+			return nil, fmt.Errorf("client %s: access_token_alg %s: there is no signing_key for it", c.ID, c.AccessAlg)
+		}
+	}
+	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
+		return nil, err
+	}
+	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
+		return nil, err
+	}
+	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
+		return nil, fmt.Errorf("encoding the key set: %w", err)
+	}
+	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
+	return s, err
+}
+
+// endpoint is what a path is for.
+type endpoint struct {
+	method string
+	serve  func(*Server, http.ResponseWriter, *http.Request)
+}
+
+var (
+	tokenEndpoint    = endpoint{http.MethodPost, (*Server).serveToken}
+	keysEndpoint     = endpoint{http.MethodGet, (*Server).serveKeys}
+	metadataEndpoint = endpoint{http.MethodGet, (*Server).serveMetadata}
+)
+
+// endpoints is the table of docs/token-endpoint.md: standard and CSP names.
+var endpoints = map[string]endpoint{
+	"/oauth2/token":                                             tokenEndpoint,
+	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
+	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
+	"/oauth2/jwks":                                              keysEndpoint,
+	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
+	"/.well-known/openid-configuration":                         metadataEndpoint,
+	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
+	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
+}
+
+// endpointOf merges a doubled slash in front: a known client sends one.
+func endpointOf(path string) (endpoint, bool) {
+	if strings.HasPrefix(path, "//") {
+		path = path[1:]
+	}
+	e, ok := endpoints[path]
+	return e, ok
+}
+
+// Owns reports whether a path is one of the server's endpoints.
+func Owns(path string) bool {
+	_, ok := endpointOf(path)
+	return ok
+}
+
+// ServeHTTP answers a request to one of the endpoints.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	e, ok := endpointOf(r.URL.Path)
+	switch {
+	case !ok:
+		http.NotFound(w, r)
+	case r.Method != e.method && (e.method != http.MethodGet || r.Method != http.MethodHead):
+		w.Header().Set("Allow", e.method)
+		http.Error(w, "expected "+e.method, http.StatusMethodNotAllowed)
+	default:
+		e.serve(s, w, r)
+	}
+}
+
+// serveToken is the ninth step of a token request: audit, then write. The
+// record comes first, so that no token leaves unrecorded.
+func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
+	rec := &Record{DecisionID: s.ids.next(), Endpoint: "token", Peer: r.RemoteAddr}
+	res, err := s.token(r, rec)
+	if err != nil {
+		e := asRefused(err)
+		rec.Reason, rec.Cause = string(e.Reason), e.Error()
+		rec.write(r.Context(), s.log)
+		writeError(w, r, e, rec.DecisionID)
+		return
+	}
+	rec.Allowed, rec.Reason = true, "allowed"
+	rec.write(r.Context(), s.log)
+	writeJSON(w, http.StatusOK, res.body())
+}
+
+// ServeNotReady answers a request that came before the server was ready.
+func ServeNotReady(w http.ResponseWriter, r *http.Request) {
+	writeError(w, r, &Refused{Reason: "not_ready"}, "")
+}
+
+// tokenBody is the successful answer of RFC 6749 section 5.1 and RFC 8693
+// section 2.2.1.
+type tokenBody struct {
+	AccessToken     string          `json:"access_token"`
+	TokenType       string          `json:"token_type"`
+	ExpiresIn       int64           `json:"expires_in"`
+	Scope           string          `json:"scope"`
+	IssuedTokenType string          `json:"issued_token_type,omitempty"`
+	Allowed         json.RawMessage `json:"allowed_resource_scope,omitempty"`
+}
+
+func (r *result) body() tokenBody {
+	b := tokenBody{AccessToken: r.issued.Raw, TokenType: "Bearer", ExpiresIn: r.issued.ExpiresIn, Scope: r.issued.Scope}
+	if r.c.grant.exchange {
+		b.IssuedTokenType = tokenTypeAccess
+	}
+	if r.issued.Narrowed && !r.issued.Rights.Empty() {
+		b.Allowed = json.RawMessage(r.issued.Rights.Canonical())
+	}
+	return b
+}
+
+func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) { servePublic(w, s.jwks) }
+
+func (s *Server) serveMetadata(w http.ResponseWriter, _ *http.Request) { servePublic(w, s.metadata) }
+
+// servePublic answers with a document that anyone may read and keep a while.
+func servePublic(w http.ResponseWriter, body []byte) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "public, max-age=300")
+	h.Set("X-Content-Type-Options", "nosniff")
+	_, _ = w.Write(body) // The client is gone if this fails.
+}

@@ -1,0 +1,85 @@
+package tokenexchange
+
+import (
+	"crypto/sha256"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// Caches are what survives a reload of the configuration: verified signatures
+// and finished exchanges. Every key is complete, so a changed configuration
+// finds none of what it would have decided otherwise. See docs/guard.md.
+type Caches struct {
+	verified  *cache[verifiedKey, *mint.Signed]
+	exchanged *cache[exchangedKey, *exchanged]
+	flights   flights
+}
+
+// cacheWeight is the bound of all caches together, in bytes.
+const cacheWeight = 16 << 20
+
+// NewCaches returns empty caches.
+func NewCaches() *Caches {
+	return &Caches{
+		verified:  newCache[verifiedKey, *mint.Signed](cacheWeight / 2),
+		exchanged: newCache[exchangedKey, *exchanged](cacheWeight / 2),
+	}
+}
+
+// verifiedKey names a token as bytes and the keys that it was verified with.
+type verifiedKey struct{ token, ring [sha256.Size]byte }
+
+// verify checks the signature of a token, or remembers that it was checked.
+// Only a signature that holds is remembered, and nothing that changes with
+// time is: expiry, audience and revocation are judged at each use.
+func (s *Server) verify(raw string) (*mint.Signed, [sha256.Size]byte, error) {
+	key := verifiedKey{token: sha256.Sum256([]byte(raw)), ring: s.ring.Digest()}
+	if signed, ok := s.caches.verified.get(key, s.now()); ok {
+		return signed, key.token, nil
+	}
+	v, err := s.caches.flights.do(key, func() (any, error) {
+		signed, err := s.ring.Verify(raw)
+		if err == nil {
+			s.caches.verified.put(key, signed, signed.Expiry().Add(mint.LeewayExpiry), signed.Size())
+		}
+		return signed, err
+	})
+	if err != nil {
+		return nil, key.token, err
+	}
+	return v.(*mint.Signed), key.token, nil
+}
+
+// admit verifies one of our own access tokens and judges it now.
+func (s *Server) admit(raw string, audience func([]string) bool) (mint.Subject, error) {
+	signed, _, err := s.verify(raw)
+	if err != nil {
+		return nil, err
+	}
+	return s.judge(signed, audience)
+}
+
+func (s *Server) judge(signed *mint.Signed, audience func([]string) bool) (mint.Subject, error) {
+	return signed.Admit(mint.Conditions{
+		Now: s.now(), Issuer: s.realm.issuer, Type: mint.TypeAccess, Audience: audience, Revoked: s.revoked,
+	})
+}
+
+// isIssuer is the audience of tokens that are meant for this server itself.
+func (s *Server) isIssuer(aud []string) bool {
+	for _, a := range aud {
+		if a == s.realm.issuer {
+			return true
+		}
+	}
+	return false
+}
+
+// revoked reports whether a token is dead although it has not expired. A store
+// that was lost forgot what it had to refuse, so all that was issued before
+// its epoch is refused; the users file can name a time for one user.
+func (s *Server) revoked(id mint.Identifiers) bool {
+	return id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) ||
+		id.IssuedAt.Before(s.realm.users.deadBefore(id.Subject))
+}
