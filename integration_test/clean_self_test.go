@@ -89,8 +89,11 @@ func TestUpstreamFindings(t *testing.T) {
 	for name, request := range requests {
 		t.Run(name, func(t *testing.T) {
 			upstream := NewUpstream(t, "")
-			config := Config{Caddyfile: plainProxy, Vars: map[string]any{"upstream": upstream.Addr(), "greeting": "hello"}}
-			c := Start(t, config)
+			c := Start(t, Config{
+				Caddyfile:   plainProxy,
+				Vars:        map[string]any{"upstream": upstream.Addr(), "greeting": "hello"},
+				TokensInLog: "Caddy logs the target of a request",
+			})
 			if got := Exchange(t, c.Addr("web"), request); got.Status != http.StatusOK {
 				t.Fatalf("got %d, want 200", got.Status)
 			}

@@ -127,6 +127,18 @@ func (p *process) assertNoCrash(t *testing.T) {
 	}
 }
 
+// assertCleanLog fails the test if a registered token, or any JWT at all, was
+// written to the log.
+func (p *process) assertCleanLog(t *testing.T) {
+	t.Helper()
+	tokens := registered.all()
+	for _, line := range p.log.since(0) {
+		for _, finding := range append(leaks([]byte(line.Raw), tokens), strangers([]byte(line.Raw), "")...) {
+			t.Errorf("log: %s: %s", finding, line.Raw)
+		}
+	}
+}
+
 // Result is what a command of the binary left behind.
 type Result struct {
 	Stdout, Stderr string

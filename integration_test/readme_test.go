@@ -42,6 +42,7 @@ func runStory(t *testing.T, document, dir string) {
 		if !server.ended() {
 			server.terminate(t)
 		}
+		server.assertCleanLog(t)
 	})
 	if _, ok := server.log.wait(startTimeout, 0, MsgIs("serving initial configuration")); !ok {
 		server.kill()

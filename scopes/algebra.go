@@ -111,7 +111,7 @@ func covered(held []Pattern, depth int, need cursor) bool {
 	if need.done() {
 		return false
 	}
-	next := need.next()
+	next, need := need.next()
 
 	if held[0].place(depth) == placeAny {
 		n := groupEnd(held, depth)
@@ -120,13 +120,11 @@ func covered(held []Pattern, depth int, need cursor) bool {
 		}
 		held = held[n:]
 	}
-	for len(held) > 0 && held[0].place(depth) == placePrefix {
-		n := groupEnd(held, depth)
-		if held[0].segs[depth].covers(next) && covered(held[:n], depth+1, need) {
-			return true
-		}
-		held = held[n:]
+	literals := sort.Search(len(held), func(i int) bool { return held[i].place(depth) == placeLiteral })
+	if next.kind != segAny && coveredByPrefix(held[:literals], depth, next.text, need) {
+		return true
 	}
+	held = held[literals:]
 	if len(held) == 0 || next.kind != segLiteral {
 		return false
 	}
@@ -136,6 +134,34 @@ func covered(held []Pattern, depth int, need cursor) bool {
 		return false
 	}
 	return covered(held[:groupEnd(held, depth)], depth+1, need)
+}
+
+// coveredByPrefix is the part of covered for patterns that all have a prefix at
+// depth. It looks at those prefixes only that text begins with, the longest one
+// first: the greatest that is not greater than text is one of them, or else
+// tells how much of text the others can have at most.
+func coveredByPrefix(held []Pattern, depth int, text string, need cursor) bool {
+	for most := text; len(held) > 0; {
+		n := sort.Search(len(held), func(i int) bool { return held[i].segs[depth].text > most })
+		if n == 0 {
+			return false
+		}
+		last := held[n-1].segs[depth].text
+		same := 0
+		for same < len(last) && same < len(text) && last[same] == text[same] {
+			same++
+		}
+		held, most = held[:n], text[:same]
+		if same < len(last) {
+			continue
+		}
+		first := sort.Search(n, func(i int) bool { return held[i].segs[depth].text >= last })
+		if covered(held[first:], depth+1, need) {
+			return true
+		}
+		held = held[:first]
+	}
+	return false
 }
 
 // groupEnd returns how many patterns at the start of held have the same segment
@@ -166,23 +192,25 @@ type cursor struct {
 }
 
 // done says whether all segments were given.
-func (c *cursor) done() bool { return len(c.segs) == 0 && c.rest == "" }
+func (c cursor) done() bool { return len(c.segs) == 0 && c.rest == "" }
 
-// next gives one segment. It must not be called when done.
-func (c *cursor) next() seg {
+// next gives one segment and the cursor after it. It must not be called when
+// done. It changes no cursor in place, because what is stored through a pointer
+// would have to live on the heap, the values of the request with it.
+func (c cursor) next() (seg, cursor) {
 	if c.rest == "" {
 		s := c.segs[0]
 		c.segs = c.segs[1:]
 		switch s.kind {
 		case segVariable:
-			return seg{kind: segLiteral, text: c.values.one[s.slot].text}
+			return seg{kind: segLiteral, text: c.values.one[s.slot].text}, c
 		case segRest:
 			c.rest = c.values.rest
 		default:
-			return s
+			return s, c
 		}
 	}
 	var text string
 	text, c.rest, _ = strings.Cut(c.rest, "/")
-	return seg{kind: segLiteral, text: text}
+	return seg{kind: segLiteral, text: text}, c
 }

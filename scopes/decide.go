@@ -223,7 +223,9 @@ func (d Decision) Missing() []Need {
 func (t template) text(vals *values) string {
 	var segs []seg
 	for c := (cursor{segs: t.segs, values: vals}); !c.done(); {
-		segs = append(segs, c.next())
+		var s seg
+		s, c = c.next()
+		segs = append(segs, s)
 	}
 	return writeSegments(segs, t.tail)
 }

@@ -29,8 +29,8 @@ type sealKeyID [4]byte
 // sealer holds the keys that one state key gives.
 type sealer struct {
 	id       sealKeyID
-	seal     []byte
-	storeKey []byte
+	seal     hiddenBytes
+	storeKey hiddenBytes
 }
 
 func newSealer(key StateKey) (*sealer, error) {
@@ -41,18 +41,21 @@ func newSealer(key StateKey) (*sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sealer{id: sealKeyID(id)}
-	if s.seal, err = key.derive("seal", sha256.Size); err != nil {
+	seal, err := key.derive("seal", sha256.Size)
+	if err != nil {
 		return nil, err
 	}
-	s.storeKey, err = key.derive("store key", sha256.Size)
-	return s, err
+	storeKey, err := key.derive("store key", sha256.Size)
+	if err != nil {
+		return nil, err
+	}
+	return &sealer{id: sealKeyID(id), seal: hideBytes(seal), storeKey: hideBytes(storeKey)}, nil
 }
 
 // keyFor gives the store key of a record: a keyed hash, so that a reader of the
 // store learns no ids.
 func (s *sealer) keyFor(issuer string, kind recordKind, id string) string {
-	mac := hmac.New(sha256.New, s.storeKey)
+	mac := hmac.New(sha256.New, s.storeKey())
 	mac.Write(joinFields(issuer, string(kind), id))
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
@@ -61,7 +64,7 @@ func (s *sealer) keyFor(issuer string, kind recordKind, id string) string {
 // values under one AES key; a key of its own for each record keeps that bound
 // per record, where nothing can reach it.
 func (s *sealer) aead(bound []byte) (cipher.AEAD, error) {
-	mac := hmac.New(sha256.New, s.seal)
+	mac := hmac.New(sha256.New, s.seal())
 	mac.Write(bound)
 	block, err := aes.NewCipher(mac.Sum(nil))
 	if err != nil {

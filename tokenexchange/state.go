@@ -24,7 +24,7 @@ var ErrStoreUnavailable = errors.New("store is unavailable")
 type State struct {
 	store  Store
 	issuer string
-	ring   []*sealer // pointers, so that fmt cannot print a key
+	ring   []*sealer
 	now    func() time.Time
 	random io.Reader
 }

@@ -17,10 +17,15 @@ const stateKeyLen = 32
 // codes, families and refresh tokens. It cannot be printed. The zero StateKey
 // is refused everywhere. See docs/stores.md.
 type StateKey struct {
-	// A pointer, because fmt calls no method on an unexported field of some
-	// other struct, but prints a nested pointer as an address.
-	secret *[stateKeyLen]byte
+	secret hiddenBytes
 }
+
+// hiddenBytes keeps bytes where fmt cannot follow. It calls no method on an
+// unexported field of some other struct, and follows a pointer under a verb
+// that does not fit; a func is only ever an address.
+type hiddenBytes func() []byte
+
+func hideBytes(b []byte) hiddenBytes { return func() []byte { return b } }
 
 // ParseStateKey reads a state key from one line, as `openssl rand -base64 32`
 // prints it: the standard base64 of exactly 32 bytes, then at most one newline.
@@ -34,11 +39,10 @@ func ParseStateKey(line []byte) (StateKey, error) {
 	if err != nil || len(raw) != stateKeyLen {
 		return StateKey{}, errors.New("reading state key: not the standard base64 of 32 bytes")
 	}
-	secret := [stateKeyLen]byte(raw)
-	if secret == [stateKeyLen]byte{} {
+	if [stateKeyLen]byte(raw) == [stateKeyLen]byte{} {
 		return StateKey{}, errors.New("reading state key: all bytes are zero")
 	}
-	return StateKey{secret: &secret}, nil
+	return StateKey{secret: hideBytes(raw)}, nil
 }
 
 const stateKeyRedacted = "[state key]"
@@ -63,5 +67,5 @@ func (StateKey) MarshalJSON() ([]byte, error) { return []byte(`"` + stateKeyReda
 
 // derive makes the key for one purpose.
 func (k StateKey) derive(purpose string, length int) ([]byte, error) {
-	return hkdf.Key(sha256.New, k.secret[:], nil, "scopegate state v1: "+purpose, length)
+	return hkdf.Key(sha256.New, k.secret(), nil, "scopegate state v1: "+purpose, length)
 }

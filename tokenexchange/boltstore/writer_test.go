@@ -2,6 +2,7 @@ package boltstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -60,8 +61,8 @@ func TestCollect(t *testing.T) {
 	holds(15)
 }
 
-// TestOneSyncForMany counts transactions: what is queued together is committed
-// together, and what changes nothing is not committed at all.
+// TestOneSyncForMany counts transactions: a batch is committed at once, and
+// what changes nothing is not committed at all.
 func TestOneSyncForMany(t *testing.T) {
 	s, end := openTest(t, filepath.Join(t.TempDir(), "state.db"), nil)
 	defer end()
@@ -70,47 +71,75 @@ func TestOneSyncForMany(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer tx.Rollback()
+		defer func() { _ = tx.Rollback() }()
 		return tx.ID()
 	}
-	addAll := func(val string, want bool) {
-		stuck, err := s.db.Begin(true) // Holds the writer until all are queued.
-		if err != nil {
-			t.Fatal(err)
+	for _, c := range []struct {
+		name, val string
+		old       string
+		verb      verb
+		ok        bool
+		commits   int
+	}{
+		{"winning adds", "v", "", verbAdd, true, 1},
+		{"repeated adds", "v", "", verbAdd, true, 0},
+		{"losing adds", "w", "", verbAdd, false, 0},
+		{"losing swaps", "w", "x", verbSwap, false, 0},
+		{"winning swaps", "w", "v", verbSwap, true, 1},
+		{"repeated swaps", "w", "v", verbSwap, true, 0},
+		{"deletes", "", "", verbDelete, false, 1},
+		{"deletes of what is absent", "", "", verbDelete, false, 0},
+	} {
+		batch := make([]*write, 100)
+		for i := range batch {
+			batch[i] = &write{
+				ctx: t.Context(), verb: c.verb, exp: later(),
+				key: fmt.Append(nil, "k", i), old: []byte(c.old), val: stampValue(later(), []byte(c.val)),
+			}
 		}
-		var adds sync.WaitGroup
-		for i := range 100 {
-			adds.Go(func() {
-				ok, err := s.Add(t.Context(), fmt.Sprint("k", i), []byte(val), later())
-				if err != nil || ok != want {
-					t.Errorf("Add: got %v, %v; want %v", ok, err, want)
-				}
-			})
+		before := txid()
+		if err := s.commit(batch); err != nil {
+			t.Fatalf("%s: got %v, want no error", c.name, err)
 		}
-		for len(s.queue) < 90 {
-			time.Sleep(time.Millisecond)
+		if got := txid() - before; got != c.commits {
+			t.Errorf("%s: got %d commits, want %d", c.name, got, c.commits)
 		}
-		if err := stuck.Rollback(); err != nil {
-			t.Fatal(err)
+		for i, w := range batch {
+			if w.ok != c.ok || w.err != nil {
+				t.Errorf("%s, write %d: got %v, %v; want %v", c.name, i, w.ok, w.err, c.ok)
+			}
 		}
-		adds.Wait()
 	}
-	before := txid()
-	addAll("v", true)
-	if got := txid() - before; got > 20 {
-		t.Errorf("100 writes at once: got %d commits, want a few", got)
+}
+
+func TestDrain(t *testing.T) {
+	s := &Store{queue: make(chan *write, 2*maxBatch)}
+	for range maxBatch + 9 {
+		s.queue <- &write{}
 	}
-	before = txid()
-	addAll("v", true)
-	addAll("w", false)
-	if _, err := s.Swap(t.Context(), "k0", []byte("other"), []byte("w"), later()); err != nil {
-		t.Error(err)
+	for _, want := range []int{maxBatch, 11, 1} {
+		if got := len(s.drain([]*write{{}})); got != want {
+			t.Errorf("drain: got %d writes, want %d", got, want)
+		}
 	}
-	if err := s.Delete(t.Context(), "absent"); err != nil {
-		t.Error(err)
+	close(s.queue)
+	if got := len(s.drain([]*write{{}})); got != 1 {
+		t.Errorf("drain of a closed queue: got %d writes, want 1", got)
 	}
-	if got := txid() - before; got != 0 {
-		t.Errorf("writes that change nothing: got %d commits, want 0", got)
+}
+
+// TestExpiryPassesInTheQueue checks the expiry when a write is done: two adds
+// that both come late must not both win.
+func TestExpiryPassesInTheQueue(t *testing.T) {
+	s, end := openTest(t, filepath.Join(t.TempDir(), "state.db"), nil)
+	defer end()
+	past := time.Now().Add(-time.Millisecond)
+	late := &write{ctx: t.Context(), verb: verbAdd, key: []byte("k"), exp: past, val: stampValue(past, []byte("v"))}
+	if err := s.commit([]*write{late}); err != nil {
+		t.Fatal(err)
+	}
+	if late.ok || !errors.Is(late.err, tokenexchange.ErrPastExpiry) {
+		t.Errorf("late Add: got %v, %v; want ErrPastExpiry", late.ok, late.err)
 	}
 }
 

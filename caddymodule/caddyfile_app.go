@@ -1,0 +1,159 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// parseApp parses the global option:
+//
+//	scopegate {
+//		issuer      <url>
+//		signing_key generated|file <path>
+//		state_key   generated|file <path>
+//		store       memory|bolt [{ path <path> }]
+//		users       file <path>
+//		demo
+//		service <id> <audience> { ... }
+//		client  <id> { ... }
+//	}
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	d.Next() // the option
+	if existing != nil {
+		return nil, d.Err("scopegate is given twice; expected once")
+	}
+	if d.NextArg() {
+		return nil, d.Errf("scopegate: unrecognized %q; expected a block", d.Val())
+	}
+	app := new(App)
+	w := newWords(d, "scopegate")
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		if err := app.parseWord(w); err != nil {
+			return nil, err
+		}
+	}
+	if app.Issuer == "" {
+		return nil, d.Err("scopegate: issuer is missing; expected issuer <url>, such as issuer https://auth.example.com")
+	}
+	return httpcaddyfile.App{Name: "scopegate", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+func (a *App) parseWord(w *words) error {
+	switch w.Val() {
+	case "issuer":
+		return w.one(&a.Issuer, "a URL")
+	case "demo":
+		return w.flag(&a.Demo)
+	case "signing_key":
+		return parseKeySource(w, &a.SigningKeys)
+	case "state_key":
+		return parseKeySource(w, &a.StateKeys)
+	case "store":
+		return a.parseStore(w)
+	case "users":
+		return a.parseUsers(w)
+	case "service":
+		s, err := parseService(w)
+		a.Services = append(a.Services, s)
+		return err
+	case "client":
+		c, err := parseClient(w)
+		a.Clients = append(a.Clients, c)
+		return err
+	}
+	return w.unrecognized("issuer, signing_key, state_key, store, users, demo, service or client")
+}
+
+func parseKeySource(w *words, into *[]KeySource) error {
+	word, args := w.Val(), w.RemainingArgs()
+	switch {
+	case len(args) == 1 && args[0] == "generated":
+		for _, k := range *into {
+			if k.Source == "generated" {
+				return w.Errf("scopegate: %s generated is given twice; expected once", word)
+			}
+		}
+		*into = append(*into, KeySource{Source: "generated"})
+	case len(args) == 2 && args[0] == "file" && args[1] != "":
+		*into = append(*into, KeySource{Source: "file", Path: args[1]})
+	default:
+		return w.Errf("scopegate: %s: expected generated, or file and a path", word)
+	}
+	return nil
+}
+
+// parseStore parses:
+//
+//	store memory
+//	store bolt [{
+//		path <path>
+//	}]
+func (a *App) parseStore(w *words) error {
+	if err := w.once(); err != nil {
+		return err
+	}
+	args := w.RemainingArgs()
+	if len(args) != 1 {
+		return w.Errf("scopegate: store: expected memory or bolt, found %d values", len(args))
+	}
+	switch args[0] {
+	case "memory":
+		a.StoreRaw = caddyconfig.JSONModuleObject(new(MemoryStore), "module", "memory", nil)
+		return w.noBlock("store memory")
+	case "bolt":
+		store := new(BoltStore)
+		inner := newWords(w.Dispenser, "store bolt")
+		for nesting := w.Nesting(); w.NextBlock(nesting); {
+			if w.Val() != "path" {
+				return inner.unrecognized("path")
+			}
+			if err := inner.one(&store.Path, "a path"); err != nil {
+				return err
+			}
+		}
+		a.StoreRaw = caddyconfig.JSONModuleObject(store, "module", "bolt", nil)
+		return nil
+	}
+	return w.Errf("scopegate: store: unrecognized %q; expected memory or bolt", args[0])
+}
+
+func (a *App) parseUsers(w *words) error {
+	args := w.RemainingArgs()
+	if len(args) != 2 || args[0] != "file" || args[1] == "" {
+		return w.Err("scopegate: users: expected file and a path")
+	}
+	a.UsersFiles = append(a.UsersFiles, args[1])
+	return w.noBlock("users file")
+}
+
+// parseService parses:
+//
+//	service <id> <audience> {
+//		permissions       <permission...>
+//		upstream_audience <audience>
+//	}
+func parseService(w *words) (s tokenexchange.ServiceConfig, err error) {
+	args := w.RemainingArgs()
+	if len(args) != 2 {
+		return s, w.Errf("scopegate: service: expected an id and an audience, as in: service shop https://shop.example.com, found %d values", len(args))
+	}
+	s.ID, s.Audience = args[0], args[1]
+	inner := newWords(w.Dispenser, "service "+s.ID)
+	for nesting := w.Nesting(); w.NextBlock(nesting); {
+		switch w.Val() {
+		case "permissions":
+			err = inner.list(&s.Permissions, "at least one permission")
+		case "upstream_audience":
+			err = inner.one(&s.UpstreamAudience, "an audience")
+		default:
+			err = inner.unrecognized("permissions or upstream_audience")
+		}
+		if err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}

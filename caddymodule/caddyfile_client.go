@@ -1,0 +1,133 @@
+package caddymodule
+
+import (
+	"slices"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// parseClient parses:
+//
+//	client <id> {
+//		secret                 {env.X}|{file.X}|sha256:<hex>   # at most 2
+//		public
+//		grant_types            <grant...>
+//		org                    <org>
+//		allowed_orgs           <org...>
+//		scope                  <scope...>
+//		permit                 <permission> <pattern...> | none
+//		own                    <permission> <pattern...> | none
+//		target_audiences       <audience...>
+//		allow                  <grant...> by <client...> [to <audience...>]
+//		access_token_validity  <duration>
+//		refresh_token_validity <duration>
+//		access_token_alg       ES256|RS256
+//		display_name           <text>
+//	}
+func parseClient(w *words) (c tokenexchange.ClientConfig, err error) {
+	args := w.RemainingArgs()
+	if len(args) != 1 {
+		return c, w.Errf("scopegate: client: expected one id, found %d values", len(args))
+	}
+	c.ID = args[0]
+	inner := newWords(w.Dispenser, "client "+c.ID)
+	for nesting := w.Nesting(); w.NextBlock(nesting); {
+		if err := parseClientWord(inner, &c); err != nil {
+			return c, err
+		}
+	}
+	return c, nil
+}
+
+func parseClientWord(w *words, c *tokenexchange.ClientConfig) error {
+	switch w.Val() {
+	case "secret":
+		return parseSecret(w, c)
+	case "public":
+		return w.flag(&c.Public)
+	case "grant_types":
+		return w.list(&c.GrantTypes, "at least one grant")
+	case "org":
+		return w.one(&c.Org, "an organization")
+	case "allowed_orgs":
+		return w.list(&c.AllowedOrgs, "at least one organization")
+	case "scope":
+		return w.list(&c.Scope, "at least one scope")
+	case "permit":
+		return parseLine(w, &c.Permit)
+	case "own":
+		return parseLine(w, &c.Own)
+	case "target_audiences":
+		return w.list(&c.TargetAudiences, "at least one audience")
+	case "allow":
+		return parseAllow(w, c)
+	case "access_token_validity":
+		return w.duration(&c.AccessTokenValidity)
+	case "refresh_token_validity":
+		return w.duration(&c.RefreshTokenValidity)
+	case "access_token_alg":
+		return w.one(&c.AccessTokenAlg, "ES256 or RS256")
+	case "display_name":
+		return w.one(&c.DisplayName, "a text, in quotes if it has blanks")
+	}
+	return w.unrecognized("secret, public, grant_types, org, allowed_orgs, scope, permit, own, target_audiences, allow, access_token_validity, refresh_token_validity, access_token_alg or display_name")
+}
+
+func parseSecret(w *words, c *tokenexchange.ClientConfig) error {
+	var ref string
+	if err := w.value(&ref, "{env.X}, {file.X} or sha256:<hex>"); err != nil {
+		return err
+	}
+	if len(c.SecretRefs) == 2 {
+		return w.Errf("%s: secret is given three times; expected at most two live secrets", w.block)
+	}
+	c.SecretRefs = append(c.SecretRefs, ref)
+	return nil
+}
+
+// parseLine parses a permit or own line. none says that nothing is meant, and
+// excludes other lines.
+func parseLine(w *words, lines **[]tokenexchange.PermissionLine) error {
+	word, args := w.Val(), w.RemainingArgs()
+	switch {
+	case len(args) == 1 && args[0] == "none":
+		if *lines != nil {
+			return w.Errf("%s: %s none excludes other %s lines", w.block, word, word)
+		}
+		*lines = &[]tokenexchange.PermissionLine{}
+		return nil
+	case len(args) < 2:
+		return w.Errf("%s: %s: expected SERVICE/PERMISSION and at least one resource pattern, or none", w.block, word)
+	case *lines != nil && len(**lines) == 0:
+		return w.Errf("%s: %s none excludes other %s lines", w.block, word, word)
+	case *lines == nil:
+		*lines = &[]tokenexchange.PermissionLine{}
+	}
+	**lines = append(**lines, tokenexchange.PermissionLine{Permission: args[0], Patterns: args[1:]})
+	return nil
+}
+
+// parseAllow parses: allow <grant...> by <client...> [to <audience...>]
+func parseAllow(w *words, c *tokenexchange.ClientConfig) error {
+	const expected = "%s: allow: expected allow <grant...> by <client...> [to <audience...>]"
+	args := w.RemainingArgs()
+	by := slices.Index(args, "by")
+	if by < 1 || by == len(args)-1 {
+		return w.Errf(expected, w.block)
+	}
+	grants, clients := args[:by], args[by+1:]
+	var audiences []string
+	if to := slices.Index(clients, "to"); to >= 0 {
+		clients, audiences = clients[:to], clients[to+1:]
+		if len(audiences) == 0 {
+			return w.Errf(expected, w.block)
+		}
+	}
+	if len(clients) == 0 {
+		return w.Errf(expected, w.block)
+	}
+	for _, grant := range grants {
+		c.Allow = append(c.Allow, tokenexchange.AllowConfig{Grant: grant, By: clients, To: audiences})
+	}
+	return nil
+}

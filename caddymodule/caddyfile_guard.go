@@ -1,0 +1,114 @@
+package caddymodule
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+// parseGuard parses the directive:
+//
+//	guard <service> {
+//		exchange audience_exchange
+//		narrow   to_service
+//		mode     enforce
+//		accept   csp-auth-token
+//		unguarded_ok
+//		<METHOD> <path> <permission> <resource>
+//		authenticated <METHOD> <path>
+//		public <METHOD> <path>
+//	}
+//
+// It takes no matcher: a request that does not match would skip the guard.
+func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // the directive
+	args := h.RemainingArgs()
+	if len(args) > 0 && strings.ContainsAny(args[0][:1], "/*@") {
+		return nil, h.Errf("guard: unrecognized %q; it takes no matcher, since a request that does not match would skip the guard; put guards into handle blocks instead", args[0])
+	}
+	if len(args) != 1 {
+		return nil, h.Errf("guard: expected one service, found %d values", len(args))
+	}
+	if h.Option("scopegate") == nil {
+		return nil, h.Err("guard needs the global option scopegate, which says what services there are")
+	}
+	g := &Guard{Service: args[0]}
+	w := newWords(h.Dispenser, "guard "+g.Service)
+	for nesting := h.Nesting(); h.NextBlock(nesting); {
+		if err := g.parseWord(w); err != nil {
+			return nil, err
+		}
+	}
+	if len(g.Rules) == 0 {
+		return nil, h.Errf("guard %s: there is no rule, so every request would be refused; expected rules such as: GET /orders/{id} orders.read orders/{id}", g.Service)
+	}
+	warnAdmin(h, g.Service)
+	return h.NewRoute(nil, g), nil
+}
+
+func (g *Guard) parseWord(w *words) error {
+	switch word := w.Val(); word {
+	case "exchange":
+		return w.choice("audience_exchange")
+	case "narrow":
+		return w.choice("to_service")
+	case "mode":
+		return w.choice("enforce")
+	case "accept":
+		g.AcceptCSPAuthToken = true
+		return w.choice("csp-auth-token")
+	case "unguarded_ok":
+		return w.flag(&g.UnguardedOK)
+	case "public", "authenticated":
+		args := w.RemainingArgs()
+		if len(args) != 2 {
+			return w.Errf("%s: %s: expected a method and a path, as in: %s GET /healthz; found %d values", w.block, word, word, len(args))
+		}
+		return g.addRule(w, Rule{Access: word, Method: args[0], Path: args[1]})
+	default:
+		if !isMethod(word) {
+			return w.unrecognized("exchange, narrow, mode, accept, unguarded_ok, public, authenticated or a rule that begins with a method in capitals")
+		}
+		args := w.RemainingArgs()
+		if len(args) != 3 {
+			return w.Errf("%s: %s: expected a path, a permission and a resource, as in: GET /orders/{id} orders.read orders/{id}; found %d values", w.block, word, len(args))
+		}
+		return g.addRule(w, Rule{Method: word, Path: args[0], Permission: args[1], Resource: args[2]})
+	}
+}
+
+func (g *Guard) addRule(w *words, r Rule) error {
+	r.Source = fmt.Sprintf("%s:%d", filepath.Base(w.File()), w.Line())
+	for _, text := range []string{r.Path, r.Resource} {
+		if strings.Contains(text, "{http.") || strings.Contains(text, "{tls.") {
+			return w.Errf("%s: %q: Caddy has replaced a shorthand such as {path} or {host} here; choose another name for the variable", w.block, text)
+		}
+	}
+	g.Rules = append(g.Rules, r)
+	return w.noBlock(r.Method + " " + r.Path)
+}
+
+// isMethod reports whether a word is in capitals, as a method is.
+func isMethod(word string) bool {
+	for _, c := range word {
+		if (c < 'A' || c > 'Z') && c != '-' {
+			return false
+		}
+	}
+	return word != ""
+}
+
+// choice reads a word that has one possible value so far.
+func (w *words) choice(only string) error {
+	word := w.Val()
+	var value string
+	if err := w.one(&value, only); err != nil {
+		return err
+	}
+	if value != only {
+		return w.Errf("%s: %s: unrecognized %q; expected %s", w.block, word, value, only)
+	}
+	return nil
+}

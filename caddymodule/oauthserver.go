@@ -1,0 +1,60 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// OAuthServer serves the endpoints of the issuer that the app `scopegate`
+// configures: the token endpoint, the public keys and the metadata. A request
+// to any other path goes to the next handler.
+type OAuthServer struct {
+	app *App // set by the app when all routes are provisioned
+}
+
+// CaddyModule returns the Caddy module information.
+func (*OAuthServer) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.oauth_server", New: func() caddy.Module { return new(OAuthServer) }}
+}
+
+// ServeHTTP answers requests to the endpoints.
+func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if !tokenexchange.Owns(r.URL.Path) {
+		return next.ServeHTTP(w, r)
+	}
+	if h.app == nil || !h.app.waitReady(r.Context()) || h.app.shared.hold() != nil {
+		tokenexchange.ServeNotReady(w, r)
+		return nil
+	}
+	defer func() {
+		if err := h.app.shared.letGo(); err != nil {
+			h.app.log.Error("closing the store after the last request", "error", err)
+		}
+	}()
+	h.app.server.Load().ServeHTTP(w, r)
+	return nil
+}
+
+// parseOAuthServer parses the directive:
+//
+//	oauth_server [<matcher>]
+func parseOAuthServer(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // the directive
+	if h.NextArg() {
+		return nil, h.Errf("oauth_server: unrecognized %q; it takes no arguments, its settings are in the global option scopegate", h.Val())
+	}
+	if h.NextBlock(0) {
+		return nil, h.Errf("oauth_server: unrecognized %q; it takes no block, its settings are in the global option scopegate", h.Val())
+	}
+	if h.Option("scopegate") == nil {
+		return nil, h.Err("oauth_server needs the global option scopegate, which says who the issuer is")
+	}
+	return new(OAuthServer), nil
+}
+
+var _ caddyhttp.MiddlewareHandler = (*OAuthServer)(nil)

@@ -1,0 +1,21 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+	caddy.RegisterModule(new(OAuthServer))
+	caddy.RegisterModule(new(Guard))
+	caddy.RegisterModule(new(MemoryStore))
+	caddy.RegisterModule(new(BoltStore))
+
+	httpcaddyfile.RegisterGlobalOption("scopegate", parseApp)
+	httpcaddyfile.RegisterHandlerDirective("oauth_server", parseOAuthServer)
+	httpcaddyfile.RegisterDirective("guard", parseGuard)
+	// In this order: the token endpoint of a site answers before its guard.
+	httpcaddyfile.RegisterDirectiveOrder("oauth_server", httpcaddyfile.Before, "basic_auth")
+	httpcaddyfile.RegisterDirectiveOrder("guard", httpcaddyfile.Before, "basic_auth")
+}

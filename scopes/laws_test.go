@@ -1,0 +1,314 @@
+package scopes_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// The laws of docs/scopes.md, section 3.2. The alphabet is small, so that
+// patterns touch each other; the resources of universe are all there are.
+
+var (
+	patternSegments = []string{"a", "ab", "b", "a*", "ab*", "b*", "*"}
+	// Each prefix and "*" has members here that no literal above names.
+	resourceSegments = []string{"a", "ab", "b", "abz", "az", "bz", "z"}
+)
+
+func genPattern() *rapid.Generator[scopes.Pattern] {
+	return rapid.Custom(func(t *rapid.T) scopes.Pattern {
+		segs := rapid.SliceOfN(rapid.SampledFrom(patternSegments), 0, 3).Draw(t, "segments")
+		if len(segs) == 0 || rapid.Bool().Draw(t, "tail") {
+			segs = append(segs, "**")
+		}
+		p, err := scopes.ParsePattern(strings.Join(segs, "/"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	})
+}
+
+func genEntry() *rapid.Generator[scopes.Entry] {
+	return rapid.Custom(func(t *rapid.T) scopes.Entry {
+		return scopes.Entry{
+			Service:    rapid.SampledFrom([]string{"s", "t"}).Draw(t, "service"),
+			Permission: rapid.SampledFrom([]string{"p", "q"}).Draw(t, "permission"),
+			Resource:   genPattern().Draw(t, "resource"),
+		}
+	})
+}
+
+func genSet() *rapid.Generator[scopes.Set] {
+	return rapid.Custom(func(t *rapid.T) scopes.Set {
+		s, err := scopes.NewSet(rapid.SliceOfN(genEntry(), 0, 8).Draw(t, "entries")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	})
+}
+
+// universe is all resources of up to four segments.
+var universe = func() [][]string {
+	var all [][]string
+	last := [][]string{nil}
+	for range 4 {
+		var next [][]string
+		for _, r := range last {
+			for _, s := range resourceSegments {
+				next = append(next, append(r[:len(r):len(r)], s))
+			}
+		}
+		all, last = append(all, next...), next
+	}
+	return all
+}()
+
+// matches is what a pattern means, said as simply as can be.
+func matches(pattern, resource []string) bool {
+	switch {
+	case len(pattern) == 1 && pattern[0] == "**":
+		return true
+	case len(pattern) == 0 || len(resource) == 0:
+		return len(pattern) == len(resource)
+	}
+	prefix, wild := strings.CutSuffix(pattern[0], "*")
+	if resource[0] != prefix && !(wild && strings.HasPrefix(resource[0], prefix)) {
+		return false
+	}
+	return matches(pattern[1:], resource[1:])
+}
+
+func TestPatternsAreExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, q := genPattern().Draw(t, "p"), genPattern().Draw(t, "q")
+		m, meets := p.Meet(q)
+		pSegs, qSegs := strings.Split(p.String(), "/"), strings.Split(q.String(), "/")
+		mSegs := strings.Split(m.String(), "/")
+		covers, reverse := true, true
+		for _, r := range universe {
+			inP, inQ := matches(pSegs, r), matches(qSegs, r)
+			covers = covers && (inP || !inQ)
+			reverse = reverse && (inQ || !inP)
+			if inM := meets && matches(mSegs, r); inM != (inP && inQ) {
+				t.Fatalf("%s meet %s = %s is wrong for %v", p, q, m, r)
+			}
+		}
+		if p.Covers(q) != covers {
+			t.Fatalf("%s covers %s: got %v, want %v", p, q, !covers, covers)
+		}
+		if (covers && reverse) != p.Equal(q) {
+			t.Fatalf("%s and %s: the same resources need the same text", p, q)
+		}
+	})
+}
+
+func TestPatternLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, q := genPattern().Draw(t, "p"), genPattern().Draw(t, "q")
+		if again, err := scopes.ParsePattern(p.String()); err != nil || !again.Equal(p) {
+			t.Fatalf("%s was read as %s, %v", p, again, err)
+		}
+		pq, ok := p.Meet(q)
+		qp, ok2 := q.Meet(p)
+		if ok != ok2 || !pq.Equal(qp) {
+			t.Fatalf("%s meet %s: %s, and the other way %s", p, q, pq, qp)
+		}
+		if ok && (!p.Covers(pq) || !q.Covers(pq)) {
+			t.Fatalf("%s meet %s = %s is not inside both", p, q, pq)
+		}
+		if same, ok := p.Meet(p); !ok || !same.Equal(p) {
+			t.Fatalf("%s meet itself = %s", p, same)
+		}
+		if p.Covers(q) != (ok && pq.Equal(q)) {
+			t.Fatalf("%s covers %s, but they meet in %s", p, q, pq)
+		}
+	})
+}
+
+func meet(t *rapid.T, a, b scopes.Set) scopes.Set {
+	t.Helper()
+	m, err := a.Meet(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestSetLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b, c := genSet().Draw(t, "a"), genSet().Draw(t, "b"), genSet().Draw(t, "c")
+		ab := meet(t, a, b)
+		if ba := meet(t, b, a); !ab.Equal(ba) {
+			t.Fatalf("not commutative: %s, %s", show(ab), show(ba))
+		}
+		if left, right := meet(t, ab, c), meet(t, a, meet(t, b, c)); !left.Equal(right) {
+			t.Fatalf("not associative: %s, %s", show(left), show(right))
+		}
+		if aa := meet(t, a, a); !aa.Equal(a) {
+			t.Fatalf("not idempotent: %s, %s", show(a), show(aa))
+		}
+		if !a.Contains(ab) || !b.Contains(ab) || !a.Contains(a) || !a.Contains(scopes.Set{}) {
+			t.Fatalf("%s is not inside %s and %s", show(ab), show(a), show(b))
+		}
+		if a.Contains(b) != ab.Equal(b) {
+			t.Fatalf("contains is %v, but the meet is %s of %s", a.Contains(b), show(ab), show(b))
+		}
+		union, err := a.Union(b)
+		if err != nil || !union.Contains(a) || !union.Contains(b) {
+			t.Fatalf("union %s, %v", show(union), err)
+		}
+		if again, err := union.Union(a); err != nil || !again.Equal(union) {
+			t.Fatalf("union again %s, %v", show(again), err)
+		}
+	})
+}
+
+// TestContainsIsSound compares with what sets mean, pattern by pattern.
+func TestContainsIsSound(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := genSet().Draw(t, "a"), genSet().Draw(t, "b")
+		want := true
+		for _, e := range b.Entries() {
+			inside := false
+			for _, f := range a.Entries() {
+				inside = inside || e.Service == f.Service && e.Permission == f.Permission && f.Resource.Covers(e.Resource)
+			}
+			want = want && inside
+		}
+		if a.Contains(b) != want {
+			t.Fatalf("%s contains %s: got %v", show(a), show(b), !want)
+		}
+	})
+}
+
+// TestChain checks that what a chain of exchanges ends with was in every link.
+func TestChain(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		links := rapid.SliceOfN(genSet(), 1, 5).Draw(t, "links")
+		end := links[0]
+		for _, l := range links[1:] {
+			end = meet(t, end, l)
+		}
+		for _, l := range links {
+			if !l.Contains(end) {
+				t.Fatalf("%s is not in %s", show(end), show(l))
+			}
+		}
+	})
+}
+
+func TestCanonicalForm(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		entries := rapid.SliceOfN(genEntry(), 1, 8).Draw(t, "entries")
+		s, err := scopes.NewSet(entries...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		parsed, err := scopes.ParseSet([]byte(s.Canonical()))
+		if err != nil || !parsed.Equal(s) {
+			t.Fatalf("%s was read as %s, %v", s.Canonical(), parsed.Canonical(), err)
+		}
+		shuffled, err := scopes.NewSet(rapid.Permutation(entries).Draw(t, "shuffled")...)
+		if err != nil || shuffled.Canonical() != s.Canonical() {
+			t.Fatalf("the order matters: %s, %s", s.Canonical(), shuffled.Canonical())
+		}
+		list := s.Entries()
+		for i, e := range list {
+			for j, f := range list {
+				if i != j && e.Service == f.Service && e.Permission == f.Permission && e.Resource.Covers(f.Resource) {
+					t.Fatalf("%s covers %s in %s", e.Resource, f.Resource, s.Canonical())
+				}
+			}
+		}
+		whole, err := json.Marshal(map[string]scopes.Set{"x": s})
+		if err != nil || string(whole) != `{"x":`+s.Canonical()+`}` {
+			t.Fatalf("inside a claim set: %s, %v", whole, err)
+		}
+		var parts scopes.Set
+		for _, id := range s.Services() {
+			if parts, err = parts.Union(s.Service(id)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !parts.Equal(s) {
+			t.Fatalf("the services together are %s", show(parts))
+		}
+	})
+}
+
+func TestAskLaws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		asked, have := genSet().Draw(t, "asked"), genSet().Draw(t, "held")
+		if asked.Empty() {
+			t.Skip()
+		}
+		ask, err := scopes.ParseAsk([]byte(asked.Canonical()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		granted, excess, err := ask.Resolve(have)
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case (len(excess) == 0) != have.Contains(asked):
+			t.Fatalf("excess %v of %s, held %s", excess, show(asked), show(have))
+		case len(excess) == 0 && !granted.Equal(asked):
+			t.Fatalf("asked %s, granted %s", show(asked), show(granted))
+		case len(excess) > 0 && !granted.Empty():
+			t.Fatalf("granted %s in spite of %v", show(granted), excess)
+		}
+	})
+}
+
+func TestPairs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		a, b := genSet().Draw(t, "a"), genSet().Draw(t, "b")
+		var want []scopes.Entry
+		for _, e := range a.Entries() {
+			for _, f := range b.Entries() {
+				if e.Service == f.Service && e.Permission == f.Permission {
+					want = append(want, e)
+					break
+				}
+			}
+		}
+		w, err := scopes.NewSet(want...)
+		if got := a.Pairs(b); err != nil || !got.Equal(w) || !a.Contains(got) {
+			t.Fatalf("%s pairs %s = %s, %v", show(a), show(b), show(got), err)
+		}
+	})
+}
+
+// TestMeetLimit checks that a meet which outgrows the limits is refused whole.
+func TestMeetLimit(t *testing.T) {
+	var left, right []scopes.Entry
+	for _, c := range strings.Split("abcdefghijklmnopqrstuvwxyz", "") {
+		p, _ := scopes.ParsePattern("*/" + c + "/**")
+		q, _ := scopes.ParsePattern(c + "/*/**")
+		left = append(left, scopes.Entry{Service: "s", Permission: "p", Resource: p})
+		right = append(right, scopes.Entry{Service: "s", Permission: "p", Resource: q})
+	}
+	a, err := scopes.NewSet(left...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := scopes.NewSet(right...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := a.Meet(b)
+	var limit *scopes.LimitError
+	if !errors.As(err, &limit) || !errors.Is(err, scopes.ErrTooLarge) || !got.Empty() {
+		t.Fatalf("got %s, %v", show(got), err)
+	}
+	if limit.Limit != "entries" || limit.Max != 256 {
+		t.Errorf("got %v", limit)
+	}
+}
