@@ -8,8 +8,9 @@
 // the processes are stopped, and the recordings and logs are searched.
 //
 // One promise: no test passes in which a token that was passed to [Register]
-// reached an upstream or a log, in which the binary reported a data race or a
-// panic, or in which it had to be killed.
+// reached an upstream or a log, in which the upstream got a JWT that was not
+// made for it, in which the log shows any JWT, in which the binary reported a
+// data race or a panic, or in which it had to be killed.
 package integration_test
 
 import (

@@ -60,8 +60,11 @@ func runStory(t *testing.T, document, dir string) {
 		}
 		diff := differ(step.want, output)
 		if code != "0" || diff != "" {
-			t.Fatalf("line %d: $ %s\nexit code %s (want 0)\n%s%s\nlog of the server:\n%s",
-				step.line, step.command, code, diff, output, server.log.text())
+			if diff == "" {
+				diff = output
+			}
+			t.Fatalf("line %d: $ %s\nexit code %s (want 0)\n%slog of the server:\n%s",
+				step.line, step.command, code, diff, server.log.text())
 		}
 	}
 	if server.ended() {
@@ -95,7 +98,7 @@ HTTP/1.1 200 OK
 
 {"token":"...","n":1}
 $ go run ./cmd/caddy version
-v2...
+...v2...
 ~~~
 `, dir, ports, nil), "~~~", "```")
 	runStory(t, document, dir)

@@ -3,6 +3,7 @@ package scopes_test
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,11 +35,24 @@ func genPattern() *rapid.Generator[scopes.Pattern] {
 	})
 }
 
+// genDeepPattern has segments with many common starts, for the index.
+func genDeepPattern() *rapid.Generator[scopes.Pattern] {
+	return rapid.Custom(func(t *rapid.T) scopes.Pattern {
+		first := rapid.SampledFrom([]string{"a*", "ab*", "aba*", "abb*", "abba*", "b*", "a", "ab", "abz", "abaz", "abb", "*"})
+		second := rapid.SampledFrom([]string{"x", "y", "xy", "x*", "*", "**"})
+		p, err := scopes.ParsePattern(first.Draw(t, "first") + "/" + second.Draw(t, "second"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	})
+}
+
 func genEntry() *rapid.Generator[scopes.Entry] {
 	return rapid.Custom(func(t *rapid.T) scopes.Entry {
 		return scopes.Entry{
-			Service:    rapid.SampledFrom([]string{"s", "t"}).Draw(t, "service"),
-			Permission: rapid.SampledFrom([]string{"p", "q"}).Draw(t, "permission"),
+			Service:    rapid.SampledFrom([]string{"s", "s", "t"}).Draw(t, "service"),
+			Permission: rapid.SampledFrom([]string{"p", "p", "q"}).Draw(t, "permission"),
 			Resource:   genPattern().Draw(t, "resource"),
 		}
 	})
@@ -184,6 +198,30 @@ func TestContainsIsSound(t *testing.T) {
 		}
 		if a.Contains(b) != want {
 			t.Fatalf("%s contains %s: got %v", show(a), show(b), !want)
+		}
+	})
+}
+
+// TestIndexEqualsPatterns compares the index with a walk over all patterns.
+func TestIndexEqualsPatterns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var entries []scopes.Entry
+		for _, p := range rapid.SliceOfN(genDeepPattern(), 1, 30).Draw(t, "held") {
+			entries = append(entries, scopes.Entry{Service: "s", Permission: "p", Resource: p})
+		}
+		s, err := scopes.NewSet(entries...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range rapid.SliceOfN(genDeepPattern(), 20, 20).Draw(t, "needs") {
+			want := slices.ContainsFunc(entries, func(e scopes.Entry) bool { return e.Resource.Covers(q) })
+			need, err := scopes.NewSet(scopes.Entry{Service: "s", Permission: "p", Resource: q})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Contains(need) != want {
+				t.Fatalf("%s contains %s: got %v", show(s), q, !want)
+			}
 		}
 	})
 }

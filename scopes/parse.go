@@ -131,9 +131,6 @@ func (r *reader) permission(ask bool) (permission, error) {
 		}
 		return errUnknown
 	})
-	if asksForAll {
-		r.entries++
-	}
 	switch {
 	case err != nil:
 	case p.id == "":

@@ -56,7 +56,10 @@ func asRefused(err error) *Refused {
 	}
 	var m *mint.Refusal
 	if errors.As(err, &m) {
-		return &Refused{Reason: Reason(m.Reason), Excess: m.Excess, cause: err}
+		// A reason that has no answer is a fault of ours, not the caller's.
+		if _, known := answers[Reason(m.Reason)]; known {
+			return &Refused{Reason: Reason(m.Reason), Excess: m.Excess, cause: err}
+		}
 	}
 	if errors.Is(err, ErrStoreUnavailable) {
 		return &Refused{Reason: "store_unavailable", cause: err}

@@ -75,6 +75,11 @@ func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
 	}
 	v.DecisionID = g.server.ids.next()
 	v.Reason, v.cause = g.decide(r, p, v)
+	if !v.Allowed() && p.within(v.Path.Raw()) {
+		// The path holds a copy of the token: neither the answer nor the
+		// record may show it.
+		v.Path, v.missing = scopes.Path{}, nil
+	}
 	return v
 }
 

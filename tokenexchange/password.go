@@ -26,6 +26,9 @@ type passwordHash struct {
 	}
 }
 
+// bcryptLen is the length of a bcrypt hash; a longer one would never match.
+const bcryptLen = 60
+
 // Bounds of argon2id parameters; memory is in KiB.
 const (
 	maxArgonMemory  = 256 << 10
@@ -37,8 +40,8 @@ func parsePasswordHash(text string) (passwordHash, error) {
 	var h passwordHash
 	if strings.HasPrefix(text, "$2") {
 		cost, err := bcrypt.Cost([]byte(text))
-		if err != nil || cost > 16 {
-			return h, errors.New("expected a bcrypt hash with a cost of at most 16")
+		if err != nil || cost > 16 || len(text) != bcryptLen {
+			return h, errors.New("expected a bcrypt hash of 60 characters with a cost of at most 16")
 		}
 		h.bcrypt = []byte(text)
 		return h, nil
@@ -48,7 +51,10 @@ func parsePasswordHash(text string) (passwordHash, error) {
 		return h, errors.New("expected a hash as `caddy hash-password` prints it: argon2id or bcrypt")
 	}
 	a := &h.argon
-	if n, err := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &a.memory, &a.time, &a.threads); n != 3 || err != nil {
+	const form = "m=%d,t=%d,p=%d"
+	_, err := fmt.Sscanf(parts[3], form, &a.memory, &a.time, &a.threads)
+	// Sscanf does not look at what follows the last number.
+	if err != nil || fmt.Sprintf(form, a.memory, a.time, a.threads) != parts[3] {
 		return h, errors.New("expected argon2id parameters as in m=47104,t=1,p=1")
 	}
 	if a.memory < 8 || a.memory > maxArgonMemory || a.time < 1 || a.time > maxArgonTime || a.threads < 1 || a.threads > maxArgonThreads {
@@ -63,11 +69,18 @@ func parsePasswordHash(text string) (passwordHash, error) {
 	return h, nil
 }
 
-// matches compares; the zero hash matches nothing. bcrypt reads no more than
-// 72 bytes, so a longer password never matches.
+// usable reports whether there is a hash to compare with.
+func (h passwordHash) usable() bool { return h.bcrypt != nil || len(h.argon.key) > 0 }
+
+// maxBcrypt is how many bytes of a password bcrypt reads.
+const maxBcrypt = 72
+
+// matches compares; the zero hash matches nothing. A password that bcrypt would
+// cut never matches, but takes as long as any other.
 func (h passwordHash) matches(password string) bool {
 	if h.bcrypt != nil {
-		return len(password) <= 72 && bcrypt.CompareHashAndPassword(h.bcrypt, []byte(password)) == nil
+		cut := password[:min(len(password), maxBcrypt)]
+		return bcrypt.CompareHashAndPassword(h.bcrypt, []byte(cut)) == nil && len(cut) == len(password)
 	}
 	a := &h.argon
 	if len(a.key) == 0 {

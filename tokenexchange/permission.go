@@ -48,6 +48,8 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 		return nil, fmt.Errorf("%q: no service %q", permission, serviceID)
 	case name != "*" && !slices.Contains(s.permissions, name):
 		return nil, fmt.Errorf("%q: service %s declares %s", permission, serviceID, strings.Join(s.permissions, ", "))
+	case name == "*" && len(s.permissions) == 0:
+		return nil, fmt.Errorf("%q: service %s declares no permissions", permission, serviceID)
 	case len(patterns) == 0:
 		return nil, fmt.Errorf("%s: expected at least one resource pattern; ** means all", permission)
 	}

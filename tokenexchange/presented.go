@@ -1,10 +1,12 @@
 package tokenexchange
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +17,10 @@ type Presented struct {
 	tails     []string // the ends of everything that was taken out, to find copies
 	ambiguous bool     // two credentials that differ, or one in the query
 }
+
+// Format keeps the credentials out of every print: fmt and loggers look into
+// unexported fields.
+func (Presented) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[presented]")) }
 
 // owned are headers that only the guard may set or that would let a caller
 // change what was decided on, in the form that alias gives.
@@ -209,12 +215,32 @@ func (p Presented) within(text string) bool {
 	if len(text) < tailLen {
 		return false
 	}
-	if strings.Contains(text, "%") {
-		if decoded, err := url.PathUnescape(text); err == nil && p.within(decoded) {
-			return true
-		}
+	if decoded := unescape(text); len(decoded) < len(text) && p.within(decoded) {
+		return true
 	}
 	return slices.ContainsFunc(p.tails, func(tail string) bool { return strings.Contains(text, tail) })
+}
+
+// unescape decodes what is a percent escape and keeps what only looks like one:
+// a decoder that gave up at the first bad escape would hide all the others.
+func unescape(text string) string {
+	at := strings.IndexByte(text, '%')
+	if at < 0 {
+		return text
+	}
+	out := make([]byte, at, len(text))
+	copy(out, text)
+	for i := at; i < len(text); i++ {
+		if text[i] == '%' && i+2 < len(text) {
+			if n, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
+				out = append(out, byte(n))
+				i += 2
+				continue
+			}
+		}
+		out = append(out, text[i])
+	}
+	return string(out)
 }
 
 // guardTrailers keeps owned names and copies of the token out of the request's

@@ -63,8 +63,11 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 		}
 	}
 	users, err := readUsers(usersFiles, r.userLine)
+	if err != nil {
+		return nil, err
+	}
 	r.users = users
-	return r, err
+	return r, nil
 }
 
 // Issuer returns the issuer.

@@ -115,7 +115,8 @@ func readJSON(body []byte) (parameters, error) {
 	}
 	var refusal *Refused
 	if err != nil && !errors.As(err, &refusal) {
-		err = refusedBecause("body_malformed", err)
+		// The text of err may quote a name, and so a secret in a wrong place.
+		err = refusedBecause("body_malformed", errors.New("not one flat JSON object without duplicate names"))
 	}
 	return p, err
 }

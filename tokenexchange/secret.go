@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -33,6 +34,9 @@ func ParseSecretHash(text string) (Secret, error) {
 	sum, err := hex.DecodeString(digits)
 	if !found || err != nil || len(sum) != sha256.Size {
 		return Secret{}, fmt.Errorf("expected sha256: and 64 hexadecimal digits")
+	}
+	if [sha256.Size]byte(sum) == sha256.Sum256(nil) {
+		return Secret{}, errors.New("this is the hash of the empty secret")
 	}
 	return Secret{sum: [sha256.Size]byte(sum), set: true}, nil
 }

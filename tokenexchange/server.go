@@ -117,8 +117,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case !ok:
 		http.NotFound(w, r)
 	case r.Method != e.method && (e.method != http.MethodGet || r.Method != http.MethodHead):
-		w.Header().Set("Allow", e.method)
-		http.Error(w, "expected "+e.method, http.StatusMethodNotAllowed)
+		allow := e.method
+		if allow == http.MethodGet {
+			allow = "GET, HEAD"
+		}
+		w.Header().Set("Allow", allow)
+		http.Error(w, "expected "+allow, http.StatusMethodNotAllowed)
 	default:
 		e.serve(s, w, r)
 	}

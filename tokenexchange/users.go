@@ -144,9 +144,12 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 		if u.hash, err = parsePasswordHash(u.PasswordHash); err != nil {
 			return fmt.Errorf(".password_hash: %w", err)
 		}
-		if len(d.decoy.argon.key) == 0 && d.decoy.bcrypt == nil {
+		if !d.decoy.usable() {
 			d.decoy = u.hash
 		}
+	}
+	if other := d.byLogin[u.Username+"@"+u.Domain]; other != nil && other.Username == u.Username {
+		return fmt.Errorf(".username: %q is used twice in this domain", u.Username)
 	}
 	u.held = map[string]holding{}
 	for i, m := range u.Memberships {
@@ -178,6 +181,11 @@ func (d *Directory) addMembership(u *User, m Membership, expand func(line, org s
 	if _, twice := u.held[m.Org]; twice {
 		return fmt.Errorf(".org: a second membership in %q", m.Org)
 	}
+	for _, role := range m.Roles {
+		if name, found := strings.CutPrefix(role, "csp:"); !found || scopes.CheckID(name) != nil {
+			return fmt.Errorf(".roles: %q: expected a role such as csp:org_member", role)
+		}
+	}
 	for _, g := range m.Groups {
 		if d.groups[g] == "" {
 			return fmt.Errorf(".groups: %q is not in groups", g)
@@ -203,15 +211,17 @@ func (d *Directory) addMembership(u *User, m Membership, expand func(line, org s
 // and a disabled account are one answer and take one hash each.
 func (d *Directory) login(ctx context.Context, name, password string) (*User, error) {
 	user := d.byLogin[name]
-	hash := d.decoy
-	if user != nil {
+	// A user without a password takes as long as one who does not exist, and
+	// never gets in: the decoy is somebody else's hash.
+	hash, usable := d.decoy, user != nil && user.hash.usable()
+	if usable {
 		hash = user.hash
 	}
 	good := false
 	if err := d.hashing.do(ctx, func() { good = hash.matches(password) }); err != nil {
 		return nil, err
 	}
-	if !good || user == nil || user.Disabled {
+	if !good || !usable || user.Disabled {
 		return nil, refused("credentials_wrong", "")
 	}
 	return user, nil

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -116,8 +115,15 @@ func ada() mint.User {
 	}
 }
 
+// tb is what the helpers need of testing.T, testing.F and rapid.T.
+type tb interface {
+	Helper()
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+}
+
 // payload decodes the claims of a token without any of the code under test.
-func payload(t testing.TB, raw string) map[string]any {
+func payload(t tb, raw string) map[string]any {
 	t.Helper()
 	parts := strings.Split(raw, ".")
 	if len(parts) != 3 {
@@ -180,7 +186,7 @@ func regular(change map[string]string) string {
 	return "{" + strings.Join(out, ",") + "}"
 }
 
-func reason(t testing.TB, err error) mint.Reason {
+func reason(t tb, err error) mint.Reason {
 	t.Helper()
 	r := mint.ReasonOf(err)
 	if err != nil && r == "" {

@@ -68,6 +68,10 @@ func (t UpstreamToken) Authorize(header map[string][]string) bool {
 	return true
 }
 
+// Format keeps the token out of every print: fmt and loggers look into
+// unexported fields.
+func (UpstreamToken) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("[upstream token]")) }
+
 // Expiry returns when the token dies.
 func (t UpstreamToken) Expiry() time.Time { return t.expiry }
 
@@ -135,7 +139,12 @@ func (m *Mint) audience(d Draft) []string {
 func (d Draft) perms() []string {
 	var perms []string
 	if !d.derived() && !d.claims.Narrowed {
-		perms = append(perms, d.roles...)
+		for _, role := range d.roles {
+			// A role of another form could read as a permission.
+			if strings.HasPrefix(role, "csp:") {
+				perms = append(perms, role)
+			}
+		}
 	}
 	for _, e := range d.claims.rights.Entries() {
 		switch resource := e.Resource.String(); {

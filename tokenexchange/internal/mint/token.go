@@ -102,8 +102,12 @@ func readHeader(part string) (header, error) {
 	if err == nil {
 		err = r.End()
 	}
+	if ReasonOf(err) != "" {
+		return h, err
+	}
 	if err != nil {
-		return h, refuse(TokenMalformed, "header: "+err.Error())
+		// The text of err may hold what a stranger wrote: nothing was verified yet.
+		return h, refuse(TokenMalformed, "the header is not one strict JSON object of strings")
 	}
 	return h, nil
 }

@@ -23,7 +23,8 @@ func Unmarshal(data []byte, v any) error {
 
 // conform reads one value and holds the names of its objects against typ.
 func (r *Reader) conform(place string, typ reflect.Type) error {
-	for typ.Kind() == reflect.Pointer {
+	pointer := typ.Kind() == reflect.Pointer
+	if pointer {
 		typ = typ.Elem()
 	}
 	switch c := r.peek(); {
@@ -43,6 +44,9 @@ func (r *Reader) conform(place string, typ reflect.Type) error {
 			i++
 			return r.conform(fmt.Sprintf("%s[%d]", place, i), typ.Elem())
 		})
+	}
+	if r.peek() == 'n' && typ.Kind() != reflect.Interface && !pointer {
+		return r.fail("%s: expected a value, found null", place)
 	}
 	_, err := r.Raw()
 	if err != nil && place != "" {

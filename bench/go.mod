@@ -1,0 +1,3 @@
+module github.com/scopegate/scopegate/bench
+
+go 1.26.0

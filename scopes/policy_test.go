@@ -1,0 +1,149 @@
+package scopes_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func TestPolicyTexts(t *testing.T) {
+	rules := []scopes.Rule{
+		{Access: scopes.AccessPublic, Method: "GET", Path: "/{_all...}", Source: "Caddyfile:3"},
+		{Access: scopes.AccessPublic, Method: "GET", Path: "/assets/{_rest...}", Source: "Caddyfile:4"},
+		{Access: scopes.AccessPermission, Method: "GET", Path: "/r/{id}", Permission: "r/read", Resource: "{id}", Source: "Caddyfile:5"},
+	}
+	declared := func(s, p string) bool { return s == "r" && p == "read" }
+	p, err := scopes.NewPolicy("s", []string{"read"}, declared, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"GET /assets/{_rest...}", "GET /{_all...}"}, p.Public()); diff != "" {
+		t.Error(diff)
+	}
+	want := []string{"Caddyfile:3: GET /{_all...}: public, with a variable in the first segment: it opens more than is in sight"}
+	if diff := cmp.Diff(want, p.Warnings()); diff != "" {
+		t.Error(diff)
+	}
+	path, _ := scopes.CanonicalPath("/r/1")
+	m := p.Find("GET", path)
+	if !m.Foreign() || m.Access() != scopes.AccessPermission || m.Reason() != scopes.ReasonNotReady {
+		t.Errorf("foreign %v, access %v, reason %v", m.Foreign(), m.Access(), m.Reason())
+	}
+	// A foreign right is decided on the presented set and on no other.
+	right := held(t, "", "r read 1")
+	if !m.Decide(right, scopes.Set{}).Allowed() || m.Decide(held(t, "", "s read **"), right).Allowed() {
+		t.Error("a foreign right was decided on the derived set")
+	}
+
+	// All rules that are wrong are named at once, each with its line.
+	rules[0].Path, rules[2].Permission = "x", "raed"
+	_, err = scopes.NewPolicy("s", []string{"write", "read"}, nil, rules)
+	wantText := `Caddyfile:3: GET x: path "x": expected a slash at the start
+Caddyfile:5: GET /r/{id}: permission "raed" is not declared by service "s": the nearest is "read"`
+	if err == nil || err.Error() != wantText {
+		t.Errorf("got %v, want %s", err, wantText)
+	}
+	if _, err := scopes.NewPolicy("s", nil, nil, []scopes.Rule{{
+		Access: scopes.AccessPermission, Method: "GET", Path: "/", Permission: "r/read", Resource: "x",
+	}}); err == nil || !strings.Contains(err.Error(), `permission "read" is not declared by a service "r"`) {
+		t.Errorf("another service's right, and none is known: %v", err)
+	}
+	for _, bad := range []struct {
+		service     string
+		permissions []string
+		want        string
+	}{
+		{"external/s", nil, "external/"},
+		{"s", []string{"a b"}, "permission: id"},
+		{"s", []string{"a", "a"}, `permission "a" is declared twice`},
+		{"s", nil, `permission "raed": service "s" declares none`},
+	} {
+		if _, err := scopes.NewPolicy(bad.service, bad.permissions, nil, rules); err == nil || !strings.Contains(err.Error(), bad.want) {
+			t.Errorf("got %v, want %s", err, bad.want)
+		}
+	}
+}
+
+// TestOwnRightsAreDecidedOnTheDerivedSet checks that the presented set, which
+// may hold more, gives nothing by itself.
+func TestOwnRightsAreDecidedOnTheDerivedSet(t *testing.T) {
+	path, _ := scopes.CanonicalPath("/v1/o/1/lines/1")
+	m := benchPolicy(t, 1).Find("GET", path)
+	right, other := held(t, "", "s read o/1"), held(t, "", "s read o/2")
+	if d := m.Decide(right, other); d.Reason() != scopes.ReasonResourceMissing {
+		t.Errorf("got %v", d.Reason())
+	}
+	if d := m.Decide(right, scopes.Set{}); d.Reason() != scopes.ReasonServiceMissing {
+		t.Errorf("got %v", d.Reason())
+	}
+	want := []scopes.Need{{Service: "s", Permission: "read", Resource: "o/1"}}
+	if diff := cmp.Diff(want, m.Decide(scopes.Set{}, scopes.Set{}).Missing()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestNoAllocations(t *testing.T) {
+	policy := benchPolicy(t, 1000)
+	set := benchSet(t, 256, "o/%d")
+	for _, raw := range []string{"/v1/o/77/lines/7", "/v1/o/zz/lines/7", "/v1/o/*/lines/7", "/v1/none", "/v1/o/"} {
+		path, err := scopes.CanonicalPath(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, method := range []string{"GET", "HEAD", "POST"} {
+			allocs := testing.AllocsPerRun(100, func() {
+				m := policy.Find(method, path)
+				if d := m.Decide(set, set); d.Allowed() != (raw == "/v1/o/77/lines/7" && method != "POST") {
+					t.Errorf("%s %s: %v", method, raw, d.Reason())
+				}
+				_, _, _ = m.Rule(), m.Access(), m.Foreign()
+				m.Decide(scopes.Set{}, scopes.Set{})
+			})
+			if allocs != 0 {
+				t.Errorf("%s %s: %v allocations", method, raw, allocs)
+			}
+		}
+	}
+}
+
+// TestAdversarialPath has rules that are all ways through a tree of literals
+// and variables, and a path that every one of them almost matches.
+func TestAdversarialPath(t *testing.T) {
+	const depth = 13
+	var rules []scopes.Rule
+	for bits := range 1 << depth {
+		r := scopes.Rule{Access: scopes.AccessAuthenticated, Method: "GET"}
+		for i := range depth {
+			if bits>>i&1 == 0 {
+				r.Path += "/a"
+			} else {
+				r.Path += fmt.Sprintf("/{_v%d}", i)
+			}
+		}
+		r.Path += "/end"
+		rules = append(rules, r)
+	}
+	policy, err := scopes.NewPolicy("s", nil, nil, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, _ := scopes.CanonicalPath(strings.Repeat("/a", depth) + "/none")
+	start := time.Now()
+	if m := policy.Find("GET", path); m.Reason() != scopes.ReasonNoRule {
+		t.Errorf("got %v", m.Reason())
+	}
+	if took := time.Since(start); took > 500*time.Millisecond {
+		t.Errorf("it took %v", took)
+	}
+	long, _ := scopes.CanonicalPath(strings.Repeat("/a", 8000))
+	start = time.Now()
+	policy.Find("GET", long)
+	if took := time.Since(start); took > 500*time.Millisecond {
+		t.Errorf("a long path took %v", took)
+	}
+}
