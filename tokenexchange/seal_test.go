@@ -131,10 +131,29 @@ func TestKeyForIsUnambiguous(t *testing.T) {
 	}
 }
 
+// TestSealKeyPerRecord seals one text for two records with one nonce: under one
+// key the ciphertexts would be equal.
+func TestSealKeyPerRecord(t *testing.T) {
+	ring, bound, _, p := sealedSample(t)
+	one, err1 := ring[0].sealValue(constantRandom(7), bound, p)
+	two, err2 := ring[0].sealValue(constantRandom(7), sealBound("https://issuer.example", "family", "b key"), p)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if bytes.Equal(one[sealHeaderLen:sealHeaderLen+len(p.payload)], two[sealHeaderLen:sealHeaderLen+len(p.payload)]) {
+		t.Error("two records share a key")
+	}
+}
+
 // FuzzOpenSealed opens what anyone may have written into the store: only the
 // one value that was sealed opens.
 func FuzzOpenSealed(f *testing.F) {
-	ring, bound, raw, want := sealedSample(f)
+	ring, bound, _, want := sealedSample(f)
+	// Each worker process must seal the same bytes.
+	raw, err := ring[0].sealValue(constantRandom(7), bound, want)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Add(raw)
 	f.Add(raw[:len(raw)-1])
 	f.Add(raw[:sealHeaderLen])

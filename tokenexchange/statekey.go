@@ -32,9 +32,10 @@ func hideBytes(b []byte) hiddenBytes { return func() []byte { return b } }
 // Its errors do not quote the line.
 func ParseStateKey(line []byte) (StateKey, error) {
 	text := strings.TrimSuffix(string(line), "\n")
-	if len(text) != base64.StdEncoding.EncodedLen(stateKeyLen) || strings.ContainsAny(text, "\r\n") {
+	if len(text) != base64.StdEncoding.EncodedLen(stateKeyLen) {
 		return StateKey{}, errors.New("reading state key: not one line of 44 characters, as `openssl rand -base64 32` prints it")
 	}
+	// The decoder skips newlines inside; then the result is too short.
 	raw, err := base64.StdEncoding.Strict().DecodeString(text)
 	if err != nil || len(raw) != stateKeyLen {
 		return StateKey{}, errors.New("reading state key: not the standard base64 of 32 bytes")

@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
@@ -125,74 +125,27 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-func TestCloseDrains(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.db")
-	s, _ := openTest(t, path, nil)
-	const writers = 64
-	var won [writers]bool
-	var begun, ended sync.WaitGroup
-	begun.Add(writers)
-	for i := range writers {
-		ended.Go(func() {
-			begun.Done()
-			ok, err := s.Add(t.Context(), fmt.Sprint("k", i), []byte("v"), later())
-			if err != nil && !errors.Is(err, tokenexchange.ErrClosed) {
-				t.Errorf("Add while closing: got %v, want true or ErrClosed", err)
-			}
-			won[i] = ok
-		})
-	}
-	begun.Wait()
-	for range 2 {
-		ended.Go(func() {
-			if err := s.Close(); err != nil {
-				t.Errorf("Close: got %v, want no error", err)
-			}
-		})
-	}
-	ended.Wait()
-	if err := s.Close(); err != nil {
-		t.Errorf("another Close: got %v, want no error", err)
-	}
-	if _, err := s.Get(t.Context(), "k0"); !errors.Is(err, tokenexchange.ErrClosed) {
-		t.Errorf("Get after Close: got %v, want ErrClosed", err)
-	}
-	if _, err := s.Add(t.Context(), "k", []byte("v"), later()); !errors.Is(err, tokenexchange.ErrClosed) {
-		t.Errorf("Add after Close: got %v, want ErrClosed", err)
-	}
-	s, end := openTest(t, path, nil)
-	defer end()
-	for i, ok := range won {
-		_, err := s.Get(t.Context(), fmt.Sprint("k", i))
-		if absent := errors.Is(err, tokenexchange.ErrNotFound); absent == ok {
-			t.Errorf("k%d after reopening: got %v, and its Add answered %v", i, err, ok)
-		}
-	}
-}
-
 // TestContextOfAStuckWrite holds the file's write lock, so that the writer
 // cannot go on: callers leave by their context, and what they left is not done.
 func TestContextOfAStuckWrite(t *testing.T) {
 	s, end := openTest(t, filepath.Join(t.TempDir(), "state.db"), nil)
 	defer end()
-	stuck, err := s.db.Begin(true)
-	if err != nil {
-		t.Fatal(err)
-	}
+	release := holdWriter(t, s)
 	var left sync.WaitGroup
 	ctx, cancel := context.WithCancel(t.Context())
-	for i := range 3 * maxBatch { // More than the queue takes.
+	for i := range 3 * maxBatch { // One batch is taken, one fills the queue, one waits.
 		left.Go(func() {
 			if _, err := s.Add(ctx, fmt.Sprint("left", i), []byte("v"), later()); !errors.Is(err, context.Canceled) {
 				t.Errorf("Add: got %v, want context.Canceled", err)
 			}
 		})
 	}
+	for len(s.queue) < maxBatch {
+		runtime.Gosched()
+	}
 	cancel()
 	left.Wait()
-	if err := stuck.Rollback(); err != nil {
-		t.Fatal(err)
-	}
+	release()
 	if ok, err := s.Add(t.Context(), "stays", []byte("v"), later()); !ok || err != nil {
 		t.Fatalf("Add: got %v, %v; want true", ok, err)
 	}
@@ -201,70 +154,17 @@ func TestContextOfAStuckWrite(t *testing.T) {
 	}
 }
 
-func TestFullFile(t *testing.T) {
-	s, err := open(filepath.Join(t.TempDir(), "state.db"), Options{}, bolt.Options{MaxSize: 1 << 20})
+// holdWriter keeps the writer from its next transaction until release.
+func holdWriter(t *testing.T, s *Store) (release func()) {
+	t.Helper()
+	tx, err := s.db.Begin(true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.Close()
-	small, big := []byte("v"), make([]byte, 4<<20)
-	if ok, err := s.Add(t.Context(), "small", small, later()); !ok || err != nil {
-		t.Fatalf("Add: got %v, %v; want true", ok, err)
-	}
-	ok, err := s.Add(t.Context(), "big", big, later())
-	if ok || !errors.Is(err, bolterrors.ErrMaxSizeReached) || !strings.Contains(err.Error(), s.Path()) {
-		t.Errorf("Add to a full file: got %v, %v; want bolt's error and the path", ok, err)
-	}
-	if _, err := s.Get(t.Context(), "big"); !errors.Is(err, tokenexchange.ErrNotFound) {
-		t.Errorf("Get: got %v, want ErrNotFound", err)
-	}
-	if ok, err := s.Add(t.Context(), "after", small, later()); !ok || err != nil {
-		t.Errorf("Add after a failed one: got %v, %v; want true", ok, err)
-	}
-}
-
-// TestDamagedFile overwrites the pages of a file: bbolt panics on some of them,
-// and the process must not.
-func TestDamagedFile(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "good.db")
-	s, end := openTest(t, path, nil)
-	for i := range 200 {
-		if ok, err := s.Add(t.Context(), fmt.Sprint("k", i), make([]byte, 500), later()); !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-	}
-	end()
-	good, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	page := os.Getpagesize()
-	faults := 0
-	for p := 2; p*page < len(good); p++ {
-		bad := append([]byte(nil), good...)
-		for i := p * page; i < (p+1)*page && i < len(bad); i++ {
-			bad[i] = byte(i * 7)
-		}
-		path := filepath.Join(dir, fmt.Sprint(p))
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
+	return func() {
+		if err := tx.Rollback(); err != nil {
 			t.Fatal(err)
 		}
-		s, err := Open(path, Options{})
-		if err != nil {
-			faults++
-			continue
-		}
-		for i := range 200 {
-			_, _ = s.Get(t.Context(), fmt.Sprint("k", i))
-		}
-		if _, err := s.Add(t.Context(), "new", []byte("v"), later()); err != nil {
-			faults++
-		}
-		_ = s.Close()
-	}
-	if faults == 0 {
-		t.Error("no damage was noticed")
 	}
 }
 
