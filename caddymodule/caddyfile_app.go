@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"strings"
+
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -80,9 +82,9 @@ func parseKeySource(w *words, into *[]KeySource) error {
 	case len(args) == 2 && args[0] == "file" && args[1] != "":
 		*into = append(*into, KeySource{Source: "file", Path: args[1]})
 	default:
-		return w.Errf("scopegate: %s: expected generated, or file and a path", word)
+		return w.Errf("scopegate: %s: unrecognized %q; expected generated, or file and a path", word, strings.Join(args, " "))
 	}
-	return nil
+	return w.noBlock(word)
 }
 
 // parseStore parses:
@@ -123,7 +125,7 @@ func (a *App) parseStore(w *words) error {
 func (a *App) parseUsers(w *words) error {
 	args := w.RemainingArgs()
 	if len(args) != 2 || args[0] != "file" || args[1] == "" {
-		return w.Err("scopegate: users: expected file and a path")
+		return w.Errf("scopegate: users: unrecognized %q; expected file and a path", strings.Join(args, " "))
 	}
 	a.UsersFiles = append(a.UsersFiles, args[1])
 	return w.noBlock("users file")

@@ -95,7 +95,7 @@ func parseLine(w *words, lines **[]tokenexchange.PermissionLine) error {
 			return w.Errf("%s: %s none excludes other %s lines", w.block, word, word)
 		}
 		*lines = &[]tokenexchange.PermissionLine{}
-		return nil
+		return w.noBlock(word)
 	case len(args) < 2:
 		return w.Errf("%s: %s: expected SERVICE/PERMISSION and at least one resource pattern, or none", w.block, word)
 	case *lines != nil && len(**lines) == 0:
@@ -104,7 +104,7 @@ func parseLine(w *words, lines **[]tokenexchange.PermissionLine) error {
 		*lines = &[]tokenexchange.PermissionLine{}
 	}
 	**lines = append(**lines, tokenexchange.PermissionLine{Permission: args[0], Patterns: args[1:]})
-	return nil
+	return w.noBlock(word)
 }
 
 // parseAllow parses: allow <grant...> by <client...> [to <audience...>]
@@ -129,5 +129,5 @@ func parseAllow(w *words, c *tokenexchange.ClientConfig) error {
 	for _, grant := range grants {
 		c.Allow = append(c.Allow, tokenexchange.AllowConfig{Grant: grant, By: clients, To: audiences})
 	}
-	return nil
+	return w.noBlock("allow")
 }

@@ -25,11 +25,13 @@ import (
 func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive
 	args := h.RemainingArgs()
-	if len(args) > 0 && strings.ContainsAny(args[0][:1], "/*@") {
-		return nil, h.Errf("guard: unrecognized %q; it takes no matcher, since a request that does not match would skip the guard; put guards into handle blocks instead", args[0])
+	for _, arg := range args {
+		if arg != "" && strings.Contains("/*@", arg[:1]) {
+			return nil, h.Errf("guard: unrecognized %q; it takes no matcher, since a request that does not match would skip the guard; put guards into handle blocks instead", arg)
+		}
 	}
-	if len(args) != 1 {
-		return nil, h.Errf("guard: expected one service, found %d values", len(args))
+	if len(args) != 1 || args[0] == "" {
+		return nil, h.Errf("guard: expected one service, found %q", args)
 	}
 	if h.Option("scopegate") == nil {
 		return nil, h.Err("guard needs the global option scopegate, which says what services there are")
@@ -73,6 +75,9 @@ func (g *Guard) parseWord(w *words) error {
 		}
 		args := w.RemainingArgs()
 		if len(args) != 3 {
+			if err := w.noBlock(word); err != nil {
+				return err
+			}
 			return w.Errf("%s: %s: expected a path, a permission and a resource, as in: GET /orders/{id} orders.read orders/{id}; found %d values", w.block, word, len(args))
 		}
 		return g.addRule(w, Rule{Method: word, Path: args[0], Permission: args[1], Resource: args[2]})
@@ -103,12 +108,14 @@ func isMethod(word string) bool {
 // choice reads a word that has one possible value so far.
 func (w *words) choice(only string) error {
 	word := w.Val()
-	var value string
-	if err := w.one(&value, only); err != nil {
+	if err := w.once(); err != nil {
 		return err
 	}
-	if value != only {
-		return w.Errf("%s: %s: unrecognized %q; expected %s", w.block, word, value, only)
+	switch args := w.RemainingArgs(); {
+	case len(args) == 0:
+		return w.Errf("%s: %s: expected %s, found 0 values", w.block, word, only)
+	case len(args) > 1 || args[0] != only:
+		return w.Errf("%s: %s: unrecognized %q; expected %s", w.block, word, strings.Join(args, " "), only)
 	}
-	return nil
+	return w.noBlock(word)
 }

@@ -43,11 +43,14 @@ func (w *words) one(into *string, expected string) error {
 func (w *words) value(into *string, expected string) error {
 	word := w.Val()
 	args := w.RemainingArgs()
-	if len(args) != 1 || args[0] == "" {
+	switch {
+	case len(args) != 1:
 		return w.Errf("%s: %s: expected %s, found %d values", w.block, word, expected, len(args))
+	case args[0] == "":
+		return w.Errf("%s: %s: expected %s, found an empty value", w.block, word, expected)
 	}
 	*into = args[0]
-	return nil
+	return w.noBlock(word)
 }
 
 // flag reads a word without a value.
@@ -60,7 +63,7 @@ func (w *words) flag(into *bool) error {
 		return w.Errf("%s: %s: unrecognized %q; it takes no value", w.block, word, args[0])
 	}
 	*into = true
-	return nil
+	return w.noBlock(word)
 }
 
 // list reads a word with one or more values, given once.
@@ -74,7 +77,7 @@ func (w *words) list(into *[]string, expected string) error {
 		return w.Errf("%s: %s: expected %s", w.block, word, expected)
 	}
 	*into = args
-	return nil
+	return w.noBlock(word)
 }
 
 func (w *words) duration(into *tokenexchange.Duration) error {
@@ -95,11 +98,15 @@ func (w *words) unrecognized(expected string) error {
 	return w.Errf("%s: unrecognized %q; expected %s", w.block, w.Val(), expected)
 }
 
-// noBlock refuses a block where none belongs.
+// noBlock refuses a block where none belongs, an empty one too.
 func (w *words) noBlock(word string) error {
+	before := w.Line()
 	nesting := w.Nesting()
 	if w.NextBlock(nesting) {
 		return w.Errf("%s: %s: unrecognized %q; it takes no block", w.block, word, w.Val())
+	}
+	if w.Val() == "}" && w.Line() > before {
+		return w.Errf("%s: %s: an empty block; it takes no block", w.block, word)
 	}
 	return nil
 }

@@ -108,14 +108,16 @@ func (g *Guard) start(server *tokenexchange.Server) error {
 	return nil
 }
 
-// ready returns the guard at work, nil if there is none: not bound, or not
-// started within the time that a request waits.
+// ready returns the guard at work. If there is none, not bound, or not started
+// within the time that a request waits, it returns one that refuses everything.
 func (g *Guard) ready(r *http.Request) *tokenexchange.Guard {
 	if core := g.current.Load(); core != nil {
 		return core
 	}
 	if g.app != nil && g.app.waitReady(r.Context()) {
-		return g.current.Load()
+		if core := g.current.Load(); core != nil {
+			return core
+		}
 	}
 	return new(tokenexchange.Guard) // Refuses everything, with not_ready.
 }
@@ -145,8 +147,8 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	// The exchanged token is for the upstream alone, so no handler that runs
 	// after this one, on an error or a panic, finds it.
 	defer r.Header.Del("Authorization")
-	err := next.ServeHTTP(w, r)
-	if err != nil && g.AcceptCSPAuthToken {
+	err := next.ServeHTTP(&upstreamAnswer{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}, r)
+	if err != nil && (g.AcceptCSPAuthToken || presented.ShownInLogs()) {
 		return g.answer(w, verdict, err)
 	}
 	return err

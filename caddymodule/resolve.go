@@ -45,6 +45,8 @@ func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
 		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
 			return none, fmt.Errorf("the file %s is empty", name)
 		}
+	case strings.ContainsAny(ref, "{}"):
+		return none, fmt.Errorf("unrecognized %q; expected {env.X}, {file.X} or sha256:<hex>", ref)
 	case !demo:
 		return none, errors.New("a literal secret; expected {env.X}, {file.X} or sha256:<hex> (a literal is for demo only)")
 	default:

@@ -52,14 +52,18 @@ func (g *Guard) sign(token [sha256.Size]byte, e *exchanged) (mint.UpstreamToken,
 	if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
 		return hit.token, nil
 	}
-	v, err := s.caches.flights.do(key, func() (any, error) {
+	v, err := s.caches.flights.do(func() (any, error) {
+		// Another flight may have landed between the look above and this one.
+		if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
+			return hit.token, nil
+		}
 		signed, err := s.mint.SignUpstream(e.draft)
 		if err == nil {
 			// An issued token never outlives its subject, so its end is the earlier one.
 			s.caches.exchanged.put(key, &exchanged{token: signed}, signed.Expiry().Add(-exchangeMargin), 512+signed.Size())
 		}
 		return signed, err
-	})
+	}, key.token, key.guard, key.set)
 	if err != nil {
 		return mint.UpstreamToken{}, err
 	}

@@ -1,7 +1,7 @@
 package tokenexchange
 
 import (
-	"fmt"
+	"crypto/sha256"
 
 	"golang.org/x/sync/singleflight"
 )
@@ -10,8 +10,13 @@ import (
 // all: a stampede of one new token costs one verification and one signature.
 type flights struct{ group singleflight.Group }
 
-func (f *flights) do(key any, work func() (any, error)) (any, error) {
-	// The key types differ, so %T keeps a verification and an exchange apart.
-	v, err, _ := f.group.Do(fmt.Sprintf("%T%x", key, key), work)
+// do runs work for the parts of a key. Keys of different kinds have different
+// numbers of parts, which keeps a verification and an exchange apart.
+func (f *flights) do(work func() (any, error), key ...[sha256.Size]byte) (any, error) {
+	name := make([]byte, 0, 3*sha256.Size)
+	for _, part := range key {
+		name = append(name, part[:]...)
+	}
+	v, err, _ := f.group.Do(string(name), work)
 	return v, err
 }

@@ -159,11 +159,11 @@ func (g *Guard) audience(aud []string) bool { return slices.Contains(aud, g.serv
 // what counts, and nothing behind the guard may change it.
 func canonicalPath(r *http.Request) (scopes.Path, error) {
 	u := r.URL
-	if u.Opaque != "" || u.Fragment != "" {
-		return scopes.Path{}, errors.New("the request target is neither a path nor an absolute URL")
+	if u.Opaque != "" || u.Fragment != "" || u.User != nil {
+		return scopes.Path{}, errors.New("the request target is neither a path nor an absolute URL without user and fragment")
 	}
-	if u.Host != "" && u.Host != r.Host {
-		return scopes.Path{}, errors.New("the request target names another host")
+	if u.Host == "" && u.Scheme != "" || u.Host != "" && u.Host != r.Host {
+		return scopes.Path{}, errors.New("the request target names no host, or another one")
 	}
 	raw := u.RawPath
 	if raw == "" {

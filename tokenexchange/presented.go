@@ -16,6 +16,7 @@ type Presented struct {
 	token     string
 	tails     []string // the ends of everything that was taken out, to find copies
 	ambiguous bool     // two credentials that differ, or one in the query
+	csp       bool     // a csp-auth-token header was sent, accepted or not
 }
 
 // Format keeps the credentials out of every print: fmt and loggers look into
@@ -28,7 +29,13 @@ var owned = map[string]bool{
 	"authorization": true, "csp-auth-token": true, "scopegate-decision": true,
 	"x-http-method-override": true, "x-http-method": true, "x-method-override": true,
 	"x-original-url": true, "x-original-uri": true, "x-original-method": true, "x-rewrite-url": true,
-	"http2-settings": true,
+	"x-forwarded-uri": true, "x-forwarded-method": true, "http2-settings": true,
+	// Identity that upstreams take from a proxy: the token says who it is.
+	"x-forwarded-user": true, "x-forwarded-email": true, "x-forwarded-groups": true,
+	"x-forwarded-preferred-username": true, "x-forwarded-access-token": true,
+	"x-auth-request-user": true, "x-auth-request-email": true, "x-auth-request-groups": true,
+	"x-auth-request-preferred-username": true, "x-auth-request-access-token": true,
+	"x-remote-user": true, "remote-user": true, "x-webauth-user": true, "x-authenticated-user": true,
 }
 
 const cspHeader = "csp-auth-token"
@@ -61,6 +68,7 @@ func Take(r *http.Request, acceptCSP bool) Presented {
 			continue
 		}
 		p.remember(values)
+		p.csp = p.csp || alias(name) == cspHeader
 		delete(r.Header, name)
 	}
 	p.cookies(r.Header)
@@ -72,14 +80,23 @@ func Take(r *http.Request, acceptCSP bool) Presented {
 	return p
 }
 
-// suspicious is a cheap test that holds for every alias of an owned header.
+// suspicious is a cheap test that holds for every alias of an owned header. It
+// spares the other headers of a request the price of alias.
 func suspicious(name string) bool {
-	if name == "" {
+	if len(name) < 2 {
 		return false
 	}
 	switch name[0] | 0x20 {
-	case 'a', 'c', 's', 'x', 'h':
+	case 'x':
 		return true
+	case 'a':
+		return name[1]|0x20 == 'u'
+	case 'c', 's':
+		return name[1]|0x20 == 's' || name[1]|0x20 == 'c'
+	case 'h':
+		return name[1]|0x20 == 't'
+	case 'r':
+		return name[1]|0x20 == 'e'
 	}
 	return false
 }
@@ -127,12 +144,16 @@ func (p *Presented) cookies(h http.Header) {
 		}
 		pairs := strings.Split(line, ";")
 		pairs = slices.DeleteFunc(pairs, func(pair string) bool {
-			name, value, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if alias(strings.TrimSpace(name)) != cspHeader {
-				return false
+			found := false
+			// Some upstreams read a comma as RFC 2965 did: as a semicolon.
+			for part := range strings.SplitSeq(pair, ",") {
+				name, value, _ := strings.Cut(part, "=")
+				if alias(strings.TrimSpace(name)) == cspHeader {
+					p.remember([]string{strings.Trim(value, "\" \t")})
+					found = true
+				}
 			}
-			p.remember([]string{strings.Trim(value, `"`)})
-			return true
+			return found
 		})
 		lines[i] = strings.TrimSpace(strings.Join(pairs, ";"))
 	}
@@ -194,6 +215,10 @@ func inQuery(query string) bool {
 	return false
 }
 
+// ShownInLogs reports whether the request came with a token that Caddy writes
+// to its error log in clear: it redacts only the headers that it knows.
+func (p Presented) ShownInLogs() bool { return p.csp }
+
 // Leaks reports whether what is about to be forwarded still holds the end of a
 // presented credential: in a header, the path or the query.
 func (p Presented) Leaks(r *http.Request) bool {
@@ -210,15 +235,26 @@ func (p Presented) Leaks(r *http.Request) bool {
 	return p.within(r.URL.RawQuery) || p.within(r.URL.Path) || p.within(r.Host)
 }
 
+// maxEscapes is how many layers of percent escapes are looked behind. Without a
+// bound, %252525... would cost time by the square of its length.
+const maxEscapes = 3
+
 // within looks for a tail in a text, also behind percent escapes.
 func (p Presented) within(text string) bool {
-	if len(text) < tailLen {
-		return false
+	for range maxEscapes + 1 {
+		if len(text) < tailLen {
+			return false
+		}
+		if slices.ContainsFunc(p.tails, func(tail string) bool { return strings.Contains(text, tail) }) {
+			return true
+		}
+		decoded := unescape(text)
+		if len(decoded) == len(text) {
+			return false
+		}
+		text = decoded
 	}
-	if decoded := unescape(text); len(decoded) < len(text) && p.within(decoded) {
-		return true
-	}
-	return slices.ContainsFunc(p.tails, func(tail string) bool { return strings.Contains(text, tail) })
+	return false
 }
 
 // unescape decodes what is a percent escape and keeps what only looks like one:
@@ -248,7 +284,7 @@ func unescape(text string) string {
 // forwards them whether they were declared or not.
 func (p *Presented) guardTrailers(r *http.Request) {
 	for name := range r.Trailer {
-		if owned[alias(name)] {
+		if noTrailer(name) {
 			delete(r.Trailer, name)
 		}
 	}
@@ -256,6 +292,14 @@ func (p *Presented) guardTrailers(r *http.Request) {
 		return
 	}
 	r.Body = &trailerGuard{ReadCloser: r.Body, request: r, presented: *p}
+}
+
+// noTrailer reports whether a trailer would be a credential if an upstream took
+// trailers for headers. Of a Cookie header only one cookie is ours, but a
+// trailer has no business with any (RFC 9110 section 6.5.1).
+func noTrailer(name string) bool {
+	name = alias(name)
+	return owned[name] || name == "cookie" || name == "proxy-authorization"
 }
 
 type trailerGuard struct {
@@ -268,7 +312,7 @@ func (g *trailerGuard) Read(b []byte) (int, error) {
 	n, err := g.ReadCloser.Read(b)
 	if err != nil {
 		for name, values := range g.request.Trailer {
-			if owned[alias(name)] || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
+			if noTrailer(name) || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
 				delete(g.request.Trailer, name)
 			}
 		}

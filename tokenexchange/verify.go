@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"crypto/sha256"
 	"time"
+	"unsafe"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
@@ -34,17 +35,22 @@ type verifiedKey struct{ token, ring [sha256.Size]byte }
 // Only a signature that holds is remembered, and nothing that changes with
 // time is: expiry, audience and revocation are judged at each use.
 func (s *Server) verify(raw string) (*mint.Signed, [sha256.Size]byte, error) {
-	key := verifiedKey{token: sha256.Sum256([]byte(raw)), ring: s.ring.Digest()}
+	// The conversion without a copy is safe: Sum256 only reads.
+	key := verifiedKey{token: sha256.Sum256(unsafe.Slice(unsafe.StringData(raw), len(raw))), ring: s.ring.Digest()}
 	if signed, ok := s.caches.verified.get(key, s.now()); ok {
 		return signed, key.token, nil
 	}
-	v, err := s.caches.flights.do(key, func() (any, error) {
+	v, err := s.caches.flights.do(func() (any, error) {
+		// Another flight may have landed between the look above and this one.
+		if signed, ok := s.caches.verified.get(key, s.now()); ok {
+			return signed, nil
+		}
 		signed, err := s.ring.Verify(raw)
 		if err == nil {
 			s.caches.verified.put(key, signed, signed.Expiry().Add(mint.LeewayExpiry), signed.Size())
 		}
 		return signed, err
-	})
+	}, key.token, key.ring)
 	if err != nil {
 		return nil, key.token, err
 	}

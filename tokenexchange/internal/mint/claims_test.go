@@ -130,20 +130,20 @@ func TestClaims(t *testing.T) {
 func TestClaimsAsDocument(t *testing.T) {
 	good := regular(nil)
 	for name, claims := range map[string]string{
-		"exp twice":             strings.Replace(good, `"exp":`, `"exp":253402300799,"exp":`, 1),
-		"exp twice by escape":   strings.Replace(good, `"exp":`, `"\u0065xp":253402300799,"exp":`, 1),
-		"unknown name twice":    strings.Replace(good, `{`, `{"x":1,"x":2,`, 1),
-		"twice, deep":           strings.Replace(good, `{`, `{"x":{"y":[{"z":1,"z":1}]},`, 1),
-		"something behind":      good + `{}`,
-		"an array":              `[` + good + `]`,
-		"null":                  `null`,
-		"empty":                 ``,
-		"invalid UTF-8":         strings.Replace(good, `example.com:ada`, "example.com:\xff", 1),
-		"lone surrogate":        strings.Replace(good, `example.com:ada`, `example.com:\ud800`, 1),
-		"comment":               good + `//`,
-		"comma at the end":      strings.TrimSuffix(good, "}") + ",}",
-		"nested too deep":       strings.Replace(good, `{`, `{"x":`+strings.Repeat("[", 99)+strings.Repeat("]", 99)+`,`, 1),
-		"byte order mark":       "\xef\xbb\xbf" + good,
+		"exp twice":           strings.Replace(good, `"exp":`, `"exp":253402300799,"exp":`, 1),
+		"exp twice by escape": strings.Replace(good, `"exp":`, `"\u0065xp":253402300799,"exp":`, 1),
+		"unknown name twice":  strings.Replace(good, `{`, `{"x":1,"x":2,`, 1),
+		"twice, deep":         strings.Replace(good, `{`, `{"x":{"y":[{"z":1,"z":1}]},`, 1),
+		"something behind":    good + `{}`,
+		"an array":            `[` + good + `]`,
+		"null":                `null`,
+		"empty":               ``,
+		"invalid UTF-8":       strings.Replace(good, `example.com:ada`, "example.com:\xff", 1),
+		"lone surrogate":      strings.Replace(good, `example.com:ada`, `example.com:\ud800`, 1),
+		"comment":             good + `//`,
+		"comma at the end":    strings.TrimSuffix(good, "}") + ",}",
+		"nested too deep":     strings.Replace(good, `{`, `{"x":`+strings.Repeat("[", 99)+strings.Repeat("]", 99)+`,`, 1),
+		"byte order mark":     "\xef\xbb\xbf" + good,
 	} {
 		if _, err := theRing().Verify(forged(claims)); reason(t, err) != mint.TokenMalformed {
 			t.Errorf("%s: got %v, want token_malformed", name, err)

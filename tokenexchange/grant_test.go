@@ -1,0 +1,212 @@
+package tokenexchange
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestEveryGrantUnderEveryName(t *testing.T) {
+	h := newHouse(t)
+	subject := h.adas()
+	user := []string{"username", "ada", "password", password}
+	exchange := []string{"subject_token", subject, "subject_token_type", accessURN}
+	for _, c := range []struct {
+		client, name string
+		params       []string
+	}{
+		{"nightly", "client_credentials", nil},
+		{"nightly", "urn:vmware:params:oauth:grant-type:client-credentials", nil},
+		{"web", "password", user},
+		{"web", "urn:vmware:params:oauth:grant-type:password", user},
+		{"batch", "audience_exchange", append(exchange, "target_audience", shopAud)},
+		{"batch", "urn:vmware:params:oauth:grant-type:audience-exchange", append(exchange, "target_audience", shopAud)},
+		{"batch", "urn:ietf:params:oauth:grant-type:token-exchange", append(exchange, "target_audience", shopAud)},
+		{"batch", "urn:ietf:params:oauth:grant-type:token-exchange", append(exchange, "audience", shopAud)},
+		{"batch", "urn:ietf:params:oauth:grant-type:token-exchange", append(exchange, "resource", shopAud)},
+	} {
+		t.Run(c.client+" "+c.name, func(t *testing.T) {
+			g := h.token(c.client, append([]string{"grant_type", c.name}, c.params...)...)
+			g.granted(t)
+			if want := map[bool]any{true: accessURN, false: nil}[strings.Contains(c.name, "exchange")]; g.body["issued_token_type"] != want {
+				t.Errorf("issued_token_type: got %v, want %v", g.body["issued_token_type"], want)
+			}
+		})
+	}
+}
+
+func TestGrantNames(t *testing.T) {
+	h := newHouse(t)
+	for name, want := range map[string]string{
+		"client-credentials":  "grant_unknown",
+		"CLIENT_CREDENTIALS":  "grant_unknown",
+		" client_credentials": "grant_unknown",
+		"urn:vmware:params:oauth:grant-type:client_credentials": "grant_unknown",
+		"urn:ietf:params:oauth:grant-type:client-credentials":   "grant_unknown",
+		"urn:vmware:params:oauth:grant-type:token-exchange":     "grant_unknown",
+		"refresh_token":      "grant_unknown",
+		"authorization_code": "grant_unknown",
+		"client_exchange":    "grant_unknown",
+		"client_delegate":    "grant_unknown",
+		"urn:ietf:params:oauth:grant-type:jwt-bearer": "grant_unknown",
+		"password":          "grant_not_allowed",
+		"audience_exchange": "grant_not_allowed",
+		"urn:ietf:params:oauth:grant-type:token-exchange":      "grant_not_allowed",
+		"urn:vmware:params:oauth:grant-type:audience-exchange": "grant_not_allowed",
+		"": "parameter_missing",
+	} {
+		g := h.token("nightly", "grant_type", name, "username", "ada", "password", password)
+		code := map[string]string{"grant_unknown": "unsupported_grant_type", "grant_not_allowed": "unauthorized_client", "parameter_missing": "invalid_request"}[want]
+		g.refused(t, 400, code, want)
+	}
+}
+
+func TestTokensOfEachGrant(t *testing.T) {
+	h := newHouse(t)
+	full := `{"servicesScopes":[{"permissions":[{"permissionId":"contacts.read","resources":["**"]}],"serviceDefinitionId":"crm"},` +
+		`{"permissions":[{"permissionId":"orders.read","resources":["orders/**"]},{"permissionId":"orders.write","resources":["orders/eu/**"]}],"serviceDefinitionId":"shop"}]}`
+	ada, nightly := h.adas(), h.nightlys()
+	shop := `{"servicesScopes":[{"permissions":[{"permissionId":"orders.read","resources":["orders/**"]},{"permissionId":"orders.write","resources":["orders/eu/**"]}],"serviceDefinitionId":"shop"}]}`
+	for name, c := range map[string]struct {
+		token, set string
+		claims     map[string]any
+		life       float64
+	}{
+		"password":                       {ada, full, map[string]any{"sub": "example.com:ada", "username": "ada", "acct": "ada@example.com", "domain": "example.com", "context_name": "acme", "client_id": "web", "cid": "web", "scope": "profile email orders", "narrowed": nil, "via": nil}, 1800},
+		"client_credentials":             {nightly, shop, map[string]any{"sub": "nightly", "username": nil, "acct": nil, "context_name": "acme", "client_id": "nightly", "aud": shopAud, "scope": "orders reports", "sid": nil}, 1800},
+		"audience_exchange":              {h.exchange("batch", ada, shopAud).granted(t), shop, map[string]any{"sub": "example.com:ada", "client_id": "batch", "azp": "batch", "aud": shopAud, "scope": "orders", "narrowed": true, "act": nil, "root_jti": claimsOf(t, ada)["jti"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"]}, 1800},
+		"exchange to no service of ours": {h.exchange("batch", nightly, "https://elsewhere.example").granted(t), "", map[string]any{"sub": "nightly", "aud": "https://elsewhere.example", "perms": nil, "narrowed": true}, 1800},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims := claimsOf(t, c.token)
+			if got := setOf(t, c.token); got != c.set {
+				t.Errorf("set: got %s, want %s", got, c.set)
+			}
+			for claim, want := range c.claims {
+				if claims[claim] != want {
+					t.Errorf("%s: got %v, want %v", claim, claims[claim], want)
+				}
+			}
+			if claims["iss"] != issuer || claims["exp"].(float64)-claims["iat"].(float64) != c.life {
+				t.Errorf("got iss %v, exp - iat %v", claims["iss"], claims["exp"].(float64)-claims["iat"].(float64))
+			}
+		})
+	}
+	if via := claimsOf(t, h.exchange("batch", ada, shopAud).granted(t))["via"]; len(via.([]any)) != 1 || via.([]any)[0] != "batch" {
+		t.Errorf("via: got %v, want batch", via)
+	}
+}
+
+// A client that is not the user's own gets no more than both may do.
+func TestPasswordMeetsPermit(t *testing.T) {
+	h := newHouse(t)
+	r := form(pairs("grant_type", "password", "username", "ada", "password", password, "client_id", "mobile"))
+	token := h.do(r).granted(t)
+	if got, want := setOf(t, token), `{"servicesScopes":[{"permissions":[{"permissionId":"orders.read","resources":["orders/**","reports/acme/*"]}],"serviceDefinitionId":"shop"}]}`; got != want {
+		t.Errorf("got %s, want %s: what ada holds meets what mobile may, and {org} is acme", got, want)
+	}
+}
+
+func TestOrg(t *testing.T) {
+	h := newHouse(t)
+	pw := func(user string, kv ...string) got {
+		return h.token("web", append([]string{"grant_type", "password", "username", user, "password", password}, kv...)...)
+	}
+	cc := func(kv ...string) got {
+		return h.token("nightly", append([]string{"grant_type", "client_credentials"}, kv...)...)
+	}
+	ada := h.adas()
+	for name, c := range map[string]struct {
+		got  got
+		org  any
+		want string
+	}{
+		"client, none":             {cc(), "acme", ""},
+		"client, its own":          {cc("orgId", "acme"), "acme", ""},
+		"client, allowed":          {cc("org_id", "beta"), "beta", ""},
+		"client, not allowed":      {cc("orgId", "empty"), nil, "org_not_allowed"},
+		"client, both spellings":   {cc("orgId", "beta", "org_id", "beta"), "beta", ""},
+		"client, two values":       {cc("orgId", "beta", "org_id", "acme"), nil, "parameter_conflict"},
+		"client, other case":       {cc("orgId", "Beta"), nil, "org_not_allowed"},
+		"user, none":               {pw("ada"), "acme", ""},
+		"user, member":             {pw("ada", "orgId", "beta"), "beta", ""},
+		"user, empty value":        {pw("ada", "orgId", ""), "acme", ""},
+		"user, no member":          {pw("kim", "orgId", "beta"), nil, "org_not_allowed"},
+		"user, unknown org":        {pw("ada", "orgId", "nowhere"), nil, "org_not_allowed"},
+		"user, without a default":  {pw("two"), nil, "org_not_allowed"},
+		"exchange, the same":       {h.exchange("batch", ada, shopAud, "orgId", "acme"), "acme", ""},
+		"exchange, another":        {h.exchange("batch", ada, shopAud, "orgId", "beta"), nil, "org_not_allowed"},
+		"exchange, other spelling": {h.exchange("batch", ada, shopAud, "org_id", "beta"), nil, "org_not_allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.want != "" {
+				c.got.refused(t, 400, "invalid_request", c.want)
+				return
+			}
+			if got := claimsOf(t, c.got.granted(t))["context_name"]; got != c.org {
+				t.Errorf("context_name: got %v, want %v", got, c.org)
+			}
+		})
+	}
+	limited := newHouse(t, func(c *Config) { c.client("web").AllowedOrgs = []string{"beta"} })
+	limited.token("web", "grant_type", "password", "username", "ada", "password", password).refused(t, 400, "invalid_request", "org_not_allowed")
+	limited.adas("orgId", "beta")
+}
+
+func TestExcess(t *testing.T) {
+	h := newHouse(t)
+	var many []string
+	for i := range 15 {
+		many = append(many, "secretly/"+string(rune('a'+i)))
+	}
+	g := h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", scopeOf("orders.read", append(many, "orders/1")...))
+	g.refused(t, 400, "invalid_scope", "resource_scope_exceeded")
+	excess := g.body["excess"].([]any)
+	if len(excess) != 10 || strings.Contains(g.raw, "orders/") {
+		t.Errorf("got an excess of %d entries: %s; want 10, and nothing that is held", len(excess), g.raw)
+	}
+	first := must(json.Marshal(excess[0]))
+	if want := `{"permission":"orders.read","resource":"secretly/a","service":"shop"}`; string(first) != want {
+		t.Errorf("got %s, want %s", first, want)
+	}
+	g = h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", `{"servicesScopes":[{"serviceDefinitionId":"crm","permissions":[{"permissionId":"contacts.read"}]}]}`)
+	g.refused(t, 400, "invalid_scope", "resource_scope_exceeded")
+	if g := h.token("nightly", "grant_type", "client_credentials", "scope", "admin"); g.body["excess"] != nil {
+		t.Errorf("scope: got an excess: %s", g.raw)
+	}
+}
+
+func TestNarrowedAnswer(t *testing.T) {
+	h := newHouse(t)
+	g := h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", scopeOf("orders.read", "orders/7"))
+	token := g.granted(t)
+	if got := string(must(json.Marshal(g.body["allowed_resource_scope"]))); got != setOf(t, token) || claimsOf(t, token)["narrowed"] != true {
+		t.Errorf("got %s beside a token with %s", got, setOf(t, token))
+	}
+	if g := h.token("nightly", "grant_type", "client_credentials"); g.body["allowed_resource_scope"] != nil {
+		t.Error("allowed_resource_scope is answered though nothing was narrowed")
+	}
+	g = h.token("nightly", "grant_type", "client_credentials", "scope", "orders")
+	if g.body["scope"] != "orders" || claimsOf(t, g.granted(t))["scope"] != "orders" {
+		t.Errorf("scope: got %v, want orders", g.body["scope"])
+	}
+}
+
+func TestFamilyOfAPassword(t *testing.T) {
+	h := newHouse(t)
+	claims := claimsOf(t, h.adas("refreshTokenValiditySeconds", "60"))
+	f, err := h.state.Families().Load(t.Context(), claims["grant_id"].(string))
+	if err != nil || f.Subject != "example.com:ada" || f.Client != "web" || f.Org != "acme" || f.Session != claims["sid"] {
+		t.Fatalf("got %+v, %v", f, err)
+	}
+	if got := f.End.Sub(start); got != time.Minute {
+		t.Errorf("the family lives %s, want 1m", got)
+	}
+	two := []any{claims["grant_id"], claims["sid"], claims["jti"]}
+	again := claimsOf(t, h.adas())
+	if slices.Contains(two, again["grant_id"]) || slices.Contains(two, again["sid"]) || slices.Contains(two, again["jti"]) {
+		t.Error("two logins share a family, a session or a token id")
+	}
+}
