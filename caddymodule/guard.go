@@ -119,7 +119,7 @@ func (g *Guard) ready(r *http.Request) *tokenexchange.Guard {
 			return core
 		}
 	}
-	return new(tokenexchange.Guard) // Refuses everything, with not_ready.
+	return tokenexchange.NotReady(g.Service, g.log)
 }
 
 // ServeHTTP decides on a request and forwards it, or answers it.

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"log/slog"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -15,11 +16,18 @@ import (
 // to any other path goes to the next handler.
 type OAuthServer struct {
 	app *App // set by the app when all routes are provisioned
+	log *slog.Logger
 }
 
 // CaddyModule returns the Caddy module information.
 func (*OAuthServer) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.oauth_server", New: func() caddy.Module { return new(OAuthServer) }}
+}
+
+// Provision gets the logger.
+func (h *OAuthServer) Provision(ctx caddy.Context) error {
+	h.log = ctx.Slogger()
+	return nil
 }
 
 // ServeHTTP answers requests to the endpoints.
@@ -28,12 +36,12 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		return next.ServeHTTP(w, r)
 	}
 	if h.app == nil || !h.app.waitReady(r.Context()) || h.app.shared.hold() != nil {
-		tokenexchange.ServeNotReady(w, r)
+		tokenexchange.ServeNotReady(w, r, h.log)
 		return nil
 	}
 	defer func() {
 		if err := h.app.shared.letGo(); err != nil {
-			h.app.log.Error("closing the store after the last request", "error", err)
+			h.log.Error("closing the store after the last request", "error", err)
 		}
 	}()
 	h.app.server.Load().ServeHTTP(w, r)
@@ -57,4 +65,7 @@ func parseOAuthServer(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, erro
 	return new(OAuthServer), nil
 }
 
-var _ caddyhttp.MiddlewareHandler = (*OAuthServer)(nil)
+var (
+	_ caddy.Provisioner           = (*OAuthServer)(nil)
+	_ caddyhttp.MiddlewareHandler = (*OAuthServer)(nil)
+)

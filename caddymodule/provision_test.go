@@ -32,6 +32,40 @@ func TestProvision(t *testing.T) {
 	})
 }
 
+// TestProvisionJSON holds the mistakes that no Caddyfile can make.
+func TestProvisionJSON(t *testing.T) {
+	const guard = `{"servers":{"s":{"listen":["127.0.0.1:8081"],"routes":[{"handle":[{"handler":"guard","service":"shop",%}]}]}}}`
+	const shop = `{"issuer":"http://localhost:8080","services":[{"id":"shop","audience":"https://shop.example.com","permissions":["read"]}],%}`
+	for _, tc := range []struct{ name, app, http, want string }{
+		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","permission":"read","resource":"a"}]`, ""},
+		{"unknown setting", `"isuer":"x"`, "", `unknown field "isuer"`},
+		{"unknown key source", `"signing_keys":[{"source":"vault"}]`, "", `signing_key: unrecognized source "vault"; expected generated or file`},
+		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key file: open"},
+		{"unknown store", `"store":{"module":"redis"}`, "", "unknown module: scopegate.stores.redis"},
+		{"three secrets", `"clients":[{"id":"web","secrets":["{env.S}","{env.S}","{env.S}"],"grant_types":["password"],"permit":[]}]`, "", "at most two live secrets"},
+		{"duration as a number", `"clients":[{"id":"web","access_token_validity":300}]`, "", `expected a duration such as "30m"`},
+		{"negative duration", `"clients":[{"id":"web","public":true,"grant_types":["password"],"permit":[],"access_token_validity":"-1m"}]`, "", "access_token_validity: -1m0s: expected at least 1s"},
+		{"unknown word of a guard", `"demo":false`, `"mode":"audit"`, `unknown field "mode"`},
+		{"unknown access", `"demo":false`, `"rules":[{"access":"admin","method":"GET","path":"/a"}]`, `unrecognized access "admin"; expected permission, authenticated or public`},
+		{"permission of a public rule", `"demo":false`, `"rules":[{"access":"public","method":"GET","path":"/a","permission":"read"}]`, "public"},
+		{"rule without a permission", `"demo":false`, `"rules":[{"method":"GET","path":"/a"}]`, "permission"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Setenv("S", strings.Repeat("s", 32))
+			w := newWorld(t)
+			cfg := &caddy.Config{AppsRaw: caddy.ModuleMap{"scopegate": []byte(strings.Replace(shop, "%", tc.app, 1))}}
+			cfg.StorageRaw = []byte(`{"module":"file_system","root":"` + w.path("storage") + `"}`)
+			if tc.http != "" {
+				cfg.AppsRaw["http"] = []byte(strings.Replace(guard, "%", tc.http, 1))
+			}
+			err := caddy.Validate(cfg)
+			if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("got %v, want an error with %q", err, tc.want)
+			}
+		})
+	}
+}
+
 // wrap makes a Caddyfile of the inside of the global option and the sites.
 func (w world) wrap(in string) string {
 	inside, sites, _ := strings.Cut(in, "\n\n")

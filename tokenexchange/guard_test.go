@@ -155,6 +155,20 @@ func TestZeroGuardAndVerdict(t *testing.T) {
 	}
 }
 
+// A guard that may pass on less than the token holds decides on that less.
+func TestDecidesOnWhatIsForwarded(t *testing.T) {
+	h := newHouse(t)
+	g, ada := h.shop(t), h.adas()
+	narrow := *g.client
+	narrow.Permit = must(scopes.NewSet(scopes.Entry{Service: "shop", Permission: "orders.read", Resource: must(scopes.ParsePattern("orders/1"))}))
+	g.client = &narrow
+	for target, want := range map[string]scopes.Reason{"/orders/1": scopes.ReasonAllowed, "/orders/2": scopes.ReasonResourceMissing} {
+		if v, _ := h.pass(g, bearer("GET", target, ada)); v.Reason != want {
+			t.Errorf("%s: got %s, want %s", target, v.Reason, want)
+		}
+	}
+}
+
 // A signature is remembered; whether the token is good is asked each time.
 func TestCacheHitsAreJudged(t *testing.T) {
 	h := newHouse(t)

@@ -96,7 +96,10 @@ func TestParametersThatDecideOverAccess(t *testing.T) {
 		{"grant_type repeated", cc, []string{"grant_type", "client_credentials"}, "parameter_repeated"},
 		{"an unknown name repeated", cc, []string{"x", "1", "x", "1"}, "parameter_repeated"},
 		{"an unknown name", cc, []string{"x", "1", "scopes", "admin", "Grant_Type", "password"}, ""},
-		{"subject_ip is not read here", cc, []string{"subject_ip", "10.0.0.1"}, ""},
+		{"subject_ip, which no client may send", cc, []string{"subject_ip", "10.0.0.1"}, "parameter_invalid"},
+		{"subject_ip empty", cc, []string{"subject_ip", ""}, ""},
+		{"state of 1 KiB", cc, []string{"state", strings.Repeat("s", 1024)}, ""},
+		{"state too long", cc, []string{"state", strings.Repeat("s", 1025)}, "parameter_invalid"},
 	}
 	for _, miss := range []string{
 		"allowedResourceScope", "allowed_resource_scopes", "ALLOWED_RESOURCE_SCOPE", "allowed-resource-scope", "allowedresourcescope",

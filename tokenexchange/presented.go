@@ -40,6 +40,12 @@ var owned = map[string]bool{
 
 const cspHeader = "csp-auth-token"
 
+// credentials are the owned headers that hold a token. Copies of the others,
+// such as a path in X-Original-URL, are no leak.
+var credentials = map[string]bool{
+	"authorization": true, cspHeader: true, "x-forwarded-access-token": true, "x-auth-request-access-token": true,
+}
+
 // alias is the name under which upstreams that fold "_" and "." read a header.
 func alias(name string) string {
 	return strings.Map(func(c rune) rune {
@@ -64,11 +70,16 @@ func Take(r *http.Request, acceptCSP bool) Presented {
 		p.add(csp)
 	}
 	for name, values := range r.Header {
-		if !suspicious(name) || !owned[alias(name)] {
+		if !suspicious(name) {
 			continue
 		}
-		p.remember(values)
-		p.csp = p.csp || alias(name) == cspHeader
+		folded := alias(name)
+		if !owned[folded] {
+			continue
+		}
+		if credentials[folded] {
+			p.remember(values)
+		}
 		delete(r.Header, name)
 	}
 	p.cookies(r.Header)

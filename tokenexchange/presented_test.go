@@ -188,6 +188,7 @@ func TestLeaks(t *testing.T) {
 		{"query", func(r *http.Request) { r.URL.RawQuery = "t=" + longToken }, true},
 		{"query, escaped", func(r *http.Request) { r.URL.RawQuery = "t=" + escaped }, true},
 		{"query, escaped twice", func(r *http.Request) { r.URL.RawQuery = "t=" + twice }, true},
+		{"query, escaped three times", func(r *http.Request) { r.URL.RawQuery = "t=" + strings.ReplaceAll(twice, "%", "%25") }, true},
 		{"query, escaped beside a bad escape", func(r *http.Request) { r.URL.RawQuery = "a=%zz&t=" + escaped }, true},
 		{"query, escaped before half an escape", func(r *http.Request) { r.URL.RawQuery = "t=" + escaped + "&a=%" }, true},
 		{"query, bad escapes alone", func(r *http.Request) { r.URL.RawQuery = strings.Repeat("%zz%", 40) }, false},

@@ -144,7 +144,7 @@ func jsonValue(name string, raw []byte) (string, error) {
 
 // readNames are the names besides the grant-bound ones that we read.
 var readNames = []string{
-	"grant_type", "client_id", "client_secret", "username", "password", "scope", "state",
+	"grant_type", "client_id", "client_secret", "username", "password", "scope", "state", "subject_ip",
 	"accessTokenValiditySeconds", "refreshTokenValiditySeconds",
 }
 
@@ -156,13 +156,20 @@ func known(name string) string {
 	return nearMisses[fold(name)]
 }
 
-// check refuses near misses and empty narrowing, and drops what is empty.
+// maxState is the size in bytes of the largest state that is echoed.
+const maxState = 1 << 10
+
+// check refuses near misses and empty narrowing, and drops what is empty. No
+// client may send subject_ip in this version, so nobody's is taken in silence.
 func (p parameters) check() error {
 	for name, value := range p {
 		if right, near := nearMisses[fold(name)]; near && !slices.Contains(grantBound, name) {
 			return refused("parameter_misspelt", right)
 		}
 		if value != "" {
+			if name == "subject_ip" || name == "state" && len(value) > maxState {
+				return refused("parameter_invalid", name)
+			}
 			continue
 		}
 		if name == "allowed_resource_scope" || name == "servicesPermissionsScopesDto" {

@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -146,9 +147,14 @@ func TestTraceparent(t *testing.T) {
 }
 
 func TestServeNotReady(t *testing.T) {
+	h := newHouse(t)
 	w := httptest.NewRecorder()
-	ServeNotReady(w, httptest.NewRequest("POST", "/oauth2/token", nil))
-	if w.Code != 503 || w.Header().Get("Retry-After") == "" || !strings.Contains(w.Body.String(), `"cspErrorCode":"not_ready"`) {
-		t.Errorf("got %d %v %s", w.Code, w.Header(), w.Body)
+	ServeNotReady(w, httptest.NewRequest("POST", "/oauth2/token", nil), h.log)
+	g := got{status: w.Code, header: w.Header(), raw: w.Body.String()}
+	for into, text := range map[*map[string]any]string{&g.body: g.raw, &g.record: h.records.String()} {
+		if err := json.Unmarshal([]byte(text), into); err != nil {
+			t.Fatal(err)
+		}
 	}
+	g.refused(t, 503, "temporarily_unavailable", "not_ready")
 }

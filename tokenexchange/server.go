@@ -145,9 +145,12 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, res.body())
 }
 
-// ServeNotReady answers a request that came before the server was ready.
-func ServeNotReady(w http.ResponseWriter, r *http.Request) {
-	writeError(w, r, &Refused{Reason: "not_ready"}, "")
+// ServeNotReady answers and records a request that came before the server was
+// ready.
+func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
+	rec.write(r.Context(), log)
+	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)
 }
 
 // tokenBody is the successful answer of RFC 6749 section 5.1 and RFC 8693
@@ -159,10 +162,11 @@ type tokenBody struct {
 	Scope           string          `json:"scope"`
 	IssuedTokenType string          `json:"issued_token_type,omitempty"`
 	Allowed         json.RawMessage `json:"allowed_resource_scope,omitempty"`
+	State           string          `json:"state,omitempty"`
 }
 
 func (r *result) body() tokenBody {
-	b := tokenBody{AccessToken: r.issued.Raw, TokenType: "Bearer", ExpiresIn: r.issued.ExpiresIn, Scope: r.issued.Scope}
+	b := tokenBody{AccessToken: r.issued.Raw, TokenType: "Bearer", ExpiresIn: r.issued.ExpiresIn, Scope: r.issued.Scope, State: r.c.params["state"]}
 	if r.c.grant.exchange {
 		b.IssuedTokenType = tokenTypeAccess
 	}

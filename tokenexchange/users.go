@@ -227,10 +227,12 @@ func (d *Directory) login(ctx context.Context, name, password string) (*User, er
 	return user, nil
 }
 
-// deadBefore returns the time before which tokens of a subject are dead.
-func (d *Directory) deadBefore(subject string) time.Time {
-	if u := d.bySubject[subject]; u != nil && u.TokensNotBefore != nil {
-		return *u.TokensNotBefore
+// dead reports whether a token of a subject is dead by what the users files
+// say now. Without any users, and for a client's own tokens, they say nothing.
+func (d *Directory) dead(subject string, issued time.Time) bool {
+	if len(d.bySubject) == 0 || !strings.Contains(subject, ":") {
+		return false
 	}
-	return time.Time{}
+	u := d.bySubject[subject]
+	return u == nil || u.Disabled || u.TokensNotBefore != nil && issued.Before(*u.TokensNotBefore)
 }

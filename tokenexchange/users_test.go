@@ -206,3 +206,34 @@ func TestOrgIsOneLiteral(t *testing.T) {
 		}
 	}
 }
+
+// What the users files say now counts for tokens that were issued before.
+func TestTokensOfUsersWhoAreGone(t *testing.T) {
+	h := newHouse(t)
+	ada, nightly := h.adas(), h.nightlys()
+	first := h.Server
+	for name, c := range map[string]struct {
+		users string
+		want  scopes.Reason
+	}{
+		"as it was":    {baseUsers, scopes.ReasonAllowed},
+		"gone":         {strings.Replace(baseUsers, `{"id":"ada"`, `{"id":"ada2"`, 1), scopes.ReasonTokenRevoked},
+		"disabled":     {strings.Replace(baseUsers, `{"id":"ada"`, `{"disabled":true,"id":"ada"`, 1), scopes.ReasonTokenRevoked},
+		"moved":        {strings.Replace(baseUsers, `"username":"ada","domain":"example.com"`, `"username":"ada","domain":"b.example"`, 1), scopes.ReasonTokenRevoked},
+		"logged out":   {strings.Replace(baseUsers, `{"id":"ada"`, `{"tokens_not_before":"2026-05-01T12:00:01Z","id":"ada"`, 1), scopes.ReasonTokenRevoked},
+		"before login": {strings.Replace(baseUsers, `{"id":"ada"`, `{"tokens_not_before":"2026-05-01T12:00:00Z","id":"ada"`, 1), scopes.ReasonAllowed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h.Server = h.serve(must(Compile(baseConfig(), []string{usersPath(t, c.users)})), first.caches, ecKey(), rsaKey())
+			for i, token := range []string{ada, nightly} {
+				want := []scopes.Reason{c.want, scopes.ReasonAllowed}[i]
+				if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", token)); v.Reason != want {
+					t.Errorf("the guard: got %s, want %s", v.Reason, want)
+				}
+				if g := h.exchange("batch", token, shopAud); (g.status == 200) != (want == scopes.ReasonAllowed) {
+					t.Errorf("the exchange: got %s, want %s", g.raw, want)
+				}
+			}
+		})
+	}
+}

@@ -84,8 +84,8 @@ func (s *Server) isIssuer(aud []string) bool {
 
 // revoked reports whether a token is dead although it has not expired. A store
 // that was lost forgot what it had to refuse, so all that was issued before
-// its epoch is refused; the users file can name a time for one user.
+// its epoch is refused; and a user who is gone, disabled or has a later
+// tokens_not_before takes all tokens along.
 func (s *Server) revoked(id mint.Identifiers) bool {
-	return id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) ||
-		id.IssuedAt.Before(s.realm.users.deadBefore(id.Subject))
+	return id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) || s.realm.users.dead(id.Subject, id.IssuedAt)
 }

@@ -82,8 +82,17 @@ func TestConstructors(t *testing.T) {
 // every other check a matter of discipline.
 func TestNothingIsExportedFromTheWalls(t *testing.T) {
 	for _, v := range []any{
-		mint.Draft{}, mint.Signed{}, mint.Token{}, mint.UpstreamToken{}, mint.Target{}, mint.Mint{}, mint.Ring{},
-		mint.UserToken{}, mint.ClientToken{}, mint.IDToken{}, mint.DelegatedToken{},
+		mint.Draft{},
+		mint.Signed{},
+		mint.Token{},
+		mint.UpstreamToken{},
+		mint.Target{},
+		mint.Mint{},
+		mint.Ring{},
+		mint.UserToken{},
+		mint.ClientToken{},
+		mint.IDToken{},
+		mint.DelegatedToken{},
 	} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumField() {

@@ -40,6 +40,10 @@ func TestUnmarshal(t *testing.T) {
 		{"empty", ``, "unexpected end"},
 		{"cut", `{"name":"a`, "without an end"},
 		{"wrong type", `{"name":1}`, "cannot unmarshal"},
+		{"null for a string", `{"name":null}`, "name: expected a value, found null"},
+		{"null for an array", `{"items":null}`, "items: expected a value, found null"},
+		{"null for an element", `{"items":[{"id":1},null]}`, "items[1]: expected a value, found null"},
+		{"null for anything", `{"any":null}`, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

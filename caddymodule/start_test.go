@@ -1,0 +1,63 @@
+package caddymodule
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/goleak"
+)
+
+// TestStopsWhatItStarted counts goroutines over loads, reloads and stops. Those
+// that Caddy keeps for the process are there after the first time.
+func TestStopsWhatItStarted(t *testing.T) {
+	w := newLive(t)
+	round := func() {
+		w.start(t, live(boltAt("a.db"), ""))
+		w.token(t)
+		if err := w.load(live("\t\tstore memory\n", "")); err != nil {
+			t.Fatal(err)
+		}
+		w.token(t)
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	round()
+	before := goleak.IgnoreCurrent()
+	round()
+	round()
+	if err := goleak.Find(before); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestValidateMakesNothing checks a configuration with a store in a file and
+// generated keys, as `caddy validate` does.
+func TestValidateMakesNothing(t *testing.T) {
+	w := newLive(t)
+	text := strings.NewReplacer("signing_key file DIR/es256.pem", "", "state_key file DIR/state.key", "").Replace(live("", ""))
+	for _, store := range []string{"", boltAt("a.db")} {
+		cfg, err := w.config(strings.NewReplacer("PORT", w.port, "\t\tdemo\n", "\t\tdemo\n"+store).Replace(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, made := range []string{w.path("a.db"), w.path("data/caddy/scopegate"), w.path("storage/scopegate")} {
+		if _, err := os.Stat(made); err == nil {
+			t.Errorf("validating made %s", made)
+		}
+	}
+	// Started, the same configuration makes them: the places are right.
+	w.start(t, text)
+	for _, made := range []string{"data/caddy/scopegate/localhost-8080/state.db", "storage/scopegate/localhost-8080/es256.pem", "storage/scopegate/localhost-8080/state.key"} {
+		info, err := os.Stat(w.path(made))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("started: %s: got %v, %v, want a file of mode 0600", made, info, err)
+		}
+	}
+}

@@ -1,0 +1,169 @@
+package tokenexchange
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+func TestKeySet(t *testing.T) {
+	h := newHouse(t)
+	g := h.do(httptest.NewRequest("GET", "/oauth2/jwks", nil))
+	var set struct {
+		Keys []map[string]any `json:"keys"`
+	}
+	if err := json.Unmarshal([]byte(g.raw), &set); err != nil || len(set.Keys) != 2 {
+		t.Fatalf("got %s, %v, want two keys", g.raw, err)
+	}
+	b64 := base64.RawURLEncoding
+	for i, want := range []SigningKey{ecKey(), rsaKey()} {
+		jwk := set.Keys[i]
+		text := func(name string) string { s, _ := jwk[name].(string); return s }
+		// RFC 7638 section 3: the required members, sorted, without blanks.
+		canonical := fmt.Sprintf(`{"crv":%q,"kty":"EC","x":%q,"y":%q}`, text("crv"), text("x"), text("y"))
+		alg := mint.ES256
+		if text("kty") == "RSA" {
+			canonical, alg = fmt.Sprintf(`{"e":%q,"kty":"RSA","n":%q}`, text("e"), text("n")), mint.RS256
+		}
+		sum := sha256.Sum256([]byte(canonical))
+		if kid := b64.EncodeToString(sum[:]); text("kid") != kid || want.ID() != kid {
+			t.Errorf("kid: got %s, want the thumbprint %s", text("kid"), kid)
+		}
+		if text("alg") != alg || text("use") != "sig" {
+			t.Errorf("got alg %s, use %s", text("alg"), text("use"))
+		}
+		for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
+			if jwk[private] != nil {
+				t.Errorf("the key set shows the private member %s", private)
+			}
+		}
+		chain := jwk["x5c"].([]any)
+		if len(chain) != 1 {
+			t.Fatalf("x5c: got %d certificates, want one", len(chain))
+		}
+		cert := must(x509.ParseCertificate(must(base64.StdEncoding.DecodeString(chain[0].(string)))))
+		if !want.private.Public().(interface{ Equal(crypto.PublicKey) bool }).Equal(cert.PublicKey) {
+			t.Error("x5c holds another key")
+		}
+		if err := cert.CheckSignature(cert.SignatureAlgorithm, cert.RawTBSCertificate, cert.Signature); err != nil {
+			t.Errorf("x5c is not signed by its own key: %v", err)
+		}
+		if cert.IsCA || start.Before(cert.NotBefore) || start.After(cert.NotAfter) {
+			t.Errorf("x5c: CA %v, valid %s to %s", cert.IsCA, cert.NotBefore, cert.NotAfter)
+		}
+	}
+	if g.header.Get("Cache-Control") != "public, max-age=300" || g.header.Get("Content-Type") != "application/json" {
+		t.Errorf("got the headers %v", g.header)
+	}
+}
+
+// All replicas that read one PEM file must show the same bytes.
+func TestKeyDocumentIsDeterministic(t *testing.T) {
+	for _, key := range []SigningKey{ecKey(), rsaKey()} {
+		text := must(key.Encode())
+		a, b := must(ParseSigningKey(text)), must(ParseSigningKey(text))
+		if one, two := must(json.Marshal(keySet([]SigningKey{a}))), must(json.Marshal(keySet([]SigningKey{b}))); string(one) != string(two) {
+			t.Errorf("two loads of one key give two documents:\n%s\n%s", one, two)
+		}
+		if a.ID() != key.ID() {
+			t.Errorf("the id changed: %s, %s", a.ID(), key.ID())
+		}
+	}
+}
+
+func TestParseSigningKey(t *testing.T) {
+	block := func(typ string, der []byte) string {
+		return string(pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der}))
+	}
+	ec := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	sec1 := block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(ec)))
+	pkcs8 := block("PRIVATE KEY", must(x509.MarshalPKCS8PrivateKey(ec)))
+	p384 := block("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)))))
+	public := block("PUBLIC KEY", must(x509.MarshalPKIXPublicKey(ec.Public())))
+	for name, c := range map[string]struct{ text, want string }{
+		"SEC 1":               {sec1, ""},
+		"PKCS #8":             {pkcs8, ""},
+		"with its parameters": {block("EC PARAMETERS", []byte{6, 8}) + sec1, ""},
+		"empty":               {"", "expected a PEM private key"},
+		"no PEM":              {"secret", "expected a PEM private key"},
+		"public key":          {public, "expected a PEM private key"},
+		"two keys":            {sec1 + pkcs8, "more than one private key"},
+		"broken":              {block("PRIVATE KEY", []byte("x")), "no private key that can be read"},
+		"P-384":               {p384, "expected an EC key on P-256"},
+		"label of another":    {block("RSA PRIVATE KEY", must(x509.MarshalECPrivateKey(ec))), "no private key that can be read"},
+	} {
+		k, err := ParseSigningKey([]byte(c.text))
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
+		}
+		if err != nil {
+			continue
+		}
+		for _, text := range []string{fmt.Sprintf("%v %+v %#v %d", k, k, k, k), string(must(json.Marshal(k)))} {
+			if strings.Contains(text, new(big.Int).SetBytes(must(ec.Bytes())).String()[:20]) {
+				t.Errorf("%s: the key can be printed", name)
+			}
+		}
+	}
+	if _, err := GenerateSigningKey("HS256"); err == nil {
+		t.Error("a key for HS256 was made")
+	}
+}
+
+func TestMetadata(t *testing.T) {
+	h := newHouse(t)
+	g := h.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil))
+	for name, want := range map[string]any{
+		"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "jwks_uri": issuer + "/oauth2/jwks",
+		"authorization_endpoint": nil, "userinfo_endpoint": nil, "introspection_endpoint": nil,
+	} {
+		if g.body[name] != want {
+			t.Errorf("%s: got %v, want %v", name, g.body[name], want)
+		}
+	}
+	list := func(name string) []string {
+		var out []string
+		for _, e := range g.body[name].([]any) {
+			out = append(out, e.(string))
+		}
+		return out
+	}
+	for name, want := range map[string][]string{
+		"grant_types_supported": {
+			"audience_exchange", "client_credentials", "password", exchangeGrant,
+			vmwarePrefix + "audience-exchange", vmwarePrefix + "client-credentials", vmwarePrefix + "password",
+		},
+		"scopes_supported":                      {"email", "orders", "profile", "reports"},
+		"token_endpoint_auth_methods_supported": {"client_secret_basic", "client_secret_post", "none"},
+		"response_types_supported":              nil,
+	} {
+		if got := list(name); !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	// It is computed from a map, and must not differ from one start to the next.
+	for range 8 {
+		again := newHouse(t)
+		if other := again.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil)); other.raw != g.raw {
+			t.Fatalf("got two documents:\n%s\n%s", g.raw, other.raw)
+		}
+	}
+	bare := newHouse(t, func(c *Config) { c.Clients = nil })
+	if g := bare.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil)); strings.Contains(g.raw, "password") || strings.Contains(g.raw, "null") {
+		t.Errorf("a server without clients promises %s", g.raw)
+	}
+}

@@ -1,0 +1,130 @@
+package tokenexchange
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// forge signs changed claims with our own EC key, as only its holder could.
+func forge(typ string, from map[string]any, change map[string]any) string {
+	claims := maps.Clone(from)
+	for name, value := range change {
+		claims[name] = value
+		if value == nil {
+			delete(claims, name)
+		}
+	}
+	b64 := base64.RawURLEncoding.EncodeToString
+	header := fmt.Sprintf(`{"alg":"ES256","kid":%q,"typ":%q}`, ecKey().ID(), typ)
+	input := b64([]byte(header)) + "." + b64(must(json.Marshal(claims)))
+	return secret("a forged token", input+"."+b64(must(jwt.SigningMethodES256.Sign(input, ecKey().private))))
+}
+
+func actors(n int) map[string]any {
+	if n == 1 {
+		return map[string]any{"sub": "a"}
+	}
+	return map[string]any{"sub": "a", "act": actors(n - 1)}
+}
+
+// What only a broken or foreign issuer would sign is refused at both doors,
+// for the same reason.
+func TestForgedTokens(t *testing.T) {
+	h := newHouse(t)
+	g := h.shop(t)
+	from := claimsOf(t, h.adas())
+	for name, c := range map[string]struct {
+		typ    string
+		change map[string]any
+		want   string
+	}{
+		"nothing wrong":        {"at+jwt", nil, ""},
+		"an id token":          {"JWT", nil, "token_type"},
+		"no type":              {"", nil, "token_type"},
+		"bound to a key":       {"at+jwt", map[string]any{"cnf": map[string]any{"jkt": "x"}}, "token_binding"},
+		"another issuer":       {"at+jwt", map[string]any{"iss": "https://other.example.com"}, "token_issuer"},
+		"from the future":      {"at+jwt", map[string]any{"iat": start.Unix() + 31}, "token_not_yet_valid"},
+		"not before tomorrow":  {"at+jwt", map[string]any{"nbf": start.Unix() + 86400}, "token_not_yet_valid"},
+		"expired":              {"at+jwt", map[string]any{"exp": start.Unix() - 5}, "token_expired"},
+		"five actors":          {"at+jwt", map[string]any{"act": actors(5)}, "chain_too_long"},
+		"without exp":          {"at+jwt", map[string]any{"exp": nil}, "token_malformed"},
+		"exp as a string":      {"at+jwt", map[string]any{"exp": "9999999999"}, "token_malformed"},
+		"set as a string":      {"at+jwt", map[string]any{"allowed_resource_scope": scopeOf("orders.read", "**")}, "token_malformed"},
+		"older than the store": {"at+jwt", map[string]any{"iat": h.epoch.Created.Unix() - 1}, "token_revoked"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			raw := forge(c.typ, from, c.change)
+			v, _ := h.pass(g, bearer("GET", "/orders/7", raw))
+			answer := h.exchange("batch", raw, shopAud)
+			if c.want == "" {
+				answer.granted(t)
+				if !v.Allowed() {
+					t.Errorf("the guard says %s", v.Reason)
+				}
+				return
+			}
+			answer.refused(t, 400, "invalid_request", c.want)
+			if v.Reason.String() != c.want {
+				t.Errorf("the guard says %s, want %s", v.Reason, c.want)
+			}
+		})
+	}
+	// Four actors pass, and leave no room for the guard or an exchange.
+	full := forge("at+jwt", from, map[string]any{"act": actors(4)})
+	h.exchange("batch", full, shopAud).refused(t, 400, "invalid_request", "chain_too_long")
+	if v, _ := h.pass(g, bearer("GET", "/orders/7", full)); v.Reason != scopes.ReasonChainTooLong {
+		t.Errorf("four actors and the guard: got %s", v.Reason)
+	}
+	// An actor stays who it is, and is seen.
+	acted := forge("at+jwt", from, map[string]any{"act": map[string]any{"sub": "robot"}})
+	if claims := claimsOf(t, h.exchange("batch", acted, shopAud).granted(t)); claims["act"].(map[string]any)["sub"] != "robot" {
+		t.Errorf("act: got %v", claims["act"])
+	}
+	if v, a := h.pass(g, bearer("GET", "/orders/7", acted)); v.Actor != "robot" || a.record["act"] != "robot" {
+		t.Errorf("got the actor %q and the record %v", v.Actor, a.record)
+	}
+}
+
+func TestTooLargeAtTheEndpoint(t *testing.T) {
+	h := newHouse(t, func(c *Config) {
+		c.client("nightly").Org = "x"
+		for i := range 60 {
+			c.client("nightly").Scope = append(c.client("nightly").Scope, fmt.Sprint(strings.Repeat("s", 100), i))
+		}
+	})
+	h.token("nightly", "grant_type", "client_credentials").refused(t, 400, "invalid_scope", "token_too_large")
+	h.token("nightly", "grant_type", "client_credentials", "scope", "orders").granted(t)
+}
+
+func TestTooManyPasswords(t *testing.T) {
+	h := newHouse(t)
+	hashing := h.realm.users.hashing
+	for range cap(hashing) {
+		hashing <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // The client went away while it waited for its turn.
+	for _, user := range []string{"ada", "zed"} {
+		r := form(pairs("grant_type", "password", "username", user, "password", password)).WithContext(ctx)
+		r.SetBasicAuth("web", secretOf("web"))
+		h.do(r).refused(t, http.StatusTooManyRequests, "temporarily_unavailable", "too_many_attempts")
+	}
+	for range cap(hashing) {
+		<-hashing
+	}
+	h.adas()
+	if mint.MaxIssued > mint.MaxPresented {
+		t.Error("a token is issued that is too large to be presented")
+	}
+}
