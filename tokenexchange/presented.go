@@ -16,7 +16,7 @@ type Presented struct {
 	token     string
 	tails     []string // the ends of everything that was taken out, to find copies
 	ambiguous bool     // two credentials that differ, or one in the query
-	csp       bool     // a csp-auth-token header was sent, accepted or not
+	logged    bool     // one was in a header that Caddy's error log shows in clear
 }
 
 // Format keeps the credentials out of every print: fmt and loggers look into
@@ -79,6 +79,7 @@ func Take(r *http.Request, acceptCSP bool) Presented {
 		}
 		if credentials[folded] {
 			p.remember(values)
+			p.logged = p.logged || folded != "authorization"
 		}
 		delete(r.Header, name)
 	}
@@ -228,7 +229,7 @@ func inQuery(query string) bool {
 
 // ShownInLogs reports whether the request came with a token that Caddy writes
 // to its error log in clear: it redacts only the headers that it knows.
-func (p Presented) ShownInLogs() bool { return p.csp }
+func (p Presented) ShownInLogs() bool { return p.logged }
 
 // Leaks reports whether what is about to be forwarded still holds the end of a
 // presented credential: in a header, the path or the query.

@@ -56,6 +56,10 @@ func TestTakeCredentials(t *testing.T) {
 					t.Errorf("the token is still in %s", name)
 				}
 			}
+			sent := c.header["Csp-Auth-Token"] != nil || c.header["Csp_auth_token"] != nil
+			if p.ShownInLogs() != sent {
+				t.Errorf("got ShownInLogs %v, want %v: Caddy's error log would show the header", p.ShownInLogs(), sent)
+			}
 			if text := fmt.Sprintf("%v %+v %#v %s", p, p, &p, p); strings.Contains(text, longToken[len(longToken)-32:]) {
 				t.Error("what was presented can be printed")
 			}
