@@ -85,8 +85,10 @@ func TestGuardAllows(t *testing.T) {
 		}
 	})
 	t.Run("a right of another service is not forwarded", func(t *testing.T) {
-		both := g.forge(t, map[string]any{"aud": []string{shopAudience, "https://bank.example.com"},
-			"allowed_resource_scope": holds("bank", "accounts.read", "accounts/7")})
+		both := g.forge(t, map[string]any{
+			"aud":                    []string{shopAudience, "https://bank.example.com"},
+			"allowed_resource_scope": holds("bank", "accounts.read", "accounts/7"),
+		})
 		if claims := exchanged(t, g.allowed(t, "shop", raw("GET", "/accounts/7", bearer(both)))); claims["allowed_resource_scope"] != nil {
 			t.Errorf("got %v, want nothing of the bank's", claims)
 		}
