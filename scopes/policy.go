@@ -164,7 +164,8 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 	default:
 		return nil, errors.New("unrecognized access")
 	}
-	for _, text := range unchecked(vars) {
+	if open := unchecked(vars); len(open) > 0 {
+		text := open[0]
 		if in.Access == AccessPermission {
 			return nil, fmt.Errorf("%s is not checked: use it in the resource, or write {_%s", text, text[1:])
 		}

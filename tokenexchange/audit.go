@@ -68,9 +68,19 @@ func (rec *Record) write(ctx context.Context, log *slog.Logger) {
 		slog.String("decision_id", rec.DecisionID), slog.String("endpoint", rec.Endpoint),
 		slog.Bool("allowed", rec.Allowed), slog.String("reason", rec.Reason))
 	for _, f := range []struct{ key, value string }{
-		{"cause", rec.Cause}, {"client_id", rec.Client}, {"sub", rec.Subject}, {"act", rec.Actor},
-		{"org", rec.Org}, {"grant", rec.Grant}, {"aud", rec.Audience}, {"jti", rec.TokenID},
-		{"service", rec.Service}, {"method", rec.Method}, {"path", rec.Path}, {"rule", rec.Rule}, {"peer", rec.Peer},
+		{"cause", rec.Cause},
+		{"client_id", rec.Client},
+		{"sub", rec.Subject},
+		{"act", rec.Actor},
+		{"org", rec.Org},
+		{"grant", rec.Grant},
+		{"aud", rec.Audience},
+		{"jti", rec.TokenID},
+		{"service", rec.Service},
+		{"method", rec.Method},
+		{"path", rec.Path},
+		{"rule", rec.Rule},
+		{"peer", rec.Peer},
 	} {
 		if f.value != "" {
 			attrs = append(attrs, slog.String(f.key, f.value))

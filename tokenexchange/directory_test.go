@@ -11,8 +11,9 @@ import (
 // What somebody lost is lost at once, whatever tokens are out.
 func TestTokensOfAUserWhoIsGone(t *testing.T) {
 	for name, leave := range map[string]func(d *Directory){
-		"disabled": func(d *Directory) { d.bySubject["example.com:ada"].Disabled = true },
-		"deleted":  func(d *Directory) { delete(d.bySubject, "example.com:ada") },
+		"disabled":              func(d *Directory) { d.bySubject["example.com:ada"].Disabled = true },
+		"deleted":               func(d *Directory) { delete(d.bySubject, "example.com:ada") },
+		"the last user deleted": func(d *Directory) { clear(d.bySubject) },
 		"tokens_not_before": func(d *Directory) {
 			later := start.Add(time.Minute)
 			d.bySubject["example.com:ada"].TokensNotBefore = &later

@@ -30,7 +30,7 @@ func (r *Realm) lines(word string, lines []PermissionLine) (scopes.Set, error) {
 func (r *Realm) userLine(line, org string) ([]scopes.Entry, error) {
 	fields := strings.Fields(line)
 	if len(fields) == 0 {
-		return nil, errors.New("expected SERVICE/PERMISSION PATTERN...")
+		return nil, errors.New("expected SERVICE/PERMISSION and at least one pattern")
 	}
 	return r.expand(fields[0], fields[1:], org)
 }

@@ -219,7 +219,8 @@ func inQuery(query string) bool {
 			if decoded, err := url.QueryUnescape(name); err == nil {
 				name = decoded
 			}
-			if strings.EqualFold(name, "access_token") {
+			// PHP and others read a blank or a dot in a name as "_".
+			if alias(strings.ReplaceAll(name, " ", "_")) == "access-token" {
 				return true
 			}
 		}

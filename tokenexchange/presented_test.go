@@ -163,7 +163,7 @@ func TestTakeQuery(t *testing.T) {
 	for query, want := range map[string]bool{
 		"": false, "a=1": false, "access_token=x": true, "access_token": true, "access_token=": true, "a=1&access_token=x": true,
 		"ACCESS_TOKEN=x": true, "access%5Ftoken=x": true, "%61ccess_token=x": true, "a=1;access_token=x": true, "access%5ftoken": true,
-		"xaccess_token=1": false, "a=access_token": false, "access_tokens=1": false, "access_token_type=x": false, "&&access_token=x": true,
+		"xaccess_token=1": false, "a=access_token": false, "access_tokens=1": false, "access_token_type=x": false, "&&access_token=x": true, "access.token=x": true, "access+token=x": true,
 	} {
 		r := &http.Request{URL: &url.URL{Path: "/", RawQuery: query}, Header: http.Header{}}
 		if p := Take(r, false); p.ambiguous != want {

@@ -127,4 +127,3 @@ func (r *Realm) addService(s ServiceConfig) error {
 	r.services[s.ID] = &service{Service: ms, permissions: slices.Clone(s.Permissions)}
 	return nil
 }
-

@@ -151,6 +151,9 @@ func checkOrgs(orgs []string) error {
 // could walk around the guard.
 func (r *Realm) checkTargets(audiences []string) error {
 	for _, aud := range audiences {
+		if aud == "" {
+			return errors.New("target_audiences: an empty audience; expected a URL or URN")
+		}
 		if aud == r.issuer {
 			return errors.New("target_audiences: the issuer is no target of an exchange")
 		}
@@ -184,6 +187,9 @@ func (r *Realm) addAllow(c *client, lines []AllowConfig) error {
 			if len(a.To) == 0 && c.consents(s.ID) {
 				to = append(to, s.Audience)
 			}
+		}
+		if len(to) == 0 {
+			return errors.New("without to, it is for the services of the client's own permit and own lines, and there are none; expected to and at least one audience")
 		}
 		c.allow = append(c.allow, allowance{grant: a.Grant, by: a.By, to: to})
 	}

@@ -100,6 +100,8 @@ func TestCompileErrors(t *testing.T) {
 		{"allow by a guard", web(func(c *ClientConfig) {
 			c.Allow = []AllowConfig{{Grant: "audience_exchange", By: []string{"guard:shop"}}}
 		}), `no client "guard:shop"`},
+		{"allow to what is not there", web(func(c *ClientConfig) { c.Permit = lines() }), "allow: without to,"},
+		{"empty target", web(func(c *ClientConfig) { c.TargetAudiences = []string{""} }), "target_audiences: an empty audience"},
 		{"allow to an upstream", web(func(c *ClientConfig) {
 			c.Allow = []AllowConfig{{Grant: "audience_exchange", By: []string{"batch"}, To: []string{"urn:scopegate:upstream:shop"}}}
 		}), "allow: to: target_audiences: urn:scopegate:upstream:shop"},
@@ -122,7 +124,7 @@ func TestCompileAccepts(t *testing.T) {
 		"nothing but issuer": func(c *Config) { *c = Config{Issuer: issuer} },
 		"http on loopback":   func(c *Config) { c.Issuer = "http://127.0.0.1:8080" },
 		"http on localhost":  func(c *Config) { c.Issuer = "http://localhost:8080" },
-		"permit none":        func(c *Config) { c.client("web").Permit = lines() },
+		"permit none":        func(c *Config) { w := c.client("web"); w.Permit, w.Allow = lines(), nil },
 		"own audience":       func(c *Config) { c.Services[0].UpstreamAudience = "https://inside.example.com" },
 	} {
 		cfg := baseConfig()

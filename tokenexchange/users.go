@@ -82,13 +82,14 @@ type Directory struct {
 	orgs      map[string]string
 	hashing   hashing
 	decoy     passwordHash // hashed for unknown names, so that they take as long
+	asked     bool         // there are users files, even if they name nobody
 }
 
 // readUsers reads the users files strictly. An error names the file and the place in it.
 func readUsers(paths []string, expand func(line, org string) ([]scopes.Entry, error)) (*Directory, error) {
 	d := &Directory{
 		byLogin: map[string]*User{}, bySubject: map[string]*User{},
-		groups: map[string]string{}, orgs: map[string]string{}, hashing: newHashing(),
+		groups: map[string]string{}, orgs: map[string]string{}, hashing: newHashing(), asked: len(paths) > 0,
 	}
 	for _, path := range paths {
 		data, err := os.ReadFile(path)
@@ -228,9 +229,9 @@ func (d *Directory) login(ctx context.Context, name, password string) (*User, er
 }
 
 // dead reports whether a token of a subject is dead by what the users files
-// say now. Without any users, and for a client's own tokens, they say nothing.
+// say now. Without users files, and for a client's own tokens, they say nothing.
 func (d *Directory) dead(subject string, issued time.Time) bool {
-	if len(d.bySubject) == 0 || !strings.Contains(subject, ":") {
+	if !d.asked || !strings.Contains(subject, ":") {
 		return false
 	}
 	u := d.bySubject[subject]
