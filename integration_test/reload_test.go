@@ -27,7 +27,7 @@ const (
 	reloadEvery    = 800 * time.Millisecond
 	workers        = 8
 	requestEvery   = 20 * time.Millisecond // of each worker
-	registeredLoad = 100                   // tokens; what looks like any other is found too
+	registeredLoad = 25                    // tokens; what looks like any other is found too
 )
 
 // Nobody notices a reload: no request fails, and what was decided, issued and
