@@ -1,12 +1,12 @@
 # `make test` installs what is missing, when it may, and runs everything.
-MODULES  := . cmd/build
+MODULES  := . cmd/build bench
 BIN      := $(CURDIR)/.bin
 BINARY   ?=
 FUZZTIME ?= 1m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 .DEFAULT_GOAL := build
-.PHONY: build test lint fuzz tools
+.PHONY: build test lint fuzz bench tools
 
 # The binary that is shipped: ./caddy, built by xcaddy from xcaddy.json.
 build:
@@ -32,6 +32,10 @@ fuzz:
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target" && go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; done
+
+# What the guard costs over plain reverse_proxy; bench/README.md says how.
+bench:
+	go -C bench run .
 
 tools:
 	@tools/need.sh bash git gcc curl openssl

@@ -2,11 +2,9 @@ package tokenexchange
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -135,18 +133,6 @@ func (p *Presented) add(tokens []string) {
 	}
 }
 
-// tailLen is how much of the end of a credential is looked for elsewhere: 32
-// bytes of a signature occur nowhere by chance.
-const tailLen = 32
-
-func (p *Presented) remember(values []string) {
-	for _, v := range values {
-		if v = strings.TrimRight(v, " \t"); len(v) >= tailLen {
-			p.tails = append(p.tails, v[len(v)-tailLen:])
-		}
-	}
-}
-
 // cookies takes the csp-auth-token cookie out, whatever the case of its name.
 func (p *Presented) cookies(h http.Header) {
 	lines := h["Cookie"]
@@ -231,104 +217,3 @@ func inQuery(query string) bool {
 // ShownInLogs reports whether the request came with a token that Caddy writes
 // to its error log in clear: it redacts only the headers that it knows.
 func (p Presented) ShownInLogs() bool { return p.logged }
-
-// Leaks reports whether what is about to be forwarded still holds the end of a
-// presented credential: in a header, the path or the query.
-func (p Presented) Leaks(r *http.Request) bool {
-	if len(p.tails) == 0 {
-		return false
-	}
-	for _, values := range r.Header {
-		for _, v := range values {
-			if p.within(v) {
-				return true
-			}
-		}
-	}
-	return p.within(r.URL.RawQuery) || p.within(r.URL.Path) || p.within(r.Host)
-}
-
-// maxEscapes is how many layers of percent escapes are looked behind. Without a
-// bound, %252525... would cost time by the square of its length.
-const maxEscapes = 3
-
-// within looks for a tail in a text, also behind percent escapes.
-func (p Presented) within(text string) bool {
-	for range maxEscapes + 1 {
-		if len(text) < tailLen {
-			return false
-		}
-		if slices.ContainsFunc(p.tails, func(tail string) bool { return strings.Contains(text, tail) }) {
-			return true
-		}
-		decoded := unescape(text)
-		if len(decoded) == len(text) {
-			return false
-		}
-		text = decoded
-	}
-	return false
-}
-
-// unescape decodes what is a percent escape and keeps what only looks like one:
-// a decoder that gave up at the first bad escape would hide all the others.
-func unescape(text string) string {
-	at := strings.IndexByte(text, '%')
-	if at < 0 {
-		return text
-	}
-	out := make([]byte, at, len(text))
-	copy(out, text)
-	for i := at; i < len(text); i++ {
-		if text[i] == '%' && i+2 < len(text) {
-			if n, err := strconv.ParseUint(text[i+1:i+3], 16, 8); err == nil {
-				out = append(out, byte(n))
-				i += 2
-				continue
-			}
-		}
-		out = append(out, text[i])
-	}
-	return string(out)
-}
-
-// guardTrailers keeps owned names and copies of the token out of the request's
-// trailers. net/http fills them in when the body ends, and reverse_proxy
-// forwards them whether they were declared or not.
-func (p *Presented) guardTrailers(r *http.Request) {
-	for name := range r.Trailer {
-		if noTrailer(name) {
-			delete(r.Trailer, name)
-		}
-	}
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength >= 0 && len(r.Trailer) == 0 {
-		return
-	}
-	r.Body = &trailerGuard{ReadCloser: r.Body, request: r, presented: *p}
-}
-
-// noTrailer reports whether a trailer would be a credential if an upstream took
-// trailers for headers. Of a Cookie header only one cookie is ours, but a
-// trailer has no business with any (RFC 9110 section 6.5.1).
-func noTrailer(name string) bool {
-	name = alias(name)
-	return owned[name] || name == "cookie" || name == "proxy-authorization"
-}
-
-type trailerGuard struct {
-	io.ReadCloser
-	request   *http.Request
-	presented Presented
-}
-
-func (g *trailerGuard) Read(b []byte) (int, error) {
-	n, err := g.ReadCloser.Read(b)
-	if err != nil {
-		for name, values := range g.request.Trailer {
-			if noTrailer(name) || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
-				delete(g.request.Trailer, name)
-			}
-		}
-	}
-	return n, err
-}
