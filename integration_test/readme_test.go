@@ -1,6 +1,7 @@
 package integration_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,44 @@ func TestReadmeStory(t *testing.T) {
 	if err != nil {
 		t.Fatalf("the README has to tell a story: %v", err)
 	}
+	examplePortsFree(t)
 	runStory(t, string(data), repository(t))
+}
+
+// examplePortsFree fails when somebody else runs the example on this machine:
+// Caddy shares ports between processes, so the story would talk to both.
+func examplePortsFree(t *testing.T) {
+	t.Helper()
+	for _, port := range []string{"8080", "8081", "8082"} {
+		if conn, err := net.Dial("tcp", "127.0.0.1:"+port); err == nil {
+			conn.Close()
+			t.Fatalf("port %s is in use; stop the example that runs there", port)
+		}
+	}
+}
+
+// The pages show commands too. Each story begins with a server of its own.
+func TestDocsStories(t *testing.T) {
+	pages, err := filepath.Glob(filepath.Join(repository(t), "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	stories := 0
+	for _, page := range pages {
+		data, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(data), "```console") {
+			continue
+		}
+		stories++
+		examplePortsFree(t)
+		t.Run(filepath.Base(page), func(t *testing.T) { runStory(t, string(data), repository(t)) })
+	}
+	if stories == 0 {
+		t.Error("no page shows a command")
+	}
 }
 
 // runStory runs the commands of a document from the given folder. The command
