@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -55,13 +56,13 @@ func (s *Server) authenticate(r *http.Request, p parameters) (*client, error) {
 	if headers := r.Header.Values("Authorization"); len(headers) > 0 {
 		user, pass, ok := r.BasicAuth()
 		if !ok || len(headers) > 1 {
-			return nil, refused("client_authentication", "")
+			return nil, refusedBecause("client_authentication", errors.New("expected one Authorization header with the scheme Basic"))
 		}
 		// RFC 6749 has both parts form-encoded; many clients send them raw.
 		decodedID, err1 := url.QueryUnescape(user)
 		decoded, err2 := url.QueryUnescape(pass)
 		if err1 != nil {
-			return nil, refused("client_authentication", "")
+			return nil, refusedBecause("client_authentication", errors.New("the client id in Basic is not form-encoded"))
 		}
 		if err2 != nil {
 			decoded = pass
@@ -84,8 +85,11 @@ func (s *Server) authenticate(r *http.Request, p parameters) (*client, error) {
 	if found && c.public {
 		good = secrets[0] == "" && secrets[1] == ""
 	}
-	if !found || !good {
-		return nil, refused("client_authentication", "")
+	switch {
+	case !found:
+		return nil, refusedBecause("client_authentication", errors.New("no client has this id"))
+	case !good:
+		return nil, refusedBecause("client_authentication", errors.New("wrong or missing secret of client "+c.ID))
 	}
 	return c, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -35,6 +36,18 @@ func (e *Refused) Error() string {
 }
 
 func (e *Refused) Unwrap() error { return e.cause }
+
+// why is the cause for the audit record, which has the reason beside it.
+func (e *Refused) why() string {
+	var m *mint.Refusal
+	switch {
+	case errors.As(e.cause, &m):
+		return strings.TrimSpace(e.Param + " " + m.Detail)
+	case e.cause != nil:
+		return strings.TrimSpace(e.Param + " " + e.cause.Error())
+	}
+	return e.Param
+}
 
 func refused(r Reason, param string) error { return &Refused{Reason: r, Param: param} }
 

@@ -126,13 +126,14 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 	if err != nil {
 		return pathReason(err), err
 	}
+	id := signed.Identifiers() // signed by us, so worth a record even if refused
+	v.Subject, v.Client = id.Subject, id.ClientID
 	subject, err := s.judge(signed, g.audience)
 	if err != nil {
 		return pathReason(err), err
 	}
 	facts := mint.Facts(subject)
-	v.Subject, v.Client, v.Org = facts.Subject(), facts.ClientID(), facts.Org()
-	v.Actor = facts.Actor()
+	v.Org, v.Actor = facts.Org(), facts.Actor()
 
 	// 7 No rule, or none for this method.
 	if match.Access() == scopes.AccessNone {
@@ -212,8 +213,6 @@ func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 	if v.Reason != scopes.ReasonTokenLeak {
 		rec.Path = v.Path.Raw() // It may hold the copy.
 	}
-	if v.cause != nil {
-		rec.Cause = v.cause.Error()
-	}
+	rec.Cause = (&Refused{cause: v.cause}).why()
 	rec.write(ctx, g.log)
 }

@@ -49,7 +49,7 @@ var answers = map[Reason]answer{
 	"target_not_allowed":          {"invalid_target", 400, "this client may not ask for this audience"},
 	"exchange_refused":            {"unauthorized_client", 400, "the client that the subject token was issued to does not allow this exchange"},
 
-	Reason(mint.ScopeExceeded):    {invalidScope, 400, "scope asks for more than was granted"},
+	Reason(mint.ScopeExceeded):    {invalidScope, 400, "scope asks for more than was granted; permissions are asked for with allowed_resource_scope"},
 	Reason(mint.ResourceExceeded): {invalidScope, 400, "allowed_resource_scope asks for more than is held; what is too much is in excess"},
 	Reason(mint.ResourceTooLarge): {invalidScope, 400, "the resulting allowed_resource_scope is larger than a token can hold: ask for less"},
 	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},

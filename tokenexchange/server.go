@@ -135,7 +135,7 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	res, err := s.token(r, rec)
 	if err != nil {
 		e := asRefused(err)
-		rec.Reason, rec.Cause = string(e.Reason), e.Error()
+		rec.Reason, rec.Cause = string(e.Reason), e.why()
 		rec.write(r.Context(), s.log)
 		writeError(w, r, e, rec.DecisionID)
 		return

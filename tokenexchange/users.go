@@ -222,18 +222,35 @@ func (d *Directory) login(ctx context.Context, name, password string) (*User, er
 	if err := d.hashing.do(ctx, func() { good = hash.matches(password) }); err != nil {
 		return nil, err
 	}
-	if !good || !usable || user.Disabled {
-		return nil, refused("credentials_wrong", "")
+	// The log may tell these apart, but never holds the name: people type
+	// passwords into that field.
+	switch {
+	case user == nil:
+		return nil, refusedBecause("credentials_wrong", errors.New("no user, or more than one, has this name"))
+	case !usable:
+		return nil, refusedBecause("credentials_wrong", errors.New("user "+user.subject()+" has no password"))
+	case !good:
+		return nil, refusedBecause("credentials_wrong", errors.New("wrong password of user "+user.subject()))
+	case user.Disabled:
+		return nil, refusedBecause("credentials_wrong", errors.New("user "+user.subject()+" is disabled"))
 	}
 	return user, nil
 }
 
-// dead reports whether a token of a subject is dead by what the users files
-// say now. Without users files, and for a client's own tokens, they say nothing.
-func (d *Directory) dead(subject string, issued time.Time) bool {
+// dead tells why a token of a subject is dead by what the users files say now,
+// "" if it lives. Without users files, and for a client's own tokens, they say
+// nothing.
+func (d *Directory) dead(subject string, issued time.Time) string {
 	if !d.asked || !strings.Contains(subject, ":") {
-		return false
+		return ""
 	}
-	u := d.bySubject[subject]
-	return u == nil || u.Disabled || u.TokensNotBefore != nil && issued.Before(*u.TokensNotBefore)
+	switch u := d.bySubject[subject]; {
+	case u == nil:
+		return "the user is not in the users files"
+	case u.Disabled:
+		return "the user is disabled"
+	case u.TokensNotBefore != nil && issued.Before(*u.TokensNotBefore):
+		return "issued before the user's tokens_not_before"
+	}
+	return ""
 }

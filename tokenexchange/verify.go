@@ -82,10 +82,13 @@ func (s *Server) isIssuer(aud []string) bool {
 	return false
 }
 
-// revoked reports whether a token is dead although it has not expired. A store
+// revoked tells why a token is dead although it has not expired, "" if it lives. A store
 // that was lost forgot what it had to refuse, so all that was issued before
 // its epoch is refused; and a user who is gone, disabled or has a later
 // tokens_not_before takes all tokens along.
-func (s *Server) revoked(id mint.Identifiers) bool {
-	return id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) || s.realm.users.dead(id.Subject, id.IssuedAt)
+func (s *Server) revoked(id mint.Identifiers) string {
+	if id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) {
+		return "issued before the store's epoch: the store is new, or was lost"
+	}
+	return s.realm.users.dead(id.Subject, id.IssuedAt)
 }

@@ -30,7 +30,7 @@ func openFile(path string, bo bolt.Options) (db *bolt.DB, err error) {
 		return err
 	})
 	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("another process holds the file (waited %s)", lockWait)
+		return nil, fmt.Errorf("another process holds the file (waited %s): stop it, or use another path", lockWait)
 	}
 	if err != nil {
 		return nil, err

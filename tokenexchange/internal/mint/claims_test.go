@@ -169,7 +169,7 @@ func TestAdmit(t *testing.T) {
 		{"no audience", func(c *mint.Conditions) { c.Audience = nil }, mint.TokenAudience},
 		{"another audience", func(c *mint.Conditions) { c.Audience = func([]string) bool { return false } }, mint.TokenAudience},
 		{"revocations unknown", func(c *mint.Conditions) { c.Revoked = nil }, mint.TokenRevoked},
-		{"revoked", func(c *mint.Conditions) { c.Revoked = func(mint.Identifiers) bool { return true } }, mint.TokenRevoked},
+		{"revoked", func(c *mint.Conditions) { c.Revoked = func(mint.Identifiers) string { return "logged out" } }, mint.TokenRevoked},
 		{"at exp", func(c *mint.Conditions) { c.Now = exp }, ""},
 		{"before the end of the leeway", func(c *mint.Conditions) { c.Now = exp.Add(mint.LeewayExpiry - 1) }, ""},
 		{"at the end of the leeway", func(c *mint.Conditions) { c.Now = exp.Add(mint.LeewayExpiry) }, mint.TokenExpired},

@@ -2,6 +2,7 @@ package mint
 
 import (
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -140,7 +141,7 @@ func (d Draft) Narrow(ask *scopes.Ask) (Draft, error) {
 		return Draft{}, refuse(ResourceTooLarge, err.Error())
 	}
 	if len(excess) > 0 {
-		return Draft{}, &Refusal{Reason: ResourceExceeded, Excess: excess}
+		return Draft{}, &Refusal{Reason: ResourceExceeded, Excess: excess, Detail: fmt.Sprintf("%d of the entries that were asked for are not held", len(excess))}
 	}
 	if set.Empty() {
 		return Draft{}, refuse(ResourceExceeded, "nothing of what was asked for is held")

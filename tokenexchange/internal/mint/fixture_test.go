@@ -71,7 +71,7 @@ func (w *world) conditions() mint.Conditions {
 	return mint.Conditions{
 		Now: w.now, Issuer: issuer, Type: mint.TypeAccess,
 		Audience: func([]string) bool { return true },
-		Revoked:  func(mint.Identifiers) bool { return false },
+		Revoked:  func(mint.Identifiers) string { return "" },
 	}
 }
 

@@ -77,9 +77,9 @@ type Identifiers struct {
 type Conditions struct {
 	Now      time.Time
 	Issuer   string
-	Type     string                  // the typ that is meant, such as TypeAccess
-	Audience func(aud []string) bool // nil admits no audience
-	Revoked  func(Identifiers) bool  // nil means that it cannot be told, and admits nothing
+	Type     string                         // the typ that is meant, such as TypeAccess
+	Audience func(aud []string) bool        // nil admits no audience
+	Revoked  func(Identifiers) (why string) // "" is alive; nil means that it cannot be told, and admits nothing
 }
 
 // Admit judges a token whose signature holds, now. The order is fixed, so that
@@ -102,8 +102,11 @@ func (s *Signed) Admit(c Conditions) (Subject, error) {
 		return nil, refuse(TokenBinding, "tokens with cnf are not accepted")
 	case len(k.actors)+len(k.Via) > MaxHops:
 		return nil, refuse(ChainTooLong, "more than 4 hops in act and via")
-	case c.Revoked == nil || c.Revoked(s.identifiers()):
-		return nil, refuse(TokenRevoked, "")
+	case c.Revoked == nil:
+		return nil, refuse(TokenRevoked, "revocations are unknown")
+	}
+	if why := c.Revoked(s.Identifiers()); why != "" {
+		return nil, refuse(TokenRevoked, why)
 	}
 	return s.subject(), nil
 }
@@ -111,7 +114,8 @@ func (s *Signed) Admit(c Conditions) (Subject, error) {
 // Expiry returns when the token dies by its own claim.
 func (s *Signed) Expiry() time.Time { return time.Unix(s.claims.Expiry, 0) }
 
-func (s *Signed) identifiers() Identifiers {
+// Identifiers returns what a revocation can name. They are signed, not judged.
+func (s *Signed) Identifiers() Identifiers {
 	k := &s.claims
 	return Identifiers{
 		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
