@@ -5,12 +5,13 @@ BINARY   ?=
 FUZZTIME ?= 1m
 VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
+export VERSION
 .DEFAULT_GOAL := build
 .PHONY: build test lint fuzz bench tools
 
 # The binary that is shipped: ./caddy, built by xcaddy from xcaddy.json.
 build:
-	go -C cmd/build run . -config ../../xcaddy.json -output ../../caddy -version "$(VERSION)"
+	go -C cmd/build run . -config ../../xcaddy.json -output ../../caddy -version "$$VERSION"
 
 # BINARY=./caddy lets the integration tests run against that binary; without
 # it they build their own, with the race detector. The go command comes last,

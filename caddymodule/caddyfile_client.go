@@ -22,7 +22,6 @@ import (
 //		access_token_validity  <duration>
 //		refresh_token_validity <duration>
 //		access_token_alg       ES256|RS256
-//		display_name           <text>
 //	}
 func parseClient(w *words) (c tokenexchange.ClientConfig, err error) {
 	args := w.RemainingArgs()
@@ -67,10 +66,8 @@ func parseClientWord(w *words, c *tokenexchange.ClientConfig) error {
 		return w.duration(&c.RefreshTokenValidity)
 	case "access_token_alg":
 		return w.one(&c.AccessTokenAlg, "ES256 or RS256")
-	case "display_name":
-		return w.one(&c.DisplayName, "a text, in quotes if it has blanks")
 	}
-	return w.unrecognized("secret, public, grant_types, org, allowed_orgs, scope, permit, own, target_audiences, allow, access_token_validity, refresh_token_validity, access_token_alg or display_name")
+	return w.unrecognized("secret, public, grant_types, org, allowed_orgs, scope, permit, own, target_audiences, allow, access_token_validity, refresh_token_validity or access_token_alg")
 }
 
 func parseSecret(w *words, c *tokenexchange.ClientConfig) error {

@@ -46,7 +46,7 @@ func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
 			return none, fmt.Errorf("the file %s is empty", name)
 		}
 	case strings.ContainsAny(ref, "{}"):
-		return none, fmt.Errorf("unrecognized %q; expected {env.X}, {file.X} or sha256:<hex>", ref)
+		return none, errors.New("neither {env.X} nor {file.X} nor sha256:<hex>, but with a brace in it")
 	case !demo:
 		return none, errors.New("a literal secret; expected {env.X}, {file.X} or sha256:<hex> (a literal is for demo only)")
 	default:

@@ -1,7 +1,7 @@
 package caddymodule
 
 import (
-	"log/slog"
+	"net"
 	"slices"
 	"strings"
 
@@ -114,6 +114,7 @@ type upstreams map[string]*struct{ guarded, bare string }
 
 func (u upstreams) add(w *walk, where string) {
 	for dial, r := range w.proxied {
+		dial = sameMachine(dial)
 		if u[dial] == nil {
 			u[dial] = new(struct{ guarded, bare string })
 		}
@@ -126,13 +127,23 @@ func (u upstreams) add(w *walk, where string) {
 	}
 }
 
-// warn names the upstreams of a guard that another site leads to without one.
-// That may be meant, as for a port that only this machine reaches.
-func (u upstreams) warn(log *slog.Logger) {
+// sameMachine gives all names of loopback one spelling.
+func sameMachine(dial string) string {
+	host, port, err := net.SplitHostPort(dial)
+	if ip := net.ParseIP(host); err == nil && (strings.EqualFold(host, "localhost") || host == "" || ip != nil && ip.IsLoopback()) {
+		return "localhost:" + port
+	}
+	return dial
+}
+
+// around names the upstreams of a guard that another site leads to without one.
+func (u upstreams) around() []string {
+	var texts []string
 	for _, dial := range sortedKeys(u) {
 		if at := u[dial]; at.guarded != "" && at.bare != "" {
-			log.Warn("reverse_proxy to "+dial+" is behind a guard at one site, and without one at another: whoever reaches that goes around the guard",
-				"site", at.guarded, "without", at.bare)
+			texts = append(texts, "reverse_proxy to "+dial+" is behind a guard at "+at.guarded+", and without one at "+at.bare+
+				": whoever reaches that goes around the guard")
 		}
 	}
+	return texts
 }

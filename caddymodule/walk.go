@@ -48,7 +48,10 @@ func (a *App) bind(httpApp *caddyhttp.App) error {
 			return err
 		}
 	}
-	at.warn(a.log)
+	// On another port it may be meant, as for one that only this machine reaches.
+	for _, text := range at.around() {
+		a.log.Warn(text)
+	}
 	return nil
 }
 
@@ -65,7 +68,7 @@ func (w *walk) run() error {
 
 	// A request has one host, so each name is followed alone through all the
 	// routes that may match it.
-	warned := map[string]bool{}
+	warned, here := map[string]bool{}, upstreams{}
 	for _, host := range hostNames(w.server.Routes, errorRoutes) {
 		w.host, w.guards, w.findings, w.proxied = host, nil, nil, map[string]reach{}
 		w.site(w.server.Routes, entering(bare))
@@ -73,9 +76,14 @@ func (w *walk) run() error {
 		if w.err != nil {
 			return w.err
 		}
+		here.add(w, w.where())
 		if err := w.report(warned); err != nil {
 			return err
 		}
+	}
+	// On one listener the caller chooses the host, so another name is no wall.
+	if around := here.around(); len(around) > 0 && !slices.ContainsFunc(w.bound, func(g *Guard) bool { return g.UnguardedOK }) {
+		return fmt.Errorf("guard %s: %s (unguarded_ok in the guard's block makes this a warning)", w.bound[0].Service, around[0])
 	}
 	for _, g := range w.bound {
 		if g.AcceptCSPAuthToken && w.server.Logs != nil {
@@ -147,13 +155,19 @@ func (w *walk) fail(err error) {
 	}
 }
 
+// where names the site that is being followed.
+func (w *walk) where() string {
+	where := strings.Join(w.server.Listen, " ")
+	if w.host != "" {
+		return w.host + " on " + where
+	}
+	return where
+}
+
 // report makes the findings of a guarded host load errors, or warnings where a
 // guard of the site says unguarded_ok.
 func (w *walk) report(warned map[string]bool) error {
-	where := strings.Join(w.server.Listen, " ")
-	if w.host != "" {
-		where = w.host + " on " + where
-	}
+	where := w.where()
 	w.upstreams.add(w, where)
 	if len(w.guards) == 0 || len(w.findings) == 0 {
 		return nil

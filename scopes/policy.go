@@ -139,6 +139,8 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 	switch {
 	case in.Method == "HEAD":
 		return nil, errors.New("HEAD follows GET: write the rule for GET")
+	case in.Method == "CONNECT" || in.Method == "TRACE":
+		return nil, fmt.Errorf("%s cannot be guarded: a proxy sends CONNECT on as another method, and TRACE echoes the token; expected a method such as GET", in.Method)
 	case !isMethod(in.Method):
 		return nil, fmt.Errorf("unrecognized method %s: expected one such as GET", quote(in.Method))
 	}

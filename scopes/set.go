@@ -185,6 +185,25 @@ func (s Set) Entries() []Entry {
 	return list
 }
 
+// Permissions returns the part of the set for some permissions of one service.
+// It can only leave out, so it needs no limits.
+func (s Set) Permissions(serviceID string, permissionIDs []string) Set {
+	i, found := findService(s.services, serviceID)
+	if !found {
+		return Set{}
+	}
+	part := service{id: serviceID}
+	for _, p := range s.services[i].permissions {
+		if slices.Contains(permissionIDs, p.id) {
+			part.permissions = append(part.permissions, p)
+		}
+	}
+	if len(part.permissions) == 0 {
+		return Set{}
+	}
+	return subset([]service{part})
+}
+
 // Pairs returns the entries of s whose service and permission occur together
 // in t, whatever the resources there are.
 func (s Set) Pairs(t Set) Set {

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
@@ -96,18 +95,9 @@ func (s *Server) authenticate(r *http.Request, p parameters) (*client, error) {
 
 // guardClient is the built-in client of a service's guard: unknown at the token
 // endpoint, one target, and the service's permissions as its ceiling.
-func guardClient(service *service, alg string) (*mint.Client, error) {
-	var entries []scopes.Entry
-	all, err := scopes.ParsePattern("**")
-	if err != nil {
-		return nil, err
-	}
-	for _, p := range service.permissions {
-		entries = append(entries, scopes.Entry{Service: service.ID, Permission: p, Resource: all})
-	}
-	set, err := scopes.NewSet(entries...)
+func guardClient(service *service, alg string) *mint.Client {
 	return &mint.Client{
-		ID: "guard:" + service.ID, Permit: set, Ceilings: true,
+		ID: "guard:" + service.ID, GuardOf: service.ID, Declared: service.permissions,
 		AccessValidity: defaultAccessValidity, AccessAlg: alg,
-	}, err
+	}
 }

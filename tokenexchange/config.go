@@ -67,8 +67,6 @@ type ClientConfig struct {
 	RefreshTokenValidity Duration `json:"refresh_token_validity,omitempty"`
 	// ES256 (default) or RS256.
 	AccessTokenAlg string `json:"access_token_alg,omitempty"`
-	// The name that people see.
-	DisplayName string `json:"display_name,omitempty"`
 
 	// The resolved secrets.
 	Secrets []Secret `json:"-"`

@@ -76,6 +76,7 @@ func exchangeDigest(issuer string, c *mint.Client, target mint.Target, ring *min
 	keys := ring.Digest()
 	for _, part := range []string{
 		issuer, grantAudienceExchange.name, c.ID, c.Permit.Canonical(), c.Own.Canonical(), fmt.Sprint(c.Ceilings),
+		c.GuardOf, fmt.Sprintf("%q", c.Declared),
 		c.AccessValidity.String(), c.AccessAlg, target.Audience(), string(keys[:]),
 	} {
 		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))

@@ -17,7 +17,7 @@ func (h *house) upstreams(t testing.TB, subject string) string {
 		t.Fatal(err)
 	}
 	target, _ := h.mint.Upstream("shop")
-	client := must(guardClient(h.realm.services["shop"], mint.ES256))
+	client := guardClient(h.realm.services["shop"], mint.ES256)
 	header := map[string][]string{}
 	must(h.mint.SignUpstream(must(h.mint.Derive(admitted, client, target)))).Authorize(header)
 	return secret("an upstream token", strings.TrimPrefix(header["Authorization"][0], "Bearer "))

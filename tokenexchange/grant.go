@@ -80,9 +80,9 @@ type result struct {
 // token takes a token request through the shared steps. The order matters:
 // the client is authenticated before anything that it sent is looked at
 // further, and everything is decided before a signature is made.
-func (s *Server) token(r *http.Request, rec *Record) (*result, error) {
+func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, error)) (*result, error) {
 	// 1 Parse.
-	params, err := readParameters(r)
+	params, err := read()
 	if err != nil {
 		return nil, err
 	}
@@ -204,7 +204,8 @@ func (c *call) ask() (*scopes.Ask, error) {
 		}
 		ask, err := scopes.ParseAsk([]byte(text))
 		if err != nil {
-			return nil, &Refused{Reason: "resource_scope_malformed", Param: name, cause: err}
+			// The parser quotes what it was sent, which the log must not hold.
+			return nil, refused("resource_scope_malformed", name)
 		}
 		if found != nil && !found.Equal(ask) {
 			return nil, refused("parameter_conflict", name)

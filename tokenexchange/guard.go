@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -46,10 +47,7 @@ func (s *Server) Guard(serviceID string, policy *scopes.Policy) (*Guard, error) 
 	if !s.ring.Can(alg) {
 		alg = mint.RS256
 	}
-	client, err := guardClient(service, alg)
-	if err != nil {
-		return nil, fmt.Errorf("guard %s: %w", serviceID, err)
-	}
+	client := guardClient(service, alg)
 	return &Guard{
 		server: s, service: service, policy: policy, client: client, target: target,
 		digest: exchangeDigest(s.realm.issuer, client, target, s.ring),
@@ -178,6 +176,9 @@ func canonicalPath(r *http.Request) (scopes.Path, error) {
 	if u.Host == "" && u.Scheme != "" || u.Host != "" && u.Host != r.Host {
 		return scopes.Path{}, errors.New("the request target names no host, or another one")
 	}
+	if strings.ContainsAny(u.RawQuery, " #") {
+		return scopes.Path{}, errors.New("the query has a raw blank or #, where some upstreams would end it")
+	}
 	raw := u.RawPath
 	if raw == "" {
 		raw = u.EscapedPath()
@@ -211,8 +212,28 @@ func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
 	}
 	if v.Reason != scopes.ReasonTokenLeak {
-		rec.Path = v.Path.Raw() // It may hold the copy.
+		rec.Path = loggable(v.Path.Raw()) // It may hold the copy.
 	}
 	rec.Cause = (&Refused{cause: v.cause}).why()
 	rec.write(ctx, g.log)
+}
+
+// Bounds of what a record shows of a path. No token is as short as a segment
+// may be, so one that somebody put into the path does not get into the log.
+const (
+	maxLoggedSegment = 128
+	maxLoggedPath    = 512
+)
+
+func loggable(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if len(segment) > maxLoggedSegment || strings.HasPrefix(segment, "eyJ") {
+			segments[i] = "..."
+		}
+	}
+	if path = strings.Join(segments, "/"); len(path) > maxLoggedPath {
+		path = path[:maxLoggedPath] + "..."
+	}
+	return path
 }

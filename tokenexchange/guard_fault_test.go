@@ -2,7 +2,10 @@ package tokenexchange
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 
@@ -66,5 +69,53 @@ func TestCancelledRequestsInAStampede(t *testing.T) {
 		if reason != scopes.ReasonAllowed {
 			t.Errorf("request %d: got %s, want allowed", i, reason)
 		}
+	}
+}
+
+// A token that somebody put into the path is neither a credential nor a line
+// of the log.
+func TestTokensInThePathAreNotLogged(t *testing.T) {
+	h := newHouse(t)
+	g, ada := h.shop(t), h.adas()
+	for _, path := range []string{"/orders/" + ada, "/nowhere/" + ada + "/x", "/orders/eyJhbGciOiJub25lIn0.e30."} {
+		_, a := h.pass(g, httptest.NewRequest(http.MethodGet, path, nil))
+		logged, _ := a.record["path"].(string)
+		if logged == "" || strings.Contains(logged, "eyJ") || len(logged) > 600 {
+			t.Errorf("got the path %q in the record, want it without the token", logged)
+		}
+	}
+	long := "/" + strings.Repeat("ab/", 400) + "x"
+	if _, a := h.pass(g, httptest.NewRequest(http.MethodGet, long, nil)); len(a.record["path"].(string)) > 520 {
+		t.Errorf("got a path of %d bytes in the record, want it cut", len(a.record["path"].(string)))
+	}
+}
+
+// A raw blank or # in the query could end the request line for an upstream.
+func TestQueryThatEndsEarly(t *testing.T) {
+	h := newHouse(t)
+	g, ada := h.shop(t), h.adas()
+	for query, want := range map[string]scopes.Reason{
+		"a HTTP/1.1 b": scopes.ReasonPathAmbiguous, "a#b": scopes.ReasonPathAmbiguous,
+		"a=1&b=%20%23": scopes.ReasonAllowed, "a=1+2": scopes.ReasonAllowed,
+	} {
+		r := bearer(http.MethodGet, "/orders/7", ada)
+		r.URL.RawQuery = query
+		if v, _ := h.pass(g, r); v.Reason != want {
+			t.Errorf("?%s: got %s, want %s", query, v.Reason, want)
+		}
+	}
+}
+
+// The ceiling of a guard is its service, however many permissions that has.
+func TestGuardOfALargeService(t *testing.T) {
+	h := newHouse(t, func(c *Config) {
+		c.client("batch").Permit = lines("shop/orders.read **") // shop/* would be 502 entries
+		for i := range 500 {
+			c.Services[0].Permissions = append(c.Services[0].Permissions, fmt.Sprintf("permission.number.%d", i))
+		}
+	})
+	v, _ := h.pass(h.shop(t), bearer(http.MethodGet, "/orders/7", h.adas()))
+	if !v.Allowed() {
+		t.Errorf("got %s, want allowed", v.Reason)
 	}
 }

@@ -160,6 +160,7 @@ func TestDecidesOnWhatIsForwarded(t *testing.T) {
 	h := newHouse(t)
 	g, ada := h.shop(t), h.adas()
 	narrow := *g.client
+	narrow.GuardOf, narrow.Ceilings = "", true
 	narrow.Permit = must(scopes.NewSet(scopes.Entry{Service: "shop", Permission: "orders.read", Resource: must(scopes.ParsePattern("orders/1"))}))
 	g.client = &narrow
 	for target, want := range map[string]scopes.Reason{"/orders/1": scopes.ReasonAllowed, "/orders/2": scopes.ReasonResourceMissing} {

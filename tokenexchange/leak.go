@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // tailLen is how much of the end of a credential is looked for elsewhere: 32
@@ -107,11 +108,14 @@ type trailerGuard struct {
 	io.ReadCloser
 	request   *http.Request
 	presented Presented
+	mu        sync.Mutex // a retry may read while the first try still does
 }
 
 func (g *trailerGuard) Read(b []byte) (int, error) {
 	n, err := g.ReadCloser.Read(b)
 	if err != nil {
+		g.mu.Lock()
+		defer g.mu.Unlock()
 		for name, values := range g.request.Trailer {
 			if noTrailer(name) || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
 				delete(g.request.Trailer, name)

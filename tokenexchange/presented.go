@@ -33,7 +33,10 @@ var owned = map[string]bool{
 	"x-forwarded-preferred-username": true, "x-forwarded-access-token": true,
 	"x-auth-request-user": true, "x-auth-request-email": true, "x-auth-request-groups": true,
 	"x-auth-request-preferred-username": true, "x-auth-request-access-token": true,
-	"x-remote-user": true, "remote-user": true, "x-webauth-user": true, "x-authenticated-user": true,
+	"x-forwarded-roles": true, "x-forwarded-client-cert": true, "x-envoy-original-path": true,
+	"x-amzn-oidc-identity": true, "x-amzn-oidc-data": true, "x-amzn-oidc-accesstoken": true,
+	"x-goog-authenticated-user-email": true, "x-goog-authenticated-user-id": true, "x-goog-iap-jwt-assertion": true,
+	"remote-groups": true, "remote-name": true, "remote-email": true, "x-remote-user": true, "remote-user": true, "x-webauth-user": true, "x-authenticated-user": true,
 }
 
 const cspHeader = "csp-auth-token"
@@ -44,16 +47,17 @@ var credentials = map[string]bool{
 	"authorization": true, cspHeader: true, "x-forwarded-access-token": true, "x-auth-request-access-token": true,
 }
 
-// alias is the name under which upstreams that fold "_" and "." read a header.
+// alias is the name under which an upstream may read a header: many fold "_" and
+// ".", and CGI servers fold all that is neither letter nor digit.
 func alias(name string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
-		case c == '_' || c == '.':
-			return '-'
+		case c >= 'a' && c <= 'z' || c >= '0' && c <= '9':
+			return c
 		case c >= 'A' && c <= 'Z':
 			return c + ('a' - 'A')
 		}
-		return c
+		return '-'
 	}, name)
 }
 

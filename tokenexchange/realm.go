@@ -12,6 +12,9 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
+// upstreamPrefix begins the default upstream audience of every service.
+const upstreamPrefix = "urn:scopegate:upstream:"
+
 // Realm is a checked configuration: everything that can be known before keys
 // and a store are there. It is immutable.
 type Realm struct {
@@ -101,7 +104,7 @@ func loopback(host string) bool {
 
 func (r *Realm) addService(s ServiceConfig) error {
 	if s.UpstreamAudience == "" {
-		s.UpstreamAudience = "urn:scopegate:upstream:" + s.ID
+		s.UpstreamAudience = upstreamPrefix + s.ID
 	}
 	switch {
 	case scopes.CheckID(s.ID) != nil:

@@ -157,6 +157,9 @@ func (r *Realm) checkTargets(audiences []string) error {
 		if aud == r.issuer {
 			return errors.New("target_audiences: the issuer is no target of an exchange")
 		}
+		if strings.HasPrefix(aud, upstreamPrefix) && r.services[strings.TrimPrefix(aud, upstreamPrefix)] == nil {
+			return fmt.Errorf("target_audiences: %s is an upstream audience, which only a guard may ask for", aud)
+		}
 		for _, s := range r.services {
 			if aud == s.Upstream {
 				return fmt.Errorf("target_audiences: %s is the upstream audience of service %s, which only its guard may ask for; expected %s", aud, s.ID, s.Audience)

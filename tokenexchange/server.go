@@ -132,7 +132,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // record comes first, so that no token leaves unrecorded.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: "token", Peer: r.RemoteAddr}
-	res, err := s.token(r, rec)
+	res, err := s.token(r, rec, func() (parameters, error) {
+		// A body that comes slowly would hold the store beyond its configuration.
+		body := http.NewResponseController(w)
+		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
+		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
+		return readParameters(r)
+	})
 	if err != nil {
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
@@ -144,6 +150,9 @@ func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	rec.write(r.Context(), s.log)
 	writeJSON(w, http.StatusOK, res.body())
 }
+
+// bodyTimeout is how long the body of a token request may take.
+const bodyTimeout = 10 * time.Second
 
 // ServeNotReady answers and records a request that came before the server was
 // ready.

@@ -24,7 +24,7 @@ type Draft struct {
 // First drafts a user's first token: what the user holds now in the
 // organization, meet the client's ceiling.
 func (m *Mint) First(u User, c *Client) (Draft, error) {
-	rights, err := meet(u.Rights, c.ceiling())
+	rights, err := c.limit(u.Rights)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -39,7 +39,7 @@ func (m *Mint) First(u User, c *Client) (Draft, error) {
 
 // OwnClient drafts a client's own token: its own lines meet its ceiling.
 func (m *Mint) OwnClient(c *Client, org string) (Draft, error) {
-	rights, err := meet(c.Own, c.ceiling())
+	rights, err := c.limit(c.Own)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -70,7 +70,7 @@ func (m *Mint) Derive(s Subject, caller *Client, to Target) (Draft, error) {
 	if len(from.actors)+len(from.Via)+1 > MaxHops {
 		return Draft{}, refuse(ChainTooLong, "one more exchange would make more than 4 hops")
 	}
-	rights, err := meet(from.rights.Service(to.service), caller.ceiling())
+	rights, err := caller.limit(from.rights.Service(to.service))
 	if err != nil {
 		return Draft{}, err
 	}

@@ -51,17 +51,22 @@ type Client struct {
 	Permit         scopes.Set // the most that a token got through this client can hold
 	Own            scopes.Set // what the client may do by itself
 	Ceilings       bool       // Permit was written down; without it Own is the ceiling
-	Scopes         []string   // the client's scope line
+	GuardOf        string     // of a guard, its service: the ceiling is what that declares, on all resources
+	Declared       []string
+	Scopes         []string // the client's scope line
 	AccessValidity time.Duration
 	AccessAlg      string // ES256 or RS256
 }
 
-// ceiling is the most that a token got through the client can hold.
-func (c *Client) ceiling() scopes.Set {
-	if c.Ceilings {
-		return c.Permit
+// limit keeps of rights what a token through this client can hold.
+func (c *Client) limit(rights scopes.Set) (scopes.Set, error) {
+	switch {
+	case c.GuardOf != "":
+		return rights.Permissions(c.GuardOf, c.Declared), nil
+	case c.Ceilings:
+		return meet(rights, c.Permit)
 	}
-	return c.Own
+	return meet(rights, c.Own)
 }
 
 // User is what a first token says of a user, in one organization.
