@@ -43,6 +43,7 @@ type App struct {
 	signing []tokenexchange.SigningKey // from files
 	state   []tokenexchange.StateKey   // from files
 	guards  []*Guard
+	issuing bool // an oauth_server handler is there
 
 	shared  *shared
 	poolKey string
@@ -172,6 +173,9 @@ func (k KeySource) read(setting string) ([]byte, error) {
 func (a *App) Start() error {
 	for _, w := range a.realm.Warnings() {
 		a.log.Warn(w)
+	}
+	if len(a.Clients) > 0 && !a.issuing {
+		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
 	}
 	signing, state, err := a.keys()
 	if err != nil {

@@ -104,7 +104,7 @@ func (w *walk) bindAll(list caddyhttp.RouteList) {
 				w.app.guards = append(w.app.guards, h)
 				w.bound = append(w.bound, h)
 			case *OAuthServer:
-				h.app = w.app
+				h.app, w.app.issuing = w.app, true
 			case *caddyhttp.Subroute:
 				w.bindAll(h.Routes)
 				if h.Errors != nil {

@@ -69,6 +69,7 @@ type Verdict struct {
 
 	missing []scopes.Need
 	cause   error
+	claimed mint.Identifiers // of a token that we signed, also if it was refused
 }
 
 // Allowed reports whether the request may be forwarded.
@@ -124,14 +125,13 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 	if err != nil {
 		return pathReason(err), err
 	}
-	id := signed.Identifiers() // signed by us, so worth a record even if refused
-	v.Subject, v.Client = id.Subject, id.ClientID
+	v.claimed = signed.Identifiers()
 	subject, err := s.judge(signed, g.audience)
 	if err != nil {
 		return pathReason(err), err
 	}
 	facts := mint.Facts(subject)
-	v.Org, v.Actor = facts.Org(), facts.Actor()
+	v.Subject, v.Client, v.Org, v.Actor = facts.Subject(), facts.ClientID(), facts.Org(), facts.Actor()
 
 	// 7 No rule, or none for this method.
 	if match.Access() == scopes.AccessNone {
@@ -208,7 +208,7 @@ func (v *Verdict) Forward(r *http.Request, p Presented) bool {
 func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 	rec := Record{
 		DecisionID: v.DecisionID, Endpoint: "guard", Allowed: v.Allowed(), Reason: v.Reason.String(),
-		Client: v.Client, Subject: v.Subject, Actor: v.Actor, Org: v.Org,
+		Client: v.claimed.ClientID, Subject: v.claimed.Subject, Actor: v.Actor, Org: v.Org,
 		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
 	}
 	if v.Reason != scopes.ReasonTokenLeak {
