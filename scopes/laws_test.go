@@ -283,10 +283,8 @@ func TestCanonicalForm(t *testing.T) {
 
 func TestAskLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		asked, have := genSet().Draw(t, "asked"), genSet().Draw(t, "held")
-		if asked.Empty() {
-			t.Skip()
-		}
+		something := genSet().Filter(func(s scopes.Set) bool { return !s.Empty() })
+		asked, have := something.Draw(t, "asked"), genSet().Draw(t, "held")
 		ask, err := scopes.ParseAsk([]byte(asked.Canonical()))
 		if err != nil {
 			t.Fatal(err)

@@ -80,9 +80,6 @@ func testAway(t *testing.T, f *fixture) {
 
 // testCrash checks that what was answered before a crash holds after it.
 func testCrash(t *testing.T, f *fixture) {
-	if f.h.Reopen == nil {
-		t.Skip("this store does not outlive its process")
-	}
 	exp := f.in(time.Hour)
 	f.add("deleted", "v", exp, true)
 	f.add("swapped", "old", exp, true)
