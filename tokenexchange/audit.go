@@ -49,10 +49,11 @@ type Record struct {
 // auditMessage is the message of every audit record.
 const auditMessage = "decision"
 
-// write emits the record. An allowed request on the proxy path is a debug
-// record, because a line for each would cost as much as the guard itself: the
-// access log has the decision id of all. Everything else is always written.
-func (rec *Record) write(ctx context.Context, log *slog.Logger) {
+// level is that of the record, and whether the log wants it. An allowed request
+// on the proxy path is a debug record, because a line for each would cost as
+// much as the guard itself: the access log has the decision id of all.
+// Everything else is always written.
+func (rec *Record) level(ctx context.Context, log *slog.Logger) (slog.Level, bool) {
 	level := slog.LevelInfo
 	switch {
 	case !rec.Allowed:
@@ -60,7 +61,13 @@ func (rec *Record) write(ctx context.Context, log *slog.Logger) {
 	case rec.Endpoint == "guard":
 		level = slog.LevelDebug
 	}
-	if log == nil || !log.Enabled(ctx, level) {
+	return level, log != nil && log.Enabled(ctx, level)
+}
+
+// write emits the record, if the log wants it.
+func (rec *Record) write(ctx context.Context, log *slog.Logger) {
+	level, wanted := rec.level(ctx, log)
+	if !wanted {
 		return
 	}
 	attrs := make([]slog.Attr, 0, 16)

@@ -38,15 +38,19 @@ func (e *Refused) Error() string {
 func (e *Refused) Unwrap() error { return e.cause }
 
 // why is the cause for the audit record, which has the reason beside it.
-func (e *Refused) why() string {
+func (e *Refused) why() string { return strings.TrimSpace(e.Param + " " + causeText(e.cause)) }
+
+// causeText says what went wrong without the reason that the mint puts in
+// front, "" for no error.
+func causeText(err error) string {
 	var m *mint.Refusal
 	switch {
-	case errors.As(e.cause, &m):
-		return strings.TrimSpace(e.Param + " " + m.Detail)
-	case e.cause != nil:
-		return strings.TrimSpace(e.Param + " " + e.cause.Error())
+	case errors.As(err, &m):
+		return m.Detail
+	case err != nil:
+		return err.Error()
 	}
-	return e.Param
+	return ""
 }
 
 func refused(r Reason, param string) error { return &Refused{Reason: r, Param: param} }

@@ -3,7 +3,6 @@ package tokenexchange
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
@@ -107,11 +106,8 @@ var pathReasons = func() map[mint.Reason]scopes.Reason {
 // pathReason returns the reason of an error on the proxy path. What has none
 // there is an exchange that could not be made.
 func pathReason(err error) scopes.Reason {
-	var m *mint.Refusal
-	if errors.As(err, &m) {
-		if r, ok := pathReasons[m.Reason]; ok && r != scopes.ReasonAllowed {
-			return r
-		}
+	if r, ok := pathReasons[mint.ReasonOf(err)]; ok && r != scopes.ReasonAllowed {
+		return r
 	}
 	return scopes.ReasonExchangeUnavailable
 }

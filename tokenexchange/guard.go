@@ -211,10 +211,13 @@ func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 		Client: v.claimed.ClientID, Subject: v.claimed.Subject, Actor: v.Actor, Org: v.Org,
 		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
 	}
-	if v.Reason != scopes.ReasonTokenLeak {
-		rec.Path = loggable(v.Path.Raw()) // It may hold the copy.
+	if _, wanted := rec.level(ctx, g.log); !wanted {
+		return // Most requests are allowed, and most logs have no debug level.
 	}
-	rec.Cause = (&Refused{cause: v.cause}).why()
+	if v.Reason != scopes.ReasonTokenLeak { // Its path may hold the copy.
+		rec.Path = loggable(v.Path.Raw())
+	}
+	rec.Cause = causeText(v.cause)
 	rec.write(ctx, g.log)
 }
 

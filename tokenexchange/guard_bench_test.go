@@ -12,13 +12,10 @@ import (
 func BenchmarkGuardHot(b *testing.B) {
 	h := newHouse(b)
 	g, token := h.shop(b), h.adas()
-	h.log = slog.New(slog.DiscardHandler) // as in production: allowed requests are debug records
+	g.log = slog.New(slog.DiscardHandler) // as in production: allowed requests are debug records
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequest(http.MethodGet, "/orders/1", nil)
-		r.Header["Authorization"] = []string{"Bearer " + token}
-		r.Header["User-Agent"] = []string{"bench"}
-		r.Header["Accept-Encoding"] = []string{"gzip"}
+		r := hotRequest(token)
 		p := Take(r, false)
 		v := g.Decide(r, p)
 		if !v.Allowed() || !v.Forward(r, p) {
@@ -28,15 +25,20 @@ func BenchmarkGuardHot(b *testing.B) {
 	}
 }
 
+func hotRequest(token string) *http.Request {
+	r := httptest.NewRequest(http.MethodGet, "/orders/1", nil)
+	r.Header["Authorization"] = []string{"Bearer " + token}
+	r.Header["User-Agent"] = []string{"bench"}
+	r.Header["Accept-Encoding"] = []string{"gzip"}
+	return r
+}
+
 // BenchmarkRequestAlone is the cost of making the request that
 // BenchmarkGuardHot makes, to be taken off.
 func BenchmarkRequestAlone(b *testing.B) {
 	token := newHouse(b).adas()
 	b.ReportAllocs()
 	for b.Loop() {
-		r := httptest.NewRequest(http.MethodGet, "/orders/1", nil)
-		r.Header["Authorization"] = []string{"Bearer " + token}
-		r.Header["User-Agent"] = []string{"bench"}
-		r.Header["Accept-Encoding"] = []string{"gzip"}
+		hotRequest(token)
 	}
 }
