@@ -118,36 +118,31 @@ func (a *App) resolve() error {
 	return nil
 }
 
-func (a *App) readKeys() error {
-	for i, src := range a.SigningKeys {
-		data, err := src.read("signing_key")
+func (a *App) readKeys() (err error) {
+	if a.signing, err = fromFiles("signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
+		return err
+	}
+	a.state, err = fromFiles("state_key", a.StateKeys, tokenexchange.ParseStateKey)
+	return err
+}
+
+// fromFiles reads the keys that are files, in their order.
+func fromFiles[K any](setting string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
+	for _, src := range sources {
+		data, err := src.read(setting)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if data == nil {
 			continue
 		}
-		key, err := tokenexchange.ParseSigningKey(data)
+		key, err := parse(data)
 		if err != nil {
-			return fmt.Errorf("signing_key file %s: %w", a.SigningKeys[i].Path, err)
+			return nil, fmt.Errorf("%s file %s: %w", setting, src.Path, err)
 		}
-		a.signing = append(a.signing, key)
+		keys = append(keys, key)
 	}
-	for i, src := range a.StateKeys {
-		data, err := src.read("state_key")
-		if err != nil {
-			return err
-		}
-		if data == nil {
-			continue
-		}
-		key, err := tokenexchange.ParseStateKey(data)
-		if err != nil {
-			return fmt.Errorf("state_key file %s: %w", a.StateKeys[i].Path, err)
-		}
-		a.state = append(a.state, key)
-	}
-	return nil
+	return keys, nil
 }
 
 // read returns the file's content, or nil for a generated key.

@@ -2,8 +2,8 @@ package caddymodule
 
 import (
 	"fmt"
+	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -77,6 +77,7 @@ func (w *walk) run() error {
 			return w.err
 		}
 		here.add(w, w.where())
+		w.upstreams.add(w, w.where())
 		if err := w.report(warned); err != nil {
 			return err
 		}
@@ -167,11 +168,10 @@ func (w *walk) where() string {
 // report makes the findings of a guarded host load errors, or warnings where a
 // guard of the site says unguarded_ok.
 func (w *walk) report(warned map[string]bool) error {
-	where := w.where()
-	w.upstreams.add(w, where)
 	if len(w.guards) == 0 || len(w.findings) == 0 {
 		return nil
 	}
+	where := w.where()
 	if !slices.ContainsFunc(w.guards, func(g *Guard) bool { return g.UnguardedOK }) {
 		return fmt.Errorf("guard %s: site %s: %s (unguarded_ok in the guard's block makes this a warning)",
 			w.guards[0].Service, where, w.findings[0])
@@ -186,10 +186,5 @@ func (w *walk) report(warned map[string]bool) error {
 }
 
 func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
+	return slices.Sorted(maps.Keys(m))
 }
