@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -92,25 +91,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// resolve replaces placeholders. An unset variable or an empty or unreadable
-// file is an error here; Caddy itself would go on with "".
+// resolve replaces placeholders.
 func (a *App) resolve() error {
 	var err error
-	if a.Issuer, err = expandText("issuer", a.Issuer); err != nil {
-		return err
+	if a.Issuer, err = expandText(a.Issuer); err != nil {
+		return a.at("issuer", 0, err)
 	}
 	for i := range a.UsersFiles {
-		if a.UsersFiles[i], err = expandText("users file", a.UsersFiles[i]); err != nil {
-			return err
+		if a.UsersFiles[i], err = expandText(a.UsersFiles[i]); err != nil {
+			return a.at("users", i, err)
 		}
 	}
 	for i := range a.Clients {
 		c := &a.Clients[i]
 		c.Secrets = nil
-		for _, ref := range c.SecretRefs {
+		for n, ref := range c.SecretRefs {
 			secret, err := resolveSecret(ref, a.Demo)
 			if err != nil {
-				return fmt.Errorf("client %s: secret: %w", c.ID, err)
+				return c.Sources.Place("client "+c.ID, tokenexchange.InLine("secret", n, err))
 			}
 			c.Secrets = append(c.Secrets, secret)
 		}
@@ -118,27 +116,32 @@ func (a *App) resolve() error {
 	return nil
 }
 
+// at places an error in a line of the global option.
+func (a *App) at(word string, n int, err error) error {
+	return a.Sources.Place("", tokenexchange.InLine(word, n, err))
+}
+
 func (a *App) readKeys() (err error) {
-	if a.signing, err = fromFiles("signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
+	if a.signing, err = fromFiles(a, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
 		return err
 	}
-	a.state, err = fromFiles("state_key", a.StateKeys, tokenexchange.ParseStateKey)
+	a.state, err = fromFiles(a, "state_key", a.StateKeys, tokenexchange.ParseStateKey)
 	return err
 }
 
 // fromFiles reads the keys that are files, in their order.
-func fromFiles[K any](setting string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
-	for _, src := range sources {
-		data, err := src.read(setting)
+func fromFiles[K any](a *App, word string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
+	for i, src := range sources {
+		data, err := src.read()
 		if err != nil {
-			return nil, err
+			return nil, a.at(word, i, err)
 		}
 		if data == nil {
 			continue
 		}
 		key, err := parse(data)
 		if err != nil {
-			return nil, fmt.Errorf("%s file %s: %w", setting, src.Path, err)
+			return nil, a.at(word, i, fmt.Errorf("file %s: %w", src.Path, err))
 		}
 		keys = append(keys, key)
 	}
@@ -146,22 +149,22 @@ func fromFiles[K any](setting string, sources []KeySource, parse func([]byte) (K
 }
 
 // read returns the file's content, or nil for a generated key.
-func (k KeySource) read(setting string) ([]byte, error) {
+func (k KeySource) read() ([]byte, error) {
 	switch k.Source {
 	case "generated":
 		return nil, nil
 	case "file":
-		path, err := expandText(setting, k.Path)
+		path, err := expandText(k.Path)
 		if err != nil {
 			return nil, err
 		}
-		data, err := os.ReadFile(path)
+		data, err := tokenexchange.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s file: %w", setting, err)
+			return nil, fmt.Errorf("reading the file: %w", err)
 		}
 		return data, nil
 	}
-	return nil, fmt.Errorf("%s: unrecognized source %q; expected generated or file", setting, k.Source)
+	return nil, fmt.Errorf("unrecognized source %q; expected generated or file", k.Source)
 }
 
 // Start opens the store, loads or makes the keys and lets requests in.

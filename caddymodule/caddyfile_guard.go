@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
-	"path/filepath"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -38,11 +36,10 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}
 	g := &Guard{Service: args[0]}
 	w := newWords(h.Dispenser, "guard "+g.Service)
-	for nesting := h.Nesting(); h.NextBlock(nesting); {
-		if err := g.parseWord(w); err != nil {
-			return nil, err
-		}
+	if err := w.each(func() error { return g.parseWord(w) }); err != nil {
+		return nil, err
 	}
+	g.Source = w.sources[""]
 	if len(g.Rules) == 0 {
 		return nil, h.Errf("guard %s: there is no rule, so every request would be refused; expected rules such as: GET /orders/{id} orders.read orders/{id}", g.Service)
 	}
@@ -66,7 +63,7 @@ func (g *Guard) parseWord(w *words) error {
 	case "public", "authenticated":
 		args := w.RemainingArgs()
 		if len(args) != 2 {
-			return w.Errf("%s: %s: expected a method and a path, as in: %s GET /healthz; found %d values", w.block, word, word, len(args))
+			return w.Errf("%s: %s: expected a method and a path, as in: %s GET /healthz; %s", w.block, word, word, found(args, 2))
 		}
 		return g.addRule(w, Rule{Access: word, Method: args[0], Path: args[1]})
 	default:
@@ -78,14 +75,14 @@ func (g *Guard) parseWord(w *words) error {
 			if err := w.noBlock(word); err != nil {
 				return err
 			}
-			return w.Errf("%s: %s: expected a path, a permission and a resource, as in: GET /orders/{id} orders.read orders/{id}; found %d values", w.block, word, len(args))
+			return w.Errf("%s: %s: expected a path, a permission and a resource, as in: GET /orders/{id} orders.read orders/{id}; %s", w.block, word, found(args, 3))
 		}
 		return g.addRule(w, Rule{Method: word, Path: args[0], Permission: args[1], Resource: args[2]})
 	}
 }
 
 func (g *Guard) addRule(w *words, r Rule) error {
-	r.Source = fmt.Sprintf("%s:%d", filepath.Base(w.File()), w.Line())
+	r.Source = place(w.Dispenser)
 	for _, text := range []string{r.Path, r.Resource} {
 		if strings.Contains(text, "{http.") || strings.Contains(text, "{tls.") {
 			return w.Errf("%s: %q: Caddy has replaced a shorthand such as {path} or {host} here; choose another name for the variable", w.block, text)
@@ -113,7 +110,7 @@ func (w *words) choice(only string) error {
 	}
 	switch args := w.RemainingArgs(); {
 	case len(args) == 0:
-		return w.Errf("%s: %s: expected %s, found 0 values", w.block, word, only)
+		return w.Errf("%s: %s: expected %s, %s", w.block, word, only, found(args, 1))
 	case len(args) > 1 || args[0] != only:
 		return w.Errf("%s: %s: unrecognized %q; expected %s", w.block, word, strings.Join(args, " "), only)
 	}

@@ -31,6 +31,9 @@ type Guard struct {
 	// The operations of the API. Their order has no meaning.
 	Rules []Rule `json:"rules,omitempty"`
 
+	// Where the block was written, for errors.
+	Source string `json:"source,omitempty"`
+
 	app     *App
 	log     *slog.Logger
 	policy  *scopes.Policy
@@ -68,7 +71,7 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 func (g *Guard) bind(a *App) error {
 	permissions, ok := a.realm.Service(g.Service)
 	if !ok {
-		return fmt.Errorf("guard %s: there is no service of this name in the global option scopegate", g.Service)
+		return g.wrong("there is no service of this name; expected one of the global option scopegate")
 	}
 	rules := make([]scopes.Rule, 0, len(g.Rules))
 	for _, r := range g.Rules {
@@ -77,7 +80,7 @@ func (g *Guard) bind(a *App) error {
 			"authenticated": scopes.AccessAuthenticated, "public": scopes.AccessPublic,
 		}[r.Access]
 		if !ok {
-			return fmt.Errorf("guard %s: %s: unrecognized access %q; expected permission, authenticated or public", g.Service, r.Source, r.Access)
+			return g.wrong("%s: unrecognized access %q; expected permission, authenticated or public", r.Source, r.Access)
 		}
 		rules = append(rules, scopes.Rule{
 			Access: access, Method: r.Method, Path: r.Path,
@@ -93,6 +96,12 @@ func (g *Guard) bind(a *App) error {
 	}
 	g.app, g.policy = a, policy
 	return nil
+}
+
+// wrong says what is wrong with the guard, and where it was written.
+func (g *Guard) wrong(format string, args ...any) error {
+	at := tokenexchange.Sources{"": g.Source}
+	return at.Place("guard "+g.Service, fmt.Errorf(format, args...))
 }
 
 // start puts the guard to work.

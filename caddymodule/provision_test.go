@@ -28,7 +28,9 @@ func TestProvision(t *testing.T) {
 		if _, statErr := os.Stat(w.path("data")); statErr == nil {
 			t.Error("checking a configuration wrote into the data directory")
 		}
-		return w.outcome(err)
+		out := w.outcome(err)
+		checkPlace(t, out)
+		return out
 	})
 }
 
@@ -40,7 +42,7 @@ func TestProvisionJSON(t *testing.T) {
 		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","permission":"read","resource":"a"}]`, ""},
 		{"unknown setting", `"isuer":"x"`, "", `unknown field "isuer"`},
 		{"unknown key source", `"signing_keys":[{"source":"vault"}]`, "", `signing_key: unrecognized source "vault"; expected generated or file`},
-		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key file: open"},
+		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key: reading the file: an empty path; expected the path of a file"},
 		{"unknown store", `"store":{"module":"redis"}`, "", "unknown module: scopegate.stores.redis"},
 		{"three secrets", `"clients":[{"id":"web","secrets":["{env.S}","{env.S}","{env.S}"],"grant_types":["password"],"permit":[]}]`, "", "at most two live secrets"},
 		{"duration as a number", `"clients":[{"id":"web","access_token_validity":300}]`, "", `expected a duration such as "30m"`},

@@ -137,9 +137,9 @@ func TestFailedStart(t *testing.T) {
 		{"the store is no store", live(boltAt("text.db"), ""), "text.db"},
 		{"the stored signing key is none", strings.Replace(live(boltAt("a.db"), ""), "signing_key file DIR/es256.pem", "", 1), "signing_key generated: the key in storage"},
 		{"the stored state key is none", strings.Replace(live(boltAt("a.db"), ""), "state_key file DIR/state.key", "", 1), "state_key generated: the key in storage"},
-		{"no key for a client, with the same store", live(boltAt("a.db")+rsa, ""), "client other: access_token_alg RS256"},
-		{"no key for a client, with another store", live(boltAt("b.db")+rsa, ""), "client other: access_token_alg RS256"},
-		{"no key for a client, with a store in memory", live("\t\tstore memory\n"+rsa, ""), "client other: access_token_alg RS256"},
+		{"no key for a client, with the same store", live(boltAt("a.db")+rsa, ""), "client other: access_token_alg: RS256: there is no signing_key for it"},
+		{"no key for a client, with another store", live(boltAt("b.db")+rsa, ""), "client other: access_token_alg: RS256: there is no signing_key for it"},
+		{"no key for a client, with a store in memory", live("\t\tstore memory\n"+rsa, ""), "client other: access_token_alg: RS256: there is no signing_key for it"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := w.load(tc.config)

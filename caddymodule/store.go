@@ -44,6 +44,9 @@ type BoltStore struct {
 	// The path of the file. Placeholders {env.X} are replaced. Default:
 	// scopegate/<issuer>/state.db in Caddy's data directory.
 	Path string `json:"path,omitempty"`
+
+	// Where the block was written, for errors.
+	Sources tokenexchange.Sources `json:"sources,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -53,8 +56,8 @@ func (*BoltStore) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the path and opens nothing.
 func (b *BoltStore) Provision(caddy.Context) (err error) {
-	if b.Path, err = expandText("store bolt path", b.Path); err != nil || b.Path == "" {
-		return err
+	if b.Path, err = expandText(b.Path); err != nil || b.Path == "" {
+		return b.Sources.Place("store bolt", tokenexchange.InLine("path", 0, err))
 	}
 	b.Path, err = filepath.Abs(b.Path)
 	return err

@@ -142,7 +142,7 @@ func TestUsersFile(t *testing.T) {
 		"default org not held":     {user(`"default_org":"beta","memberships":[{"org":"acme"}]`), `users[0].default_org: the user is no member of "beta"`},
 		"default org, no member":   {user(`"default_org":"acme"`), "users[0].default_org: the user has no membership"},
 		"permission empty":         {memb(`"permissions":[""]`), "users[0].memberships[0].permissions[0]: expected SERVICE/PERMISSION"},
-		"permission unknown":       {memb(`"permissions":["shop/orders.read **","shop/x **"]`), `users[0].memberships[0].permissions[1]: "shop/x": service shop declares orders.read`},
+		"permission unknown":       {memb(`"permissions":["shop/orders.read **","shop/x **"]`), `users[0].memberships[0].permissions[1]: "shop/x": service shop declares no such permission; expected one of orders.read`},
 		"permission of no service": {memb(`"permissions":["nope/x **"]`), `no service "nope"`},
 		"permission no pattern":    {memb(`"permissions":["shop/orders.read"]`), "at least one resource pattern"},
 		"permission bad pattern":   {memb(`"permissions":["shop/orders.read a/../b"]`), "permissions[0]: shop/orders.read a/../b"},
@@ -165,7 +165,7 @@ func TestUsersFile(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || realm != nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "users file "+path) {
+			if err == nil || realm != nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "users: file "+path) {
 				t.Errorf("got %v, want an error with the path and %q", err, c.want)
 			}
 		})
