@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // parseGuard parses the directive:
@@ -17,6 +19,7 @@ import (
 //		<METHOD> <path> <permission> <resource>
 //		authenticated <METHOD> <path>
 //		public <METHOD> <path>
+//		grpc <SERVICE/METHOD> <permission> <resource>
 //	}
 //
 // It takes no matcher: a request that does not match would skip the guard.
@@ -60,34 +63,23 @@ func (g *Guard) parseWord(w *words) error {
 		return w.choice("csp-auth-token")
 	case "unguarded_ok":
 		return w.flag(&g.UnguardedOK)
-	case "public", "authenticated":
-		args := w.RemainingArgs()
-		if len(args) != 2 {
-			return w.Errf("%s: %s: expected a method and a path, as in: %s GET /healthz; %s", w.block, word, word, found(args, 2))
-		}
-		return g.addRule(w, Rule{Access: word, Method: args[0], Path: args[1]})
+	case "public", "authenticated", "grpc":
+		return g.addRule(w)
 	default:
 		if !isMethod(word) {
-			return w.unrecognized("exchange, narrow, mode, accept, unguarded_ok, public, authenticated or a rule that begins with a method in capitals")
+			return w.unrecognized("exchange, narrow, mode, accept, unguarded_ok, public, authenticated, grpc or a rule that begins with a method in capitals")
 		}
-		args := w.RemainingArgs()
-		if len(args) != 3 {
-			if err := w.noBlock(word); err != nil {
-				return err
-			}
-			return w.Errf("%s: %s: expected a path, a permission and a resource, as in: GET /orders/{id} orders.read orders/{id}; %s", w.block, word, found(args, 3))
-		}
-		return g.addRule(w, Rule{Method: word, Path: args[0], Permission: args[1], Resource: args[2]})
+		return g.addRule(w)
 	}
 }
 
-func (g *Guard) addRule(w *words, r Rule) error {
-	r.Source = place(w.Dispenser)
-	for _, text := range []string{r.Path, r.Resource} {
-		if strings.Contains(text, "{http.") || strings.Contains(text, "{tls.") {
-			return w.Errf("%s: %q: Caddy has replaced a shorthand such as {path} or {host} here; choose another name for the variable", w.block, text)
-		}
+func (g *Guard) addRule(w *words) error {
+	source := place(w.Dispenser)
+	r, err := scopes.ParseRule("", append([]string{w.Val()}, w.RemainingArgs()...)...)
+	if err != nil {
+		return w.Errf("%s: %w", w.block, err)
 	}
+	r.Source = source
 	g.Rules = append(g.Rules, r)
 	return w.noBlock(r.Method + " " + r.Path)
 }

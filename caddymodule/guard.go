@@ -29,7 +29,7 @@ type Guard struct {
 	UnguardedOK bool `json:"unguarded_ok,omitempty"`
 
 	// The operations of the API. Their order has no meaning.
-	Rules []Rule `json:"rules,omitempty"`
+	Rules []scopes.Rule `json:"rules,omitempty"`
 
 	// Where the block was written, for errors.
 	Source string `json:"source,omitempty"`
@@ -38,22 +38,6 @@ type Guard struct {
 	log     *slog.Logger
 	policy  *scopes.Policy
 	current atomic.Pointer[tokenexchange.Guard]
-}
-
-// Rule is one operation of an API.
-type Rule struct {
-	// "permission" (default), "authenticated" or "public".
-	Access string `json:"access,omitempty"`
-	// The HTTP method. HEAD follows GET.
-	Method string `json:"method"`
-	// The path with its variables, as in /orders/{id}.
-	Path string `json:"path"`
-	// The permission that is needed, the guard's own or SERVICE/PERMISSION.
-	Permission string `json:"permission,omitempty"`
-	// The resource that it is needed on, as in orders/{id}.
-	Resource string `json:"resource,omitempty"`
-	// Where the rule was written, for errors.
-	Source string `json:"source,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -73,21 +57,7 @@ func (g *Guard) bind(a *App) error {
 	if !ok {
 		return g.wrong("there is no service of this name; expected one of the global option scopegate")
 	}
-	rules := make([]scopes.Rule, 0, len(g.Rules))
-	for _, r := range g.Rules {
-		access, ok := map[string]scopes.Access{
-			"": scopes.AccessPermission, "permission": scopes.AccessPermission,
-			"authenticated": scopes.AccessAuthenticated, "public": scopes.AccessPublic,
-		}[r.Access]
-		if !ok {
-			return g.wrong("%s: unrecognized access %q; expected permission, authenticated or public", r.Source, r.Access)
-		}
-		rules = append(rules, scopes.Rule{
-			Access: access, Method: r.Method, Path: r.Path,
-			Permission: r.Permission, Resource: r.Resource, Source: r.Source,
-		})
-	}
-	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, rules)
+	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, g.Rules)
 	if err != nil {
 		return fmt.Errorf("guard %s: %w", g.Service, err)
 	}

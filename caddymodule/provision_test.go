@@ -39,7 +39,7 @@ func TestProvisionJSON(t *testing.T) {
 	const guard = `{"servers":{"s":{"listen":["127.0.0.1:8081"],"routes":[{"handle":[{"handler":"guard","service":"shop",%}]}]}}}`
 	const shop = `{"issuer":"http://localhost:8080","services":[{"id":"shop","audience":"https://shop.example.com","permissions":["read"]}],%}`
 	for _, tc := range []struct{ name, app, http, want string }{
-		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","permission":"read","resource":"a"}]`, ""},
+		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, ""},
 		{"unknown setting", `"isuer":"x"`, "", `unknown field "isuer"`},
 		{"unknown key source", `"signing_keys":[{"source":"vault"}]`, "", `signing_key: unrecognized source "vault"; expected generated or file`},
 		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key: reading the file: an empty path; expected the path of a file"},
@@ -48,8 +48,8 @@ func TestProvisionJSON(t *testing.T) {
 		{"duration as a number", `"clients":[{"id":"web","access_token_validity":300}]`, "", `expected a duration such as "30m"`},
 		{"negative duration", `"clients":[{"id":"web","public":true,"grant_types":["password"],"permit":[],"access_token_validity":"-1m"}]`, "", "access_token_validity: -1m0s: expected at least 1s"},
 		{"unknown word of a guard", `"demo":false`, `"mode":"audit"`, `unknown field "mode"`},
-		{"unknown access", `"demo":false`, `"rules":[{"access":"admin","method":"GET","path":"/a"}]`, `unrecognized access "admin"; expected permission, authenticated or public`},
-		{"permission of a public rule", `"demo":false`, `"rules":[{"access":"public","method":"GET","path":"/a","permission":"read"}]`, "public"},
+		{"unknown access", `"demo":false`, `"rules":[{"access":"admin","method":"GET","path":"/a"}]`, `unrecognized access "admin": expected permission, authenticated or public`},
+		{"permission of a public rule", `"demo":false`, `"rules":[{"access":"public","method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, "public"},
 		{"rule without a permission", `"demo":false`, `"rules":[{"method":"GET","path":"/a"}]`, "permission"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

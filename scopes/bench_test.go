@@ -12,13 +12,13 @@ func benchPolicy(tb testing.TB, rules int) *scopes.Policy {
 	tb.Helper()
 	list := []scopes.Rule{{
 		Access: scopes.AccessPermission, Method: "GET", Path: "/v1/o/{id}/lines/{line}",
-		Permission: "read", Resource: "o/{id}",
+		AllOf: needs("read o/{id}"),
 	}}
 	for i := 1; i < rules; i++ {
 		list = append(list, scopes.Rule{
 			Access: scopes.AccessPermission, Method: "GET",
-			Path:       fmt.Sprintf("/v1/kind%d/{id}/lines/{_line}", i),
-			Permission: "read", Resource: "o/{id}",
+			Path:  fmt.Sprintf("/v1/kind%d/{id}/lines/{_line}", i),
+			AllOf: needs("read o/{id}"),
 		})
 	}
 	list[0].Path = "/v1/o/{id}/lines/{_line}"
@@ -51,7 +51,7 @@ func benchSet(tb testing.TB, entries int, format string) scopes.Set {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	path, err := scopes.CanonicalPath("/v1/o/0/lines/7")
+	path, err := scopes.CanonicalPath("/v1/o/0/lines/7", scopes.RefuseEncodedSlash)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -62,7 +62,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.Run(fmt.Sprintf("rules=%d/entries=%d", rules, entries), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if d := policy.Find("GET", path).Decide(set, set); !d.Allowed() {
+					if d := policy.Find("GET", path).Decide(set, set, scopes.Inputs{}); !d.Allowed() {
 						b.Fatal(d.Reason())
 					}
 				}
@@ -75,7 +75,7 @@ func BenchmarkDecide(b *testing.B) {
 // request that none of them covers, so that all must be ruled out.
 func BenchmarkDecideForms(b *testing.B) {
 	policy := benchPolicy(b, 10)
-	path, err := scopes.CanonicalPath("/v1/o/zzz/lines/7")
+	path, err := scopes.CanonicalPath("/v1/o/zzz/lines/7", scopes.RefuseEncodedSlash)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func BenchmarkDecideForms(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if d := policy.Find("GET", path).Decide(set, set); d.Allowed() {
+				if d := policy.Find("GET", path).Decide(set, set, scopes.Inputs{}); d.Allowed() {
 					b.Fatal(d.Reason())
 				}
 			}
@@ -97,7 +97,7 @@ func BenchmarkCanonicalPath(b *testing.B) {
 		b.Run(raw, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := scopes.CanonicalPath(raw); err != nil {
+				if _, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash); err != nil {
 					b.Fatal(err)
 				}
 			}

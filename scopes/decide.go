@@ -1,6 +1,7 @@
 package scopes
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -93,7 +94,7 @@ func (m Match) Foreign() bool {
 // this service are decided on exactly that. A caller without a valid token must
 // not get here, except by a public rule. It allocates nothing. See
 // docs/scopes.md, section 3.5 (step 9).
-func (m Match) Decide(presented, derived Set) Decision {
+func (m Match) Decide(presented, derived Set, in Inputs) Decision {
 	switch m.Access() {
 	case AccessPublic, AccessAuthenticated:
 		return Decision{match: m, reason: ReasonAllowed}
@@ -108,6 +109,7 @@ func (m Match) Decide(presented, derived Set) Decision {
 		return Decision{match: m, reason: ReasonVariableRejected}
 	}
 	d := Decision{match: m}
+	_ = in
 	for i := range m.rule.needs {
 		n := &m.rule.needs[i]
 		if reason := n.check(presented, derived, &vals); reason != ReasonAllowed {
@@ -217,6 +219,20 @@ func (d Decision) Missing() []Need {
 		}
 	}
 	return list
+}
+
+// AnyOf says whether Missing lists alternatives, of which one is enough.
+func (d Decision) AnyOf() bool { return false }
+
+// Narrow returns the part of the derived set that this one request needs: the
+// meet of it and the rule's own needs. A decision that does not allow, and a
+// rule without a permission, give the empty set. The error is a [*LimitError].
+// See docs/scopes.md, section 3.6.
+func (d Decision) Narrow(derived Set) (Set, error) {
+	if !d.Allowed() || d.match.Access() != AccessPermission {
+		return Set{}, nil
+	}
+	return Set{}, errors.New("narrow to_rule is not supported yet")
 }
 
 // text writes the pattern that a template stands for.

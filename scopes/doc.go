@@ -23,15 +23,14 @@
 // # One flow
 //
 //	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, []scopes.Rule{{
-//		Access: scopes.AccessPermission, Source: "Caddyfile:12",
-//		Method: "GET", Path: "/orders/{id}",
-//		Permission: "orders.read", Resource: "orders/{id}",
+//		Method: "GET", Path: "/orders/{id}", Source: "Caddyfile:12",
+//		AllOf: []scopes.RuleNeed{{Permission: "orders.read", Resource: "orders/{id}"}},
 //	}})
 //	...
-//	path, err := scopes.CanonicalPath(rawPath)        // 400 on an error
-//	match := policy.Find(method, path)                // tell nobody yet
-//	presented, err := scopes.ParseSet(claim)          // token_malformed on an error
-//	decision := match.Decide(presented, presented.Service("orders"))
+//	path, err := scopes.CanonicalPath(rawPath, scopes.RefuseEncodedSlash) // 400 on an error
+//	match := policy.Find(method, path)                       // tell nobody yet
+//	presented, err := scopes.ParseSet(claim)                 // token_malformed on an error
+//	decision := match.Decide(presented, presented.Service("orders"), inputs)
 //	if !decision.Allowed() {
 //		// 403 with decision.Reason() and decision.Missing()
 //	}

@@ -136,7 +136,7 @@ func FuzzCanonicalPath(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, raw string) {
-		p, err := scopes.CanonicalPath(raw)
+		p, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
 		decoded, ok := refDecode(raw)
 		if (err == nil) != ok || p.Decoded() != decoded {
 			t.Fatalf("%q: got %q, %v, the reference %q, %v", raw, p.Decoded(), err, decoded, ok)
@@ -144,7 +144,7 @@ func FuzzCanonicalPath(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := scopes.CanonicalPath(p.Raw())
+		again, err := scopes.CanonicalPath(p.Raw(), scopes.RefuseEncodedSlash)
 		if err != nil || again != p {
 			t.Fatalf("%q became %q and then %q, %v", raw, p.Raw(), again.Raw(), err)
 		}
@@ -180,7 +180,7 @@ func FuzzPolicy(f *testing.F) {
 			}
 			return
 		}
-		path, err := scopes.CanonicalPath(raw)
+		path, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
 		if err != nil {
 			return
 		}
@@ -193,14 +193,14 @@ func FuzzPolicy(f *testing.F) {
 			return
 		}
 		m := policy.Find(method, path)
-		d := m.Decide(set, set)
+		d := m.Decide(set, set, scopes.Inputs{})
 		if (m.Access() == scopes.AccessNone) != (m.Reason() != scopes.ReasonNotReady) {
 			t.Fatalf("access %v, reason %v", m.Access(), m.Reason())
 		}
 		if d.Reason() == scopes.ReasonNotReady || d.Allowed() && d.Missing() != nil {
 			t.Fatalf("%v, missing %v", d.Reason(), d.Missing())
 		}
-		if none := m.Decide(scopes.Set{}, scopes.Set{}); none.Allowed() && m.Access() == scopes.AccessPermission {
+		if none := m.Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{}); none.Allowed() && m.Access() == scopes.AccessPermission {
 			t.Fatalf("%s: allowed with nothing", m.Rule())
 		}
 		// Who is given exactly what is missing is allowed.
@@ -213,7 +213,7 @@ func FuzzPolicy(f *testing.F) {
 			if err != nil {
 				return // over a limit
 			}
-			if d := m.Decide(more, more); !d.Allowed() {
+			if d := m.Decide(more, more, scopes.Inputs{}); !d.Allowed() {
 				t.Fatalf("given %+v: %v", n, d.Reason())
 			}
 		}

@@ -77,13 +77,13 @@ func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 	}
 	request, have, _ := strings.Cut(line, " | ")
 	method, raw, _ := strings.Cut(request, " ")
-	path, err := scopes.CanonicalPath(raw)
+	path, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
 	if err != nil {
 		t.Fatalf("%s: %v", v.at, err)
 	}
 	presented := held(t, v.at, have)
 	m := f.policy.Find(method, path)
-	d := m.Decide(presented, presented.Service(f.service))
+	d := m.Decide(presented, presented.Service(f.service), scopes.Inputs{})
 	got := strings.TrimSpace(d.Reason().String() + " " + m.Rule())
 	if missing := d.Missing(); missing != nil {
 		var list []string

@@ -228,7 +228,7 @@ func TestAskVectors(t *testing.T) {
 
 func TestPathVectors(t *testing.T) {
 	for _, v := range vectors(t, "path.txt") {
-		p, err := scopes.CanonicalPath(unquote(t, v.at, v.in))
+		p, err := scopes.CanonicalPath(unquote(t, v.at, v.in), scopes.RefuseEncodedSlash)
 		if err != nil {
 			if p != (scopes.Path{}) {
 				t.Errorf("%s: an error came with the path %q", v.at, p.Raw())
@@ -244,7 +244,7 @@ func TestPathVectors(t *testing.T) {
 		if p.Raw() != want[0] || p.Decoded() != want[1] {
 			t.Errorf("%s: got %q %q, want %q", v.at, p.Raw(), p.Decoded(), want)
 		}
-		if again, err := scopes.CanonicalPath(p.Raw()); err != nil || again != p {
+		if again, err := scopes.CanonicalPath(p.Raw(), scopes.RefuseEncodedSlash); err != nil || again != p {
 			t.Errorf("%s: the canonical path %q became %q, %v", v.at, p.Raw(), again.Raw(), err)
 		}
 	}

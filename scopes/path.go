@@ -19,6 +19,15 @@ func (p Path) Raw() string { return p.raw }
 // Decoded returns the path without escapes, which is what rules are matched on.
 func (p Path) Decoded() string { return p.decoded }
 
+// EncodedSlash says what becomes of %2F in a path. The zero value refuses it.
+// See docs/scopes.md, section 3.3.
+type EncodedSlash uint8
+
+const (
+	RefuseEncodedSlash EncodedSlash = iota
+	KeepEncodedSlash                // %2F stays, and is no border between segments
+)
+
 // CanonicalPath makes the canonical path of the raw path of a request, exactly
 // as it stands in the request line, before the '?'. Escapes of unreserved
 // characters are decoded, other escapes are written in upper case, and what a
@@ -29,7 +38,10 @@ func (p Path) Decoded() string { return p.decoded }
 // characters, empty and dot segments, double encodings, invalid escapes and
 // invalid UTF-8. All of them are answered with 400, path_ambiguous. See
 // docs/scopes.md, section 3.3.
-func CanonicalPath(escaped string) (Path, error) {
+func CanonicalPath(escaped string, slash EncodedSlash) (Path, error) {
+	if slash != RefuseEncodedSlash {
+		return Path{}, errors.New("encoded_slash keep is not supported yet")
+	}
 	if escaped == "" || escaped[0] != '/' {
 		return Path{}, errors.New("the path does not begin with a slash")
 	}

@@ -67,7 +67,7 @@ func NewPolicy(service string, permissions []string, declared func(service, perm
 	var errs []error
 	for i := range rules {
 		if err := p.add(&c, &rules[i]); err != nil {
-			errs = append(errs, rules[i].fault("%s: %w", rules[i].name(), err))
+			errs = append(errs, err)
 		}
 	}
 	if len(errs) > 0 {
@@ -99,11 +99,17 @@ func (p *Policy) Warnings() []string {
 	return slices.Clone(p.warnings)
 }
 
+// Headers returns the canonical names of the headers that {header:...} reads,
+// sorted. A guard refuses to load when it removes one of them itself.
+func (p *Policy) Headers() []string {
+	return nil
+}
+
 // add compiles one rule and puts it into the trie of its method.
 func (p *Policy) add(c *compiler, in *Rule) error {
 	r, err := c.compile(in)
 	if err != nil {
-		return err
+		return in.fault("%s: %w", in.name(), err)
 	}
 	root := p.tries[in.Method]
 	if root == nil {
@@ -112,9 +118,9 @@ func (p *Policy) add(c *compiler, in *Rule) error {
 	}
 	if other := root.insert(r); other != nil {
 		if other.source == "" {
-			return fmt.Errorf("it is the same as %s", other.name)
+			return in.fault("%s: it is the same as %s", r.name, other.name)
 		}
-		return fmt.Errorf("it is the same as %s at %s", other.name, other.source)
+		return in.fault("%s: it is the same as %s at %s", r.name, other.name, other.source)
 	}
 	if r.access != AccessPublic {
 		return nil
@@ -137,6 +143,10 @@ type compiler struct {
 // compile checks one rule and compiles it.
 func (c *compiler) compile(in *Rule) (*rule, error) {
 	switch {
+	case in.Method == methodGRPC:
+		return nil, errors.New("grpc rules are not supported yet")
+	case len(in.AllOf) > 1 || len(in.AnyOf) > 0 || in.Each != nil:
+		return nil, errors.New("all_of, any_of and each are not supported yet")
 	case in.Method == "HEAD":
 		return nil, errors.New("HEAD follows GET: write the rule for GET")
 	case in.Method == "CONNECT" || in.Method == "TRACE":
@@ -148,19 +158,26 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &rule{access: in.Access, name: in.name(), source: in.Source, path: segs, slash: slash}
-	switch in.Access {
+	access := in.Access
+	if access == AccessNone {
+		access = AccessPermission
+	}
+	r := &rule{access: access, name: in.name(), source: in.Source, path: segs, slash: slash}
+	switch access {
 	case AccessPermission:
-		n, err := c.need(in.Permission)
+		if len(in.AllOf) == 0 {
+			return nil, errors.New("expected a permission and a resource, in its line or in its block")
+		}
+		n, err := c.need(in.AllOf[0].Permission)
 		if err != nil {
 			return nil, err
 		}
-		if n.resource, err = compileResource(in.Resource, segs, vars); err != nil {
+		if n.resource, err = compileResource(in.AllOf[0].Resource, segs, vars); err != nil {
 			return nil, err
 		}
 		r.needs = []need{n}
 	case AccessAuthenticated, AccessPublic:
-		if in.Permission != "" || in.Resource != "" {
+		if len(in.AllOf) > 0 {
 			return nil, errors.New("a public or authenticated rule has no permission and no resource")
 		}
 	default:
@@ -168,7 +185,7 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 	}
 	if open := unchecked(vars); len(open) > 0 {
 		text := open[0]
-		if in.Access == AccessPermission {
+		if access == AccessPermission {
 			return nil, fmt.Errorf("%s is not checked: use it in the resource, or write {_%s", text, text[1:])
 		}
 		return nil, fmt.Errorf("%s is not checked, there is no resource: write {_%s", text, text[1:])

@@ -226,11 +226,11 @@ func randomRules(t *testing.T, r *rand.Rand) ([]refRule, *scopes.Policy) {
 		}
 		rule := scopes.Rule{
 			Access: scopes.AccessPermission, Method: ref.method, Path: ref.path,
-			Permission: ref.permission, Resource: ref.resource,
+			AllOf: needs(ref.permission + " " + ref.resource),
 		}
 		if r.IntN(6) == 0 && !strings.Contains(ref.path, "{v") && !strings.Contains(ref.path, "{rest") {
 			ref.kind, rule.Access = "public", scopes.AccessPublic
-			rule.Permission, rule.Resource = "", ""
+			rule.AllOf = nil
 		}
 		declared := func(s, p string) bool { return s == "t" && p == "p" }
 		next, err := scopes.NewPolicy("s", []string{"p", "q"}, declared, append(rules[:len(rules):len(rules)], rule))
@@ -286,9 +286,9 @@ func TestDecisionsEqualTheReference(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := "path_ambiguous"
-			if path, err := scopes.CanonicalPath(raw.String()); err == nil {
+			if path, err := scopes.CanonicalPath(raw.String(), scopes.RefuseEncodedSlash); err == nil {
 				m := policy.Find(method, path)
-				d := m.Decide(presented, presented.Service("s"))
+				d := m.Decide(presented, presented.Service("s"), scopes.Inputs{})
 				_, rule, _ := strings.Cut(m.Rule(), " ")
 				got = strings.TrimSpace(d.Reason().String() + " " + rule)
 			}

@@ -145,7 +145,7 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 	}
 
 	// 9 Decide on exactly that set.
-	decision := match.Decide(facts.Rights(), derived.draft.Rights())
+	decision := match.Decide(facts.Rights(), derived.draft.Rights(), scopes.Inputs{})
 	if !decision.Allowed() {
 		v.missing = decision.Missing()
 		return decision.Reason(), nil
@@ -185,7 +185,7 @@ func canonicalPath(r *http.Request) (scopes.Path, error) {
 	} else if decoded, err := url.PathUnescape(raw); err != nil || decoded != u.Path {
 		return scopes.Path{}, errors.New("path and raw path of the request differ")
 	}
-	return scopes.CanonicalPath(raw)
+	return scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
 }
 
 // Forward prepares an allowed request for the upstream: the path that was
