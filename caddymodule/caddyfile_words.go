@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,8 +44,22 @@ func (w *words) each(parse func() error) error {
 	return nil
 }
 
-// found says what was found where more was expected. A {$NAME} that is not set
-// leaves nothing behind, so its writer sees a value where we see none.
+// eachOf is each for a block that may be left out, but not be empty.
+func (w *words) eachOf(expected string, parse func() error) error {
+	before := w.Line()
+	if err := w.each(parse); err != nil {
+		return err
+	}
+	if len(w.sources) == 1 && w.emptyBlock(before) {
+		return w.Errf("%s: an empty block; expected %s", w.block, expected)
+	}
+	return nil
+}
+
+// emptyBlock reports whether NextBlock has just gone over an empty block.
+func (w *words) emptyBlock(before int) bool { return w.Val() == "}" && w.Line() > before }
+
+// found says what was found where something else was expected.
 func found(args []string, least int) string {
 	text := fmt.Sprintf("found %d values", len(args))
 	switch {
@@ -55,10 +70,16 @@ func found(args []string, least int) string {
 	case len(args) == 1:
 		text = "found 1 value"
 	}
+	return text + nothing(args, least)
+}
+
+// nothing is the hint for a line that is too short: a {$NAME} that is not set
+// leaves nothing, so its writer sees a value where we see none.
+func nothing(args []string, least int) string {
 	if len(args) < least || slices.Contains(args, "") {
-		text += " (a {$NAME} that is not set in the environment leaves nothing)"
+		return " (a {$NAME} that is not set in the environment leaves nothing)"
 	}
-	return text
+	return ""
 }
 
 // once refuses the second line of a word that has one value.
@@ -133,6 +154,28 @@ func (w *words) unrecognized(expected string) error {
 	return w.Errf("%s: unrecognized %q; expected %s", w.block, w.Val(), expected)
 }
 
+// choice reads a word with one of some values, given once.
+func (w *words) choice(into *string, values ...string) error {
+	expected := oneOf(values)
+	word := w.Val()
+	if err := w.one(into, expected); err != nil {
+		return err
+	}
+	if !slices.Contains(values, *into) {
+		return w.Errf("%s: %s: unrecognized %q; expected %s", w.block, word, *into, expected)
+	}
+	return nil
+}
+
+// oneOf writes values as in "a, b or c".
+func oneOf(values []string) string {
+	last := len(values) - 1
+	if last < 1 {
+		return strings.Join(values, "")
+	}
+	return strings.Join(values[:last], ", ") + " or " + values[last]
+}
+
 // noBlock refuses a block where none belongs, an empty one too.
 func (w *words) noBlock(word string) error {
 	before := w.Line()
@@ -140,7 +183,7 @@ func (w *words) noBlock(word string) error {
 	if w.NextBlock(nesting) {
 		return w.Errf("%s: %s: unrecognized %q; expected another line, it takes no block", w.block, word, w.Val())
 	}
-	if w.Val() == "}" && w.Line() > before {
+	if w.emptyBlock(before) {
 		return w.Errf("%s: %s: an empty block; expected another line, it takes no block", w.block, word)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -24,6 +25,25 @@ type Guard struct {
 
 	// Also accept the token in the header csp-auth-token. Its cookie never counts.
 	AcceptCSPAuthToken bool `json:"accept_csp_auth_token,omitempty"`
+
+	// The grant of the exchange: audience_exchange (default) or client_delegate.
+	Exchange string `json:"exchange,omitempty"`
+
+	// What the forwarded token holds: the presented token's part for this
+	// service (to_service, the default), or only what this rule needs (to_rule).
+	Narrow string `json:"narrow,omitempty"`
+
+	// Forward what the token's holder has no right to, for a while, and count it.
+	Audit *Audit `json:"audit,omitempty"`
+
+	// Answer 404 instead of 403 where no rule is.
+	HideExistence bool `json:"hide_existence,omitempty"`
+
+	// A %2F in a path: refuse (default), or keep it in a rule's variable.
+	EncodedSlash string `json:"encoded_slash,omitempty"`
+
+	// A browser's preflight request: block (default), pass or answer.
+	Preflight string `json:"preflight,omitempty"`
 
 	// Turn the load error for a way around this guard into a warning.
 	UnguardedOK bool `json:"unguarded_ok,omitempty"`
@@ -56,6 +76,9 @@ func (g *Guard) bind(a *App) error {
 	permissions, ok := a.realm.Service(g.Service)
 	if !ok {
 		return g.wrong("there is no service of this name; expected one of the global option scopegate")
+	}
+	if err := g.checkOptions(time.Now()); err != nil {
+		return err
 	}
 	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, g.Rules)
 	if err != nil {
