@@ -1,13 +1,11 @@
 package caddymodule
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -44,10 +42,12 @@ type App struct {
 	guards  []*Guard
 	issuing bool // an oauth_server handler is there
 
-	shared  *shared
-	poolKey string
-	server  atomic.Pointer[tokenexchange.Server]
-	ready   chan struct{} // closed when server and guards are set
+	shared   *shared
+	poolKey  string
+	server   atomic.Pointer[tokenexchange.Server]
+	ready    chan struct{}          // closed when server and guards are set
+	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start
+	stop     func()                 // ends what runs in the background
 }
 
 // KeySource says where a key comes from.
@@ -165,78 +165,6 @@ func (k KeySource) read() ([]byte, error) {
 		return data, nil
 	}
 	return nil, fmt.Errorf("unrecognized source %q; expected generated or file", k.Source)
-}
-
-// Start opens the store, loads or makes the keys and lets requests in.
-func (a *App) Start() error {
-	for _, w := range a.realm.Warnings() {
-		a.log.Warn(w)
-	}
-	if len(a.Clients) > 0 && !a.issuing {
-		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
-	}
-	signing, state, err := a.keys()
-	if err != nil {
-		return err
-	}
-	if err := a.acquire(); err != nil {
-		return err
-	}
-	records, err := tokenexchange.NewState(a.shared.store, a.realm.Issuer(), state, nil, nil)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
-	defer cancel()
-	epoch, err := records.Epoch(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the store's epoch: %w", err)
-	}
-	server, err := tokenexchange.New(a.realm, tokenexchange.Runtime{
-		SigningKeys: signing, StateKeys: state, Store: a.shared.store,
-		Caches: a.shared.caches, Epoch: epoch, Log: a.log,
-	})
-	if err != nil {
-		return err
-	}
-	for _, g := range a.guards {
-		if err := g.start(server); err != nil {
-			return err
-		}
-	}
-	a.server.Store(server)
-	close(a.ready)
-	return nil
-}
-
-// startTimeout bounds what Start waits for.
-const startTimeout = 10 * time.Second
-
-// Stop has nothing to do: requests that still run use the server that they
-// began with, and Cleanup gives back what it needs.
-func (a *App) Stop() error { return nil }
-
-// Cleanup gives back the store and the caches. The last user closes them.
-func (a *App) Cleanup() error { return a.release() }
-
-// readyTimeout is how long a request waits for Start: apps start in any order,
-// so the first requests can come before.
-const readyTimeout = 5 * time.Second
-
-// waitReady reports whether the app has started, and waits a little for it.
-func (a *App) waitReady(ctx context.Context) bool {
-	if a.server.Load() != nil {
-		return true
-	}
-	wait := time.NewTimer(readyTimeout)
-	defer wait.Stop()
-	select {
-	case <-a.ready:
-		return true
-	case <-ctx.Done():
-	case <-wait.C:
-	}
-	return false
 }
 
 var (

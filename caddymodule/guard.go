@@ -80,6 +80,11 @@ func (g *Guard) bind(a *App) error {
 	if err := g.checkOptions(time.Now()); err != nil {
 		return err
 	}
+	for _, r := range g.Rules {
+		if r.Path == readyPath {
+			return fmt.Errorf("guard %s: %s: %s %s: the guard answers this path itself; expected another one", g.Service, r.Source, r.Method, r.Path)
+		}
+	}
 	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, g.Rules)
 	if err != nil {
 		return fmt.Errorf("guard %s: %w", g.Service, err)
@@ -95,19 +100,6 @@ func (g *Guard) bind(a *App) error {
 func (g *Guard) wrong(format string, args ...any) error {
 	at := tokenexchange.Sources{"": g.Source}
 	return at.Place("guard "+g.Service, fmt.Errorf(format, args...))
-}
-
-// start puts the guard to work.
-func (g *Guard) start(server *tokenexchange.Server) error {
-	guard, err := server.Guard(g.Service, g.policy)
-	if err != nil {
-		return err
-	}
-	for _, rule := range g.policy.Public() {
-		g.log.Info("public rule: requests pass without a token", "guard", g.Service, "rule", rule)
-	}
-	g.current.Store(guard)
-	return nil
 }
 
 // ready returns the guard at work. If there is none, not bound, or not started
@@ -129,6 +121,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	// 1 Take the credentials out before anything can answer: an error route
 	// that proxies would get whatever is still in the request.
 	presented := tokenexchange.Take(r, g.AcceptCSPAuthToken)
+	if r.URL.Path == readyPath {
+		return serveReady(w, r, g.app)
+	}
 	core := g.ready(r)
 
 	// 2 to 10.

@@ -32,6 +32,9 @@ func (h *OAuthServer) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers requests to the endpoints.
 func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.URL.Path == readyPath {
+		return serveReady(w, r, h.app)
+	}
 	if !tokenexchange.Owns(r.URL.Path) {
 		return next.ServeHTTP(w, r)
 	}
@@ -44,7 +47,12 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 			h.log.Error("closing the store after the last request", "error", err)
 		}
 	}()
-	h.app.server.Load().ServeHTTP(w, r)
+	server := h.app.server.Load()
+	if server == nil { // Taken away in this moment.
+		tokenexchange.ServeNotReady(w, r, h.log)
+		return nil
+	}
+	server.ServeHTTP(w, r)
 	return nil
 }
 

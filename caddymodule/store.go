@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -20,6 +21,9 @@ type StoreModule interface {
 	// stays the same thing: two configurations with one identity share it.
 	Identity() string
 	Open() (tokenexchange.Store, io.Closer, error)
+	// Remote says that the store may be away while this process starts. Open
+	// makes no connection then.
+	Remote() bool
 }
 
 // MemoryStore keeps state in the process: it is gone when the process ends.
@@ -38,6 +42,9 @@ func (*MemoryStore) Open() (tokenexchange.Store, io.Closer, error) {
 	s := tokenexchange.NewMemoryStore(nil)
 	return s, s, nil
 }
+
+// Remote is false: memory is always there.
+func (*MemoryStore) Remote() bool { return false }
 
 // BoltStore keeps state in one file, durable on this machine, for one process.
 type BoltStore struct {
@@ -75,6 +82,9 @@ func (b *BoltStore) Open() (tokenexchange.Store, io.Closer, error) {
 	return s, s, nil
 }
 
+// Remote is false: a file that cannot be opened is a mistake.
+func (*BoltStore) Remote() bool { return false }
+
 // loadStore loads the configured store module, or the default one.
 func (a *App) loadStore() error {
 	switch {
@@ -105,6 +115,10 @@ type shared struct {
 	store  tokenexchange.Store
 	caches *tokenexchange.Caches
 	closer io.Closer
+
+	// The epoch as it was last read: a reload while a remote store is away goes
+	// on with it.
+	epoch atomic.Pointer[tokenexchange.Epoch]
 
 	mu   sync.Mutex
 	refs int

@@ -1,0 +1,84 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// readyPath belongs to the handlers of this module: both answer it before
+// anything else, and it is never forwarded.
+const readyPath = "/.well-known/scopegate/ready"
+
+// readyTimeout is how long a request waits for Start: apps start in any order,
+// so the first requests can come before.
+const readyTimeout = 5 * time.Second
+
+// waitReady reports whether the app is at work, and waits a little for it.
+func (a *App) waitReady(ctx context.Context) bool {
+	if a.server.Load() != nil {
+		return true
+	}
+	wait := time.NewTimer(readyTimeout)
+	defer wait.Stop()
+	select {
+	case <-a.ready:
+		return a.server.Load() != nil
+	case <-ctx.Done():
+	case <-wait.C:
+	}
+	return false
+}
+
+// notReady is the reason of requests that came too early.
+var notReady = scopes.ReasonNotReady.String()
+
+// readiness is the answer of readyPath. It names no address, so that everybody
+// may read it.
+type readiness struct {
+	Ready bool `json:"ready"`
+	// The word of docs/errors.md for requests that are refused meanwhile.
+	Reason string `json:"reason,omitempty"`
+	// configuration, start, store or state_key.
+	WaitsFor string `json:"waits_for,omitempty"`
+}
+
+// readiness says whether the app is at work. The zero app, and none, is not.
+func (a *App) readiness() readiness {
+	switch {
+	case a == nil:
+		return readiness{Reason: notReady, WaitsFor: "configuration"}
+	case a.server.Load() != nil:
+		return readiness{Ready: true}
+	}
+	if why := a.waitsFor.Load(); why != nil {
+		return readiness{Reason: notReady, WaitsFor: *why}
+	}
+	return readiness{Reason: notReady, WaitsFor: "start"}
+}
+
+// serveReady answers readyPath, at once: it is asked by probes with a timeout
+// of their own. Like every answer of a handler of ours it is no error.
+func serveReady(w http.ResponseWriter, r *http.Request, a *App) error {
+	h := w.Header()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		h.Set("Allow", "GET, HEAD")
+		http.Error(w, "expected GET, HEAD", http.StatusMethodNotAllowed)
+		return nil
+	}
+	answer := a.readiness()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if !answer.Ready {
+		h.Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	if r.Method == http.MethodGet {
+		_ = json.NewEncoder(w).Encode(answer) // The prober is gone if this fails.
+	}
+	return nil
+}
