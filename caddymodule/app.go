@@ -45,10 +45,11 @@ type App struct {
 	guards  []*Guard
 	issuing bool // an oauth_server handler is there
 
-	shared  *shared
-	poolKey string
-	server  atomic.Pointer[tokenexchange.Server]
-	ready   chan struct{} // closed when server and guards are set
+	shared   *shared
+	acquired bool
+	server   atomic.Pointer[tokenexchange.Server]
+	ready    chan struct{} // closed when server and guards are set
+	ended    atomic.Bool   // another configuration took over, or the process ends
 }
 
 // KeySource says where a key comes from.
@@ -209,9 +210,12 @@ func (a *App) Start() error {
 // startTimeout bounds what Start waits for.
 const startTimeout = 10 * time.Second
 
-// Stop has nothing to do: requests that still run use the server that they
+// Stop only notes the end: requests that still run use the server that they
 // began with, and Cleanup gives back what it needs.
-func (a *App) Stop() error { return nil }
+func (a *App) Stop() error {
+	a.ended.Store(true)
+	return nil
+}
 
 // Cleanup gives back the store and the caches. The last user closes them.
 func (a *App) Cleanup() error { return a.release() }
@@ -231,9 +235,27 @@ func (a *App) waitReady(ctx context.Context) bool {
 	case <-a.ready:
 		return true
 	case <-ctx.Done():
+	case <-a.ctx.Done(): // The configuration was refused while it started.
 	case <-wait.C:
 	}
 	return false
+}
+
+// inForce returns the app whose configuration is in force: this one until
+// another took over, also while the process ends. It is nil if the
+// configuration that took over has none, or is for another issuer.
+func (a *App) inForce() *App {
+	if !a.ended.Load() || caddy.Exiting() {
+		return a
+	}
+	other, err := caddy.ActiveContext().AppIfConfigured("scopegate")
+	if err != nil {
+		return nil
+	}
+	if app := other.(*App); app.realm.Issuer() == a.realm.Issuer() {
+		return app
+	}
+	return nil
 }
 
 var (
