@@ -43,11 +43,12 @@ type App struct {
 	issuing bool // an oauth_server handler is there
 
 	shared   *shared
-	poolKey  string
+	acquired bool
 	server   atomic.Pointer[tokenexchange.Server]
 	ready    chan struct{}          // closed when server and guards are set
 	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start
 	stop     func()                 // ends what runs in the background
+	ended    atomic.Bool            // another configuration took over, or the process ends
 }
 
 // KeySource says where a key comes from.
@@ -165,6 +166,23 @@ func (k KeySource) read() ([]byte, error) {
 		return data, nil
 	}
 	return nil, fmt.Errorf("unrecognized source %q; expected generated or file", k.Source)
+}
+
+// inForce returns the app whose configuration is in force: this one until
+// another took over, also while the process ends. It is nil if the
+// configuration that took over has none, or is for another issuer.
+func (a *App) inForce() *App {
+	if !a.ended.Load() || caddy.Exiting() {
+		return a
+	}
+	other, err := caddy.ActiveContext().AppIfConfigured("scopegate")
+	if err != nil {
+		return nil
+	}
+	if app := other.(*App); app.realm.Issuer() == a.realm.Issuer() {
+		return app
+	}
+	return nil
 }
 
 var (

@@ -124,10 +124,9 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if r.URL.Path == readyPath {
 		return serveReady(w, r, g.app)
 	}
-	core := g.ready(r)
 
 	// 2 to 10.
-	verdict := core.Decide(r, presented)
+	core, verdict := g.decide(r, presented)
 	if verdict.Allowed() {
 		// 11 Write the token; a copy of the presented one elsewhere refuses.
 		verdict.Forward(r, presented)
@@ -149,6 +148,32 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return g.answer(w, verdict, err)
 	}
 	return err
+}
+
+// decide decides on a request. Caddy's server may bring one that it was reading
+// when a reload ended this configuration: it needs the consent of both, so that
+// a rule that was removed and a user who was disabled end with the reload.
+func (g *Guard) decide(r *http.Request, p tokenexchange.Presented) (*tokenexchange.Guard, *tokenexchange.Verdict) {
+	core := g.ready(r)
+	verdict := core.Decide(r, p)
+	if !verdict.Allowed() {
+		return core, verdict
+	}
+	app := g.app.inForce()
+	if app == g.app {
+		return core, verdict
+	}
+	core = tokenexchange.NotReady(g.Service, g.log)
+	verdict = core.Decide(r, p)
+	if app == nil {
+		return core, verdict
+	}
+	for _, other := range app.guards {
+		if now := other.current.Load(); now != nil && other.Service == g.Service && !verdict.Allowed() {
+			core, verdict = now, now.Decide(r, p)
+		}
+	}
+	return core, verdict
 }
 
 // answer turns an error of a later handler into an answer. Caddy would log the

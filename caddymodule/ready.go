@@ -28,6 +28,7 @@ func (a *App) waitReady(ctx context.Context) bool {
 	case <-a.ready:
 		return a.server.Load() != nil
 	case <-ctx.Done():
+	case <-a.ctx.Done(): // The configuration was refused while it started.
 	case <-wait.C:
 	}
 	return false

@@ -181,6 +181,7 @@ func (a *App) withdraw(why *string) {
 // Stop ends what runs in the background. Requests that still run use the server
 // that they began with, and Cleanup gives back what it needs.
 func (a *App) Stop() error {
+	a.ended.Store(true)
 	if a.stop != nil {
 		a.stop()
 	}
