@@ -172,7 +172,7 @@ func (r *Realm) checkTargets(audiences []string) error {
 func (r *Realm) addAllow(c *client, lines []AllowConfig) error {
 	for _, a := range lines {
 		if g := findGrant(a.Grant); g == nil || g.name != a.Grant || g.accepts == nil {
-			return fmt.Errorf("unrecognized grant %q; expected audience_exchange", a.Grant)
+			return fmt.Errorf("unrecognized grant %q; expected audience_exchange or client_delegate", a.Grant)
 		}
 		if len(a.By) == 0 {
 			return errors.New("by: expected at least one client")

@@ -1,6 +1,7 @@
 package mint
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -60,6 +61,9 @@ func (t *Token) Actor() string {
 	}
 	return t.claims.actors[0]
 }
+
+// Audiences returns the claim aud.
+func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
 
 // Hops reports whether the test holds for every client that the token went
 // through: those in act, and those in via.
