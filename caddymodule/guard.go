@@ -67,7 +67,7 @@ func (g *Guard) bind(a *App) error {
 
 // start puts the guard to work.
 func (g *Guard) start(server *tokenexchange.Server) error {
-	guard, err := server.Guard(g.Service, g.policy)
+	guard, err := server.Guard(g.Service, g.policy, tokenexchange.GuardOptions{})
 	if err != nil {
 		return err
 	}
