@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ type GuardOptions struct {
 // without a configuration. The time is that of the load.
 func (o GuardOptions) Check(now time.Time) error {
 	switch {
-	case o.Exchange != "" && o.Exchange != grantAudienceExchange.name && o.Exchange != grantClientDelegate.name:
+	case o.exchange() != grantAudienceExchange.name && o.exchange() != grantClientDelegate.name:
 		return fmt.Errorf("exchange: unrecognized %q; expected audience_exchange or client_delegate", o.Exchange)
 	case !slices.Contains([]string{"", PreflightBlock, PreflightPass, PreflightAnswer}, o.Preflight):
 		return fmt.Errorf("preflight: unrecognized %q; expected block, pass or answer", o.Preflight)
@@ -63,68 +64,74 @@ func (o GuardOptions) Check(now time.Time) error {
 	return nil
 }
 
+// CheckGuard says what is wrong with the guard of a service, as far as it can
+// be known before there are keys and a store. The time is that of the load.
+func (r *Realm) CheckGuard(serviceID string, policy *scopes.Policy, o GuardOptions, now time.Time) error {
+	service := r.services[serviceID]
+	err := errors.New("there is no service of this name")
+	if service != nil && policy != nil {
+		err = o.Check(now)
+	}
+	if err == nil {
+		err = checkHeaders(policy.Headers())
+	}
+	if err == nil && o.Client != "" {
+		err = r.checkActing(service, o)
+	}
+	if err != nil {
+		return fmt.Errorf("guard %s: %w", serviceID, err)
+	}
+	return nil
+}
+
+// checkActing asks whether the configured client can make the guard's exchange
+// itself, as far as clients can: only a guard gets the upstream audience, and
+// the service's own audience stands for it.
+func (r *Realm) checkActing(service *service, o GuardOptions) error {
+	c := r.clients[o.Client]
+	switch {
+	case c == nil:
+		return fmt.Errorf("client: no client %q; expected one of the configured clients", o.Client)
+	case c.public:
+		return fmt.Errorf("client %s: expected a client with a secret", c.ID)
+	case !slices.Contains(c.grants, o.exchange()):
+		return fmt.Errorf("client %s: expected %s among its grant_types", c.ID, o.exchange())
+	case !slices.Contains(c.targets, service.Audience):
+		return fmt.Errorf("client %s: expected %s among its target_audiences", c.ID, service.Audience)
+	}
+	return nil
+}
+
+func (o GuardOptions) exchange() string { return cmp.Or(o.Exchange, grantAudienceExchange.name) }
+
 // Guard returns the guard of a service with the given rules. Without the option
 // Client it acts as the built-in client guard:SERVICE.
 func (s *Server) Guard(serviceID string, policy *scopes.Policy, o GuardOptions) (*Guard, error) {
-	service, ok := s.realm.services[serviceID]
-	target, has := s.mint.Upstream(serviceID)
-	if !ok || !has || policy == nil {
-		return nil, fmt.Errorf("guard %s: there is no service of this name", serviceID)
+	if err := s.realm.CheckGuard(serviceID, policy, o, s.now()); err != nil {
+		return nil, err
 	}
 	g := &Guard{
-		server: s, service: service, policy: policy, target: target, options: o,
-		log: s.log, ids: s.ids, name: serviceID, headers: policy.Headers(),
+		server: s, service: s.realm.services[serviceID], policy: policy, headers: policy.Headers(),
+		options: o, log: s.log, ids: s.ids, name: serviceID, acting: s.realm.clients[o.Client],
 	}
+	g.target, _ = s.mint.Upstream(serviceID)
 	if o.EncodedSlashKeep {
 		g.slash = scopes.KeepEncodedSlash
 	}
-	err := o.Check(s.now())
-	if err == nil {
-		err = checkHeaders(g.headers)
-	}
-	if err == nil {
-		err = g.actAs(o.Client)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("guard %s: %w", serviceID, err)
+	switch {
+	case g.acting != nil:
+		g.client = &g.acting.Client
+	case s.ring.Can(mint.ES256):
+		g.client = guardClient(g.service, mint.ES256)
+	default:
+		g.client = guardClient(g.service, mint.RS256)
 	}
 	g.clients = g.wayOf(grantAudienceExchange, s.mint.Derive)
 	g.users = g.clients
-	if o.Exchange == grantClientDelegate.name {
+	if o.exchange() == grantClientDelegate.name {
 		g.users = g.wayOf(grantClientDelegate, s.mint.Delegate)
 	}
 	return g, nil
-}
-
-// actAs sets the client that the guard acts as. A configured one must be able
-// to make this exchange itself, as far as clients can: only a guard gets the
-// upstream audience, and the service's own audience stands for it.
-func (g *Guard) actAs(id string) error {
-	if id == "" {
-		alg := mint.ES256
-		if !g.server.ring.Can(alg) {
-			alg = mint.RS256
-		}
-		g.client = guardClient(g.service, alg)
-		return nil
-	}
-	c := g.server.realm.clients[id]
-	exchange := g.options.Exchange
-	if exchange == "" {
-		exchange = grantAudienceExchange.name
-	}
-	switch {
-	case c == nil:
-		return fmt.Errorf("client: no client %q; expected one of the configured clients", id)
-	case c.public:
-		return fmt.Errorf("client %s: expected a client with a secret", id)
-	case !slices.Contains(c.grants, exchange):
-		return fmt.Errorf("client %s: expected %s among its grant_types", id, exchange)
-	case !slices.Contains(c.targets, g.service.Audience):
-		return fmt.Errorf("client %s: expected %s among its target_audiences", id, g.service.Audience)
-	}
-	g.client, g.acting = &c.Client, c
-	return nil
 }
 
 // way is how tokens of one kind are exchanged.
