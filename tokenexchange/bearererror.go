@@ -77,6 +77,9 @@ func (v *Verdict) row() (scopes.Reason, refusal) {
 		return scopes.ReasonNotReady, refusals[scopes.ReasonNotReady]
 	case v.hidden:
 		return scopes.ReasonNoRule, refusal{http.StatusNotFound, "not_found", refusals[scopes.ReasonNoRule].help}
+	case v.anyOf && len(v.missing) > 0:
+		row.help += "; one of the rights in required is enough"
+		return v.Reason, row
 	case v.malformed:
 		return v.Reason, badRequest("the names in Access-Control-Request-Headers must be header names")
 	}

@@ -35,12 +35,8 @@ func canonicalPath(r *http.Request, slash scopes.EncodedSlash) (scopes.Path, err
 // decided on and the token that was made for it. It reports false, and takes
 // the token back, if a copy of what the caller presented is still in it.
 func (v *Verdict) Forward(r *http.Request, p Presented) bool {
-	u, raw := *r.URL, v.Path.Raw()
-	decoded, err := url.PathUnescape(raw) // With the slashes that the path for rules keeps escaped.
-	if err != nil {
-		decoded = v.Path.Decoded()
-	}
-	u.Scheme, u.Host, u.Path, u.RawPath = "", "", decoded, raw
+	u := *r.URL
+	u.Scheme, u.Host, u.Path, u.RawPath = "", "", v.Path.Decoded(), v.Path.Raw()
 	r.URL = &u
 	p.pin(r, v.headers)
 	v.Token.Authorize(r.Header)

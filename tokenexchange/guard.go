@@ -49,6 +49,7 @@ type Verdict struct {
 	WouldDeny  string // the reason for which only mode audit let the request pass, "" for none
 
 	missing   []scopes.Need
+	anyOf     bool // one of missing is enough
 	cause     error
 	claimed   mint.Identifiers // of a token that we signed, also if it was refused
 	headers   []string         // that rules read
@@ -121,9 +122,10 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 	facts := mint.Facts(subject)
 	v.Subject, v.Client, v.Org, v.Actor = facts.Subject(), facts.ClientID(), facts.Org(), facts.Actor()
 
-	// 7 No rule, or none for this method.
+	// 7 No rule, or none for this method. A kept %2F that two rules read in two
+	// ways is said only here too, because it tells of both.
 	if match.Access() == scopes.AccessNone && !g.softens(match.Reason()) {
-		v.hidden = g.options.HideExistence
+		v.hidden = g.options.HideExistence && match.Reason() != scopes.ReasonPathAmbiguous
 		return match.Reason(), nil
 	}
 	return g.exchange(r, v, match, subject, token)
@@ -144,7 +146,7 @@ func (g *Guard) exchange(r *http.Request, v *Verdict, match scopes.Match, subjec
 	decision := match.Decide(facts.Rights(), derived.draft.Rights(), in)
 	softened := !decision.Allowed()
 	if softened && !g.softens(decision.Reason()) {
-		v.missing = decision.Missing()
+		v.missing, v.anyOf = decision.Missing(), decision.AnyOf()
 		return decision.Reason(), nil
 	}
 

@@ -12,8 +12,7 @@ import (
 // name, and no trailer, may bring a second one to the upstream.
 func TestPinnedHeadersOnTheWire(t *testing.T) {
 	h := newHouse(t)
-	g, ada := h.shop(t), h.adas()
-	g.headers = []string{"X-Tenant"}
+	g, ada := h.ruled(t, GuardOptions{}), h.adas()
 	for name, c := range map[string]struct{ headers, trailers, want string }{
 		"alone":                   {"X-Tenant: a\r\n", "", "[a] map[]"},
 		"other spellings":         {"X_Tenant: b\r\nX-Tenant: a\r\nX.TENANT: c\r\nX-Other_One: d\r\n", "", "[a] map[]"},
