@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -111,7 +112,7 @@ func TestStartWithoutStore(t *testing.T) {
 	if err := w.loadFar(t, "", ""); err != nil {
 		t.Fatalf("a start without the store: got %v, want none", err)
 	}
-	if got, status := w.readiness(t); status != 503 || got != (readiness{Reason: "not_ready", WaitsFor: "store"}) {
+	if got, status := w.readiness(t); status != 503 || got.Reason != "not_ready" || !slices.Equal(got.WaitingFor, []string{"store"}) {
 		t.Errorf("readiness: got %d %+v, want 503 and that it waits for the store", status, got)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -146,7 +147,7 @@ func TestStartWithoutStore(t *testing.T) {
 	if got := w.orders(t, token); got != 200 {
 		t.Errorf("a request after a reload without the store: got %d, want 200", got)
 	}
-	if got, status := w.readiness(t); status != 200 || !got.Ready {
+	if got, status := w.readiness(t); status != 200 || !got.Ready || got.Details["store"] != "away" {
 		t.Errorf("readiness after a reload without the store: got %d %+v, want 200", status, got)
 	}
 }
@@ -194,10 +195,10 @@ func TestForeignStateKey(t *testing.T) {
 		t.Errorf("while the store is away: got %d, want 200", got)
 	}
 	far.away.Store(false)
-	eventually(t, "the mistake to be found", func() bool { _, status := w.readiness(t); return status == 503 })
-	if got, _ := w.readiness(t); got.WaitsFor != "state_key" {
-		t.Errorf("got %+v, want that it waits for the state key", got)
-	}
+	eventually(t, "the mistake to be found", func() bool {
+		got, status := w.readiness(t)
+		return status == 503 && slices.Equal(got.WaitingFor, []string{"state_key"})
+	})
 	if got := w.orders(t, token); got != 503 {
 		t.Errorf("with another state key: got %d, want 503", got)
 	}

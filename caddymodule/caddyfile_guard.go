@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // parseGuard parses the directive:
@@ -50,23 +52,23 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 }
 
 func (g *Guard) parseWord(w *words) error {
-	var csp string
 	switch word := w.Val(); word {
+	case "client":
+		return w.one(&g.Client, "the id of a client")
 	case "exchange":
-		return w.choice(&g.Exchange, audienceExchange, clientDelegate)
+		return w.choice(&g.Exchange, "audience_exchange", "client_delegate")
 	case "narrow":
-		return w.choice(&g.Narrow, toService, toRule)
+		return w.toggle(&g.NarrowToRule, "to_service", "to_rule")
 	case "mode":
 		return g.parseMode(w)
 	case "accept":
-		g.AcceptCSPAuthToken = true
-		return w.choice(&csp, "csp-auth-token")
+		return w.toggle(&g.AcceptCSPAuthToken, "", "csp-auth-token")
 	case "hide_existence":
 		return w.flag(&g.HideExistence)
 	case "encoded_slash":
-		return w.choice(&g.EncodedSlash, refuseSlash, keepSlash)
+		return w.toggle(&g.EncodedSlashKeep, "refuse", "keep")
 	case "preflight":
-		return w.choice(&g.Preflight, preflightBlock, preflightPass, preflightAnswer)
+		return w.choice(&g.Preflight, tokenexchange.PreflightBlock, tokenexchange.PreflightPass, tokenexchange.PreflightAnswer)
 	case "unguarded_ok":
 		return w.flag(&g.UnguardedOK)
 	default:
@@ -103,8 +105,12 @@ func (g *Guard) parseMode(w *words) error {
 	case len(args) == 3 || len(args) == 5 && args[3] == "including" && args[4] == "no_rule":
 		if args[0] == "audit" && args[1] == "until" {
 			g.Audit = &Audit{Until: args[2], IncludingNoRule: len(args) == 5}
-			if _, err := g.Audit.until(time.Now()); err != nil {
-				return w.Errf("%s: mode: %w", w.block, err)
+			opts, err := g.options()
+			if err == nil {
+				err = opts.Check(time.Now())
+			}
+			if err != nil {
+				return w.Errf("%s: %w", w.block, err)
 			}
 			return w.noBlock("mode")
 		}

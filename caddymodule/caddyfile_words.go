@@ -167,6 +167,19 @@ func (w *words) choice(into *string, values ...string) error {
 	return nil
 }
 
+// toggle reads a word with one of two values, given once. The first is the
+// default; "" is none that can be written.
+func (w *words) toggle(into *bool, off, on string) error {
+	values := []string{off, on}
+	if off == "" {
+		values = values[1:]
+	}
+	var value string
+	err := w.choice(&value, values...)
+	*into = value == on
+	return err
+}
+
 // oneOf writes values as in "a, b or c".
 func oneOf(values []string) string {
 	last := len(values) - 1

@@ -29,21 +29,24 @@ type Guard struct {
 	// The grant of the exchange: audience_exchange (default) or client_delegate.
 	Exchange string `json:"exchange,omitempty"`
 
-	// What the forwarded token holds: the presented token's part for this
-	// service (to_service, the default), or only what this rule needs (to_rule).
-	Narrow string `json:"narrow,omitempty"`
+	// Forward only what the rule needs, and not the presented token's whole part
+	// for this service.
+	NarrowToRule bool `json:"narrow_to_rule,omitempty"`
 
 	// Forward what the token's holder has no right to, for a while, and count it.
 	Audit *Audit `json:"audit,omitempty"`
 
-	// Answer 404 instead of 403 where no rule is.
+	// Answer 404 and not 403 where no rule is.
 	HideExistence bool `json:"hide_existence,omitempty"`
 
-	// A %2F in a path: refuse (default), or keep it in a rule's variable.
-	EncodedSlash string `json:"encoded_slash,omitempty"`
+	// Keep %2F in a path as a byte of its segment. Default: refuse it.
+	EncodedSlashKeep bool `json:"encoded_slash_keep,omitempty"`
 
 	// A browser's preflight request: block (default), pass or answer.
 	Preflight string `json:"preflight,omitempty"`
+
+	// The client of the app that the guard acts as. Default: one of its own.
+	Client string `json:"client,omitempty"`
 
 	// Turn the load error for a way around this guard into a warning.
 	UnguardedOK bool `json:"unguarded_ok,omitempty"`
@@ -57,6 +60,7 @@ type Guard struct {
 	app     *App
 	log     *slog.Logger
 	policy  *scopes.Policy
+	opts    tokenexchange.GuardOptions
 	current atomic.Pointer[tokenexchange.Guard]
 }
 
@@ -77,9 +81,6 @@ func (g *Guard) bind(a *App) error {
 	if !ok {
 		return g.wrong("there is no service of this name; expected one of the global option scopegate")
 	}
-	if err := g.checkOptions(time.Now()); err != nil {
-		return err
-	}
 	for _, r := range g.Rules {
 		if r.Path == readyPath {
 			return fmt.Errorf("guard %s: %s: %s %s: the guard answers this path itself; expected another one", g.Service, r.Source, r.Method, r.Path)
@@ -89,10 +90,17 @@ func (g *Guard) bind(a *App) error {
 	if err != nil {
 		return fmt.Errorf("guard %s: %w", g.Service, err)
 	}
+	opts, err := g.options()
+	if err != nil {
+		return g.wrong("%w", err)
+	}
+	if err := a.realm.CheckGuard(g.Service, policy, opts, time.Now()); err != nil {
+		return tokenexchange.Sources{"": g.Source}.Place("", err)
+	}
 	for _, w := range policy.Warnings() {
 		g.log.Warn(w, "guard", g.Service)
 	}
-	g.app, g.policy = a, policy
+	g.app, g.policy, g.opts = a, policy, opts
 	return nil
 }
 
@@ -100,6 +108,20 @@ func (g *Guard) bind(a *App) error {
 func (g *Guard) wrong(format string, args ...any) error {
 	at := tokenexchange.Sources{"": g.Source}
 	return at.Place("guard "+g.Service, fmt.Errorf(format, args...))
+}
+
+// announce says at start what lets requests pass that a token would not.
+func (g *Guard) announce() {
+	for _, rule := range g.policy.Public() {
+		g.log.Info("public rule: requests pass without a token", "guard", g.Service, "rule", rule)
+	}
+	switch end := g.opts.AuditUntil; {
+	case end.IsZero():
+	case time.Now().Before(end):
+		g.log.Warn("mode audit: requests pass that hold too little", "guard", g.Service, "until", end, "including_no_rule", g.opts.AuditNoRule)
+	default:
+		g.log.Warn("mode audit has ended: the guard enforces; take the line out", "guard", g.Service, "until", end)
+	}
 }
 
 // ready returns the guard at work. If there is none, not bound, or not started

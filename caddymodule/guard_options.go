@@ -2,16 +2,9 @@ package caddymodule
 
 import (
 	"fmt"
-	"slices"
 	"time"
-)
 
-// The words of a guard's options. The first of each is the default.
-const (
-	audienceExchange, clientDelegate               = "audience_exchange", "client_delegate"
-	toService, toRule                              = "to_service", "to_rule"
-	refuseSlash, keepSlash                         = "refuse", "keep"
-	preflightBlock, preflightPass, preflightAnswer = "block", "pass", "answer"
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // Audit says that a guard forwards for a while what it would refuse for want of
@@ -25,51 +18,22 @@ type Audit struct {
 	IncludingNoRule bool `json:"including_no_rule,omitempty"`
 }
 
-// maxAudit keeps an audit from becoming the way it is.
-const maxAudit = 90 * 24 * time.Hour
-
-// until returns when the audit ends. It may have ended.
-func (a *Audit) until(now time.Time) (time.Time, error) {
-	end, err := time.Parse(time.DateOnly, a.Until)
-	if err != nil {
-		end, err = time.Parse(time.RFC3339, a.Until)
-	}
-	switch {
-	case err != nil:
-		return time.Time{}, fmt.Errorf("audit until %q; expected a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z", a.Until)
-	case end.Sub(now) > maxAudit:
-		return time.Time{}, fmt.Errorf("audit until %s: more than 90 days ahead; expected %s at the latest", a.Until, now.UTC().Add(maxAudit).Format(time.DateOnly))
-	}
-	return end, nil
-}
-
-// checkOptions checks the options as JSON may have them.
-func (g *Guard) checkOptions(now time.Time) error {
-	for _, o := range []struct {
-		word, value string
-		values      []string
-	}{
-		{"exchange", g.Exchange, []string{audienceExchange, clientDelegate}},
-		{"narrow", g.Narrow, []string{toService, toRule}},
-		{"encoded_slash", g.EncodedSlash, []string{refuseSlash, keepSlash}},
-		{"preflight", g.Preflight, []string{preflightBlock, preflightPass, preflightAnswer}},
-	} {
-		if o.value != "" && !slices.Contains(o.values, o.value) {
-			return g.wrong("%s: unrecognized %q; expected %s", o.word, o.value, oneOf(o.values))
-		}
-	}
-	// TODO(wiring): until the guard of package tokenexchange takes options.
-	if g.Exchange == clientDelegate || g.Narrow == toRule || g.EncodedSlash == keepSlash || g.HideExistence ||
-		g.Preflight != "" && g.Preflight != preflightBlock || g.Audit != nil {
-		if g.Audit == nil {
-			return g.wrong("an option that is not built yet; expected the defaults")
-		}
+// options are the options as package tokenexchange takes them.
+func (g *Guard) options() (tokenexchange.GuardOptions, error) {
+	o := tokenexchange.GuardOptions{
+		Exchange: g.Exchange, NarrowToRule: g.NarrowToRule, HideExistence: g.HideExistence,
+		Preflight: g.Preflight, EncodedSlashKeep: g.EncodedSlashKeep, Client: g.Client,
 	}
 	if g.Audit == nil {
-		return nil
+		return o, nil
 	}
-	if _, err := g.Audit.until(now); err != nil {
-		return g.wrong("mode: %w", err)
+	end, err := time.Parse(time.DateOnly, g.Audit.Until)
+	if err != nil {
+		end, err = time.Parse(time.RFC3339, g.Audit.Until)
 	}
-	return nil
+	if err != nil || end.IsZero() {
+		return o, fmt.Errorf("mode audit until %q; expected a date such as 2026-12-31, or a time such as 2026-12-31T12:00:00Z", g.Audit.Until)
+	}
+	o.AuditUntil, o.AuditNoRule = end, g.Audit.IncludingNoRule
+	return o, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // readyPath belongs to the handlers of this module: both answer it before
@@ -34,35 +35,35 @@ func (a *App) waitReady(ctx context.Context) bool {
 	return false
 }
 
-// notReady is the reason of requests that came too early.
-var notReady = scopes.ReasonNotReady.String()
-
 // readiness is the answer of readyPath. It names no address, so that everybody
 // may read it.
 type readiness struct {
-	Ready bool `json:"ready"`
-	// The word of docs/errors.md for requests that are refused meanwhile.
+	tokenexchange.Readiness
+	// The reason of requests that are refused meanwhile, as in docs/errors.md.
 	Reason string `json:"reason,omitempty"`
-	// configuration, start, store or state_key.
-	WaitsFor string `json:"waits_for,omitempty"`
 }
 
-// readiness says whether the app is at work. The zero app, and none, is not.
-func (a *App) readiness() readiness {
-	switch {
-	case a == nil:
-		return readiness{Reason: notReady, WaitsFor: "configuration"}
-	case a.server.Load() != nil:
-		return readiness{Ready: true}
+// readiness says whether the app is at work. No app, and the zero one, is not.
+func (a *App) readiness(ctx context.Context) readiness {
+	var server *tokenexchange.Server
+	waits := ""
+	if a == nil {
+		waits = "configuration"
+	} else if server = a.server.Load(); server == nil && a.waitsFor.Load() != nil {
+		waits = *a.waitsFor.Load()
 	}
-	if why := a.waitsFor.Load(); why != nil {
-		return readiness{Reason: notReady, WaitsFor: *why}
+	r := readiness{Readiness: server.Ready(ctx)}
+	if waits != "" {
+		r.WaitingFor = []string{waits}
 	}
-	return readiness{Reason: notReady, WaitsFor: "start"}
+	if !r.Ready {
+		r.Reason = scopes.ReasonNotReady.String()
+	}
+	return r
 }
 
-// serveReady answers readyPath, at once: it is asked by probes with a timeout
-// of their own. Like every answer of a handler of ours it is no error.
+// serveReady answers readyPath, and does not wait for Start as other requests
+// do: probes have a timeout of their own. Like every answer of a handler of ours it is no error.
 func serveReady(w http.ResponseWriter, r *http.Request, a *App) error {
 	h := w.Header()
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -70,7 +71,7 @@ func serveReady(w http.ResponseWriter, r *http.Request, a *App) error {
 		http.Error(w, "expected GET, HEAD", http.StatusMethodNotAllowed)
 		return nil
 	}
-	answer := a.readiness()
+	answer := a.readiness(r.Context())
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -23,7 +23,7 @@ const (
 )
 
 // What a process that is not ready waits for.
-var waitsForStore, waitsForStateKey, waitsForNothing = "store", "state_key", ""
+var waitsForStore, waitsForStateKey = "store", "state_key"
 
 // Start opens the store, loads or makes the keys and lets requests in. A fault
 // of a local store is an error. One over a network may be away when a pod
@@ -140,7 +140,7 @@ func (a *App) assemble(rt tokenexchange.Runtime) (*tokenexchange.Server, []*toke
 	}
 	cores := make([]*tokenexchange.Guard, len(a.guards))
 	for i, g := range a.guards {
-		if cores[i], err = server.Guard(g.Service, g.policy); err != nil {
+		if cores[i], err = server.Guard(g.Service, g.policy, g.opts); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -154,13 +154,10 @@ func (a *App) putToWork(rt tokenexchange.Runtime) error {
 		return err
 	}
 	for i, g := range a.guards {
-		for _, rule := range g.policy.Public() {
-			g.log.Info("public rule: requests pass without a token", "guard", g.Service, "rule", rule)
-		}
+		g.announce()
 		g.current.Store(cores[i])
 	}
 	a.server.Store(server)
-	a.waitsFor.Store(&waitsForNothing)
 	select {
 	case <-a.ready:
 	default:

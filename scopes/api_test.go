@@ -67,8 +67,11 @@ func TestZeroValuesDeny(t *testing.T) {
 
 	var r scopes.Reason
 	var d scopes.Decision
-	if r == scopes.ReasonAllowed || r.String() != "not_ready" || d.Allowed() || d.Missing() != nil {
+	if r == scopes.ReasonAllowed || r.String() != "not_ready" || d.Allowed() || d.Missing() != nil || d.AnyOf() {
 		t.Errorf("zero reason %v, zero decision %v", r, d.Reason())
+	}
+	if narrowed, err := d.Narrow(full); err != nil || !narrowed.Empty() {
+		t.Errorf("the zero decision narrows to %s, %v", show(narrowed), err)
 	}
 	var m scopes.Match
 	if m.Access() != scopes.AccessNone || m.Decide(full, full, scopes.Inputs{}).Allowed() || m.Rule() != "" || m.Foreign() || m.AllowedMethods() != nil {

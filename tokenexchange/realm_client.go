@@ -183,7 +183,7 @@ func (r *Realm) addAllow(c *client, lines []AllowConfig) error {
 // allowedTo checks an allow line and returns the audiences that it is for.
 func (r *Realm) allowedTo(c *client, a AllowConfig) ([]string, error) {
 	if g := findGrant(a.Grant); g == nil || g.name != a.Grant || g.accepts == nil {
-		return nil, fmt.Errorf("unrecognized grant %q; expected audience_exchange", a.Grant)
+		return nil, fmt.Errorf("unrecognized grant %q; expected audience_exchange or client_delegate", a.Grant)
 	}
 	if len(a.By) == 0 {
 		return nil, errors.New("by: expected at least one client")

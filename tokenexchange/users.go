@@ -135,6 +135,8 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 		return errors.New(".username: expected a name without blanks")
 	case u.Domain == "" || strings.ContainsAny(u.Domain, ": \t\r\n"):
 		return errors.New(".domain: expected a domain such as example.com")
+	case u.Domain == "guard":
+		return errors.New(".domain: guard:... is what guards are called where they act; expected a domain such as example.com")
 	case d.bySubject[u.subject()] != nil:
 		return fmt.Errorf(".id: %q is used twice in this domain; expected an id of its own", u.ID)
 	case len(u.Memberships) == 0 && u.DefaultOrg != "":

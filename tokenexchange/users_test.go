@@ -130,6 +130,7 @@ func TestUsersFile(t *testing.T) {
 		"blank in the username":    {`{"users":[{"id":"a","username":"a b","domain":"d"}]}`, "users[0].username"},
 		"no domain":                {`{"users":[{"id":"a","username":"a"}]}`, "users[0].domain"},
 		"colon in the domain":      {`{"users":[{"id":"a","username":"a","domain":"d:e"}]}`, "users[0].domain"},
+		"the domain of guards":     {`{"users":[{"id":"a","username":"a","domain":"guard"}]}`, "users[0].domain"},
 		"an id twice":              {`{"users":[{"id":"a","username":"a","domain":"d"},{"id":"a","username":"b","domain":"d"}]}`, `users[1].id: "a" is used twice`},
 		"a username twice":         {`{"users":[{"id":"a","username":"u","domain":"d"},{"id":"b","username":"u","domain":"d"}]}`, `users[1].username: "u" is used twice`},
 		"bad hash":                 {user(`"password_hash":"secret"`), "users[0].password_hash: expected a hash"},
