@@ -80,6 +80,12 @@ func CheckWrite(key string, exp, now time.Time) error {
 	if err := CheckKey(key); err != nil {
 		return err
 	}
+	return CheckExpiry(exp, now)
+}
+
+// CheckExpiry gives ErrPastExpiry if exp is not in the future. Feeds call it
+// first in Publish.
+func CheckExpiry(exp, now time.Time) error {
 	if ms := exp.UnixMilli(); ms <= 0 || ms <= now.UnixMilli() {
 		return fmt.Errorf("%w: %s, now %s", ErrPastExpiry, exp.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}

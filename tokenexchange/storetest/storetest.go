@@ -74,15 +74,19 @@ func Run(t *testing.T, h Harness) {
 		cases = append(cases, testCase{"crash", testCrash})
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			f := &fixture{T: t, h: h}
-			f.clock.Store(startMillis)
-			store, end := h.Open(t, f.now)
-			t.Cleanup(end)
-			f.store = store
-			c.run(t, f)
-		})
+		t.Run(c.name, func(t *testing.T) { c.run(t, open(t, h)) })
 	}
+}
+
+// open gives a fixture with a new store.
+func open(t *testing.T, h Harness) *fixture {
+	t.Helper()
+	f := &fixture{T: t, h: h}
+	f.clock.Store(startMillis)
+	store, end := h.Open(t, f.now)
+	t.Cleanup(end)
+	f.store = store
+	return f
 }
 
 // startMillis is the time at which each test begins.
