@@ -36,7 +36,8 @@ type Store interface {
 
 	// Swap writes new only if the present value is old, and tells whether new
 	// is what is present now. An absent or expired value matches nothing, and
-	// an empty old is ErrEmptyOld.
+	// an empty old is ErrEmptyOld. False does not say that new was never there:
+	// if the answer was lost, somebody may have replaced new before the repeat.
 	Swap(ctx context.Context, key string, old, new []byte, exp time.Time) (bool, error)
 
 	// Delete removes key. An absent key is no error.

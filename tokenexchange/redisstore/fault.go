@@ -50,7 +50,7 @@ func (s *Store) fault(ctx context.Context, act string, err error) error {
 	case errors.Is(err, tokenexchange.ErrFeedGap):
 		return err
 	}
-	return fmt.Errorf("%s: %s: %s%s", s.identity, act, hint(err), s.hide(err.Error()))
+	return fmt.Errorf("%s: %s: %s%s", s.name, act, hint(err), s.hide(err.Error()))
 }
 
 // ended tells whether the deadline has passed: a connection notices that a

@@ -49,7 +49,7 @@ func (o Options) complete() (Options, error) {
 		o.KeyPrefix = DefaultKeyPrefix
 	}
 	if !keyPrefixes.MatchString(o.KeyPrefix) {
-		return o, fmt.Errorf("key prefix %q; expected 1 to 64 of A-Z a-z 0-9 . _ - :", o.KeyPrefix)
+		return o, fmt.Errorf("key prefix %q; expected 1 to 64 of A-Z a-z 0-9 . : _ -", o.KeyPrefix)
 	}
 	switch {
 	case o.Database < 0:

@@ -57,7 +57,7 @@ type Options struct {
 	// Database is the number to SELECT. A Cluster has only 0.
 	Database int
 
-	// KeyPrefix begins every key, 1 to 64 of A-Z a-z 0-9 . _ - :. Default:
+	// KeyPrefix begins every key, 1 to 64 of A-Z a-z 0-9 . : _ -  Default:
 	// DefaultKeyPrefix. A hash of the issuer comes after it.
 	KeyPrefix string
 	Issuer    string
@@ -82,6 +82,7 @@ type Options struct {
 type Store struct {
 	client   redis.UniversalClient
 	identity string
+	name     string // in errors
 	prefix   string
 	timeout  time.Duration
 	replicas int
@@ -102,8 +103,15 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening redis store: %w", err)
 	}
-	s := &Store{identity: o.Identity(), timeout: o.Timeout, replicas: o.WaitReplicas, now: o.Now, hide: o.hidePasswords()}
-	s.prefix = o.KeyPrefix + ":" + issuerHash(o.Issuer) + ":"
+	s := &Store{
+		identity: o.Identity(),
+		name:     "redis store " + strings.Join(o.Addresses, ","),
+		prefix:   o.KeyPrefix + ":" + issuerHash(o.Issuer) + ":",
+		timeout:  o.Timeout,
+		replicas: o.WaitReplicas,
+		now:      o.Now,
+		hide:     o.hidePasswords(),
+	}
 	universal, err := o.universal()
 	if err != nil {
 		return nil, fmt.Errorf("opening redis store: %w", err)
@@ -137,7 +145,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	if err := s.client.Close(); err != nil {
-		return fmt.Errorf("closing %s: %s", s.identity, s.hide(err.Error()))
+		return fmt.Errorf("closing %s: %s", s.name, s.hide(err.Error()))
 	}
 	return nil
 }

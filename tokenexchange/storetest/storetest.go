@@ -34,6 +34,11 @@ type Harness struct {
 
 	// Break takes away what the store needs, so that it cannot answer.
 	Break func(t *testing.T, s tokenexchange.Store)
+
+	// Lossy says that answers are lost on the way and commands repeated. Then
+	// a swap that was replaced before its repeat answers false, and counting
+	// the winners of a chain of swaps means nothing.
+	Lossy bool
 }
 
 type testCase struct {
@@ -64,11 +69,13 @@ func Run(t *testing.T, h Harness) {
 		{"race add over an expired value", testRaceAddExpired},
 		{"race swap", testRaceSwap},
 		{"race equal bytes", testRaceEqual},
-		{"race counter", testRaceCounter},
 		{"race delete", testRaceDelete},
 		{"race readers", testRaceReaders},
 		{"contexts", testContexts},
 		{"away", testAway},
+	}
+	if !h.Lossy {
+		cases = append(cases, testCase{"race counter", testRaceCounter})
 	}
 	if h.Reopen != nil { // A store that ends with its process has nothing to reopen.
 		cases = append(cases, testCase{"crash", testCrash})
