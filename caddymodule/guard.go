@@ -61,6 +61,7 @@ type Guard struct {
 	log     *slog.Logger
 	policy  *scopes.Policy
 	opts    tokenexchange.GuardOptions
+	metrics *guardMetrics
 	current atomic.Pointer[tokenexchange.Guard]
 }
 
@@ -72,7 +73,7 @@ func (*Guard) CaddyModule() caddy.ModuleInfo {
 // Provision gets the logger. The rules wait for the app, which binds them.
 func (g *Guard) Provision(ctx caddy.Context) error {
 	g.log = ctx.Slogger()
-	return nil
+	return registerMetrics(ctx)
 }
 
 // bind compiles the rules against the declared permissions.
@@ -100,7 +101,7 @@ func (g *Guard) bind(a *App) error {
 	for _, w := range policy.Warnings() {
 		g.log.Warn(w, "guard", g.Service)
 	}
-	g.app, g.policy, g.opts = a, policy, opts
+	g.app, g.policy, g.opts, g.metrics = a, policy, opts, newGuardMetrics(g.Service)
 	return nil
 }
 
@@ -154,6 +155,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		verdict.Forward(r, presented)
 	}
 	core.Record(r.Context(), r, verdict)
+	g.metrics.count(verdict)
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(func(key string) (any, bool) { return placeholder(verdict, key) })
 	}
@@ -165,7 +167,7 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	// The exchanged token is for the upstream alone, so no handler that runs
 	// after this one, on an error or a panic, finds it.
 	defer r.Header.Del("Authorization")
-	err := next.ServeHTTP(&upstreamAnswer{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}}, r)
+	err := next.ServeHTTP(&upstreamAnswer{&caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, g.metrics}, r)
 	if err != nil && (g.AcceptCSPAuthToken || presented.ShownInLogs()) {
 		return g.answer(w, verdict, err)
 	}

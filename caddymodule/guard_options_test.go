@@ -1,9 +1,12 @@
 package caddymodule
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // TestAuditUntil holds when an audit ends. A date is its first moment in UTC.
@@ -37,6 +40,67 @@ func TestAuditTooFar(t *testing.T) {
 		_, err := adapt(strings.Replace(text, "%", time.Now().UTC().AddDate(0, 0, days).Format(time.DateOnly), 1))
 		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), "Caddyfile:8")) {
 			t.Errorf("%d days ahead: got %v, want an error with %q and the line", days, err, want)
+		}
+	}
+}
+
+// TestGuardOptions takes each word from the Caddyfile to the guard at work.
+func TestGuardOptions(t *testing.T) {
+	const batch = `		client batch {
+			secret a-secret-of-the-tests-only
+			grant_types audience_exchange client_delegate
+			target_audiences https://shop.example.com
+			permit shop/* **
+		}
+`
+	audit := time.Now().UTC().AddDate(0, 0, 30).Truncate(24 * time.Hour)
+	for words, want := range map[string]tokenexchange.GuardOptions{
+		"":                         {},
+		"client batch":             {Client: "batch"},
+		"exchange client_delegate": {Exchange: "client_delegate"},
+		"narrow to_rule":           {NarrowToRule: true},
+		"narrow to_service":        {},
+		"hide_existence":           {HideExistence: true},
+		"encoded_slash keep":       {EncodedSlashKeep: true},
+		"encoded_slash refuse":     {},
+		"preflight answer":         {Preflight: "answer"},
+		"preflight pass":           {Preflight: "pass"},
+		"mode enforce":             {},
+		"mode audit until " + audit.Format(time.DateOnly):                        {AuditUntil: audit},
+		"mode audit until " + audit.Format(time.DateOnly) + " including no_rule": {AuditUntil: audit, AuditNoRule: true},
+	} {
+		t.Run(words, func(t *testing.T) {
+			w := newLive(t)
+			if got := w.start(t, live(batch, "\t\t"+words+"\n")).guards[0].opts; got != want {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		})
+	}
+}
+
+// TestAuditAtStart says in the log what a mode does, and that one has ended.
+func TestAuditAtStart(t *testing.T) {
+	for until, want := range map[string]string{
+		"2020-12-31": "mode audit has ended",
+		time.Now().UTC().AddDate(0, 0, 30).Format(time.DateOnly): "mode audit: requests pass",
+	} {
+		w := newLive(t)
+		w.start(t, live("", "\t\tmode audit until "+until+"\n\t\thide_existence\n"))
+		if out := w.outcome(nil); !strings.Contains(out, "warning: "+want) || !strings.Contains(out, "guard: shop") {
+			t.Errorf("audit until %s: got %s, want a warning: %s", until, out, want)
+		}
+		r, err := http.NewRequest("GET", w.url("/nothing"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Authorization", "Bearer "+w.token(t))
+		res, err := client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if res.StatusCode != 404 {
+			t.Errorf("no rule, with hide_existence: got %d, want 404", res.StatusCode)
 		}
 	}
 }

@@ -11,12 +11,14 @@ import (
 // made, and would make the caller throw away a good one.
 type upstreamAnswer struct {
 	*caddyhttp.ResponseWriterWrapper
+	metrics *guardMetrics
 }
 
-// WriteHeader drops the challenge of a 401.
+// WriteHeader drops the challenge of a 401, and counts it.
 func (a *upstreamAnswer) WriteHeader(status int) {
 	if status == http.StatusUnauthorized {
 		a.Header().Del("WWW-Authenticate")
+		a.metrics.upstreamRefused()
 	}
 	a.ResponseWriterWrapper.WriteHeader(status)
 }
