@@ -35,7 +35,7 @@ type refRequest struct {
 var refLiteral = regexp.MustCompile(`^[^/*%\\\p{Cc}\p{Cf}]{1,128}$`)
 
 func refIsLiteral(s string) bool {
-	return refLiteral.MatchString(s) && len(s) <= 128 && s != "." && s != ".."
+	return refLiteral.MatchString(s) && strings.ToValidUTF8(s, "") == s && len(s) <= 128 && s != "." && s != ".."
 }
 
 var (
