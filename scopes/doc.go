@@ -31,8 +31,8 @@
 //	}})
 //	...
 //	path, err := scopes.CanonicalPath(rawPath, scopes.RefuseEncodedSlash) // 400 on an error
-//	match := policy.Find(method, path)                       // tell nobody yet
-//	presented, err := scopes.ParseSet(claim)                 // token_malformed on an error
+//	match := policy.Find(method, path)                                    // tell nobody yet
+//	presented, err := scopes.ParseSet(claim)                              // token_malformed on an error
 //	decision := match.Decide(presented, presented.Service("orders"), inputs)
 //	if !decision.Allowed() {
 //		// 403 with decision.Reason() and decision.Missing()

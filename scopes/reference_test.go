@@ -184,7 +184,7 @@ func refInput(variable string, req refRequest, separator string) (string, bool) 
 		}
 		return lines[0], true
 	}
-	if refBadQuery.MatchString(req.query) {
+	if refBadQuery.MatchString(req.query) || len(req.query) > 16*1024 {
 		return "", false
 	}
 	var found []string

@@ -166,6 +166,14 @@ func TestRuleLimits(t *testing.T) {
 		}
 	}
 
+	// A query that is read has at most 16 KiB.
+	for _, n := range []int{16<<10 - 6, 16<<10 - 5} {
+		d := m.Decide(held(t, "", "s p **"), held(t, "", "s p **"), scopes.Inputs{Query: "ids=1&" + strings.Repeat("x", n)})
+		if d.Allowed() != (n == 16<<10-6) {
+			t.Errorf("a query of %d bytes: %v", n+6, d.Reason())
+		}
+	}
+
 	// What one request needs can be too large for a token.
 	long := strings.Repeat("x", 40)
 	in := scopes.Inputs{Query: "ids=" + strings.Join(list(100, long+"%d"), ",")}
