@@ -7,6 +7,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -26,19 +27,34 @@ func TestRingRefusesWeakKeys(t *testing.T) {
 		keys []mint.Key
 		want string
 	}{
-		"none":          {nil, "no signing key"},
-		"P-384":         {[]mint.Key{{ID: "a", Private: p384}}, "expected an EC key on P-256"},
-		"RSA of 1024":   {[]mint.Key{{ID: "a", Private: short}}, "at least 2048 bits"},
-		"Ed25519":       {[]mint.Key{{ID: "a", Private: ed}}, "expected an EC P-256 or RSA private key"},
-		"no key":        {[]mint.Key{{ID: "a"}}, "expected an EC P-256 or RSA private key"},
-		"no id":         {[]mint.Key{{Private: ecKey()}}, "missing or used twice"},
-		"an id twice":   {[]mint.Key{ecKeyNamed("a"), rsaKeyNamed("a")}, "missing or used twice"},
-		"second is bad": {[]mint.Key{ecKeyNamed("a"), {ID: "b", Private: p384}}, "key b"},
+		"none":                 {nil, "no signing key"},
+		"P-384":                {[]mint.Key{{ID: "a", Private: p384}}, "expected an EC key on P-256"},
+		"RSA of 1024":          {[]mint.Key{{ID: "a", Private: short}}, "at least 2048 bits"},
+		"RSA of a broken card": {[]mint.Key{{ID: "a", Private: rocaKey()}}, "CVE-2017-15361"},
+		"Ed25519":              {[]mint.Key{{ID: "a", Private: ed}}, "expected an EC P-256 or RSA private key"},
+		"no key":               {[]mint.Key{{ID: "a"}}, "expected an EC P-256 or RSA private key"},
+		"no id":                {[]mint.Key{{Private: ecKey()}}, "missing or used twice"},
+		"an id twice":          {[]mint.Key{ecKeyNamed("a"), rsaKeyNamed("a")}, "missing or used twice"},
+		"second is bad":        {[]mint.Key{ecKeyNamed("a"), {ID: "b", Private: p384}}, "key b"},
 	} {
 		if _, err := mint.NewRing(c.keys...); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
 		}
 	}
+}
+
+// rocaKey has a modulus of the form that the broken generator made: a power of
+// 65537, modulo the product of small primes.
+func rocaKey() *rsa.PrivateKey {
+	product := big.NewInt(1)
+	for n := int64(3); n <= 167; n++ {
+		if p := big.NewInt(n); p.ProbablyPrime(1) {
+			product.Mul(product, p)
+		}
+	}
+	n := new(big.Int).Lsh(product, 2048-uint(product.BitLen()))
+	n.Add(n, new(big.Int).Exp(big.NewInt(65537), big.NewInt(12345), product))
+	return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: 65537}}
 }
 
 // A cache that has the digest in its key must see another ring where a key
