@@ -134,6 +134,50 @@ func TestTrap32ErrorRoutesSeeTheOriginalPath(t *testing.T) {
 	}
 }
 
+// What a request or a token holds is never expanded: it would show files and
+// the environment.
+func TestTrap08PlaceholdersInRequestsAreText(t *testing.T) {
+	t.Parallel()
+	g := startGuarded(t, `
+http://:{{port "shop"}} {
+	route {
+		guard shop {
+			{{.rules}}
+		}
+		request_header X-User {http.auth.user.act}
+		request_header X-Rule {http.scopegate.rule}
+		reverse_proxy {{.upstream}}
+	}
+}
+`)
+	const placeholder = "{env.WEB_SECRET}"
+	token := g.forge(t, map[string]any{"act": map[string]any{"sub": placeholder}})
+	got := g.allowed(t, "shop", raw("GET", "/files/"+placeholder+"/{file.es256.pem}?q="+placeholder, bearer(token), "X-Copy: "+placeholder))
+	if got.Get("X-User") != placeholder || got.Get("X-Copy") != placeholder {
+		t.Errorf("the upstream got X-User %q and X-Copy %q, want the text as it was", got.Get("X-User"), got.Get("X-Copy"))
+	}
+	if want := "/files/%7Benv.WEB_SECRET%7D/%7Bfile.es256.pem%7D?q=" + placeholder; got.Target != want {
+		t.Errorf("the upstream got %s, want %s", got.Target, want)
+	}
+	if answer := g.refused(t, "shop", raw("PUT", "/orders/"+placeholder, bearer(token)), "permission_missing"); !strings.Contains(answer.Body, placeholder) {
+		t.Errorf("got %s, want the resource as it was asked for", answer.Body)
+	}
+}
+
+// The signal reads the file again with admin off; files that the configuration
+// names are read only if Caddy takes the configuration for another one.
+func TestTrap33SignalReloadsWithAdminOff(t *testing.T) {
+	t.Parallel()
+	p := startUnguarded(t)
+	mark := p.Mark()
+	p.Reload(unguardedSites)
+	for _, line := range p.Log(mark) {
+		if line.Msg() == "config is unchanged" {
+			t.Error("a signal no longer loads an identical configuration; docs/stores.md says that it does")
+		}
+	}
+}
+
 // The admin API on TCP lets every container of a pod rewrite a guard.
 func TestTrap15AdminAPIIsWarnedOf(t *testing.T) {
 	t.Parallel()
