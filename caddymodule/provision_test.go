@@ -28,7 +28,9 @@ func TestProvision(t *testing.T) {
 		if _, statErr := os.Stat(w.path("data")); statErr == nil {
 			t.Error("checking a configuration wrote into the data directory")
 		}
-		return w.outcome(err)
+		out := w.outcome(err)
+		checkPlace(t, out)
+		return out
 	})
 }
 
@@ -40,12 +42,19 @@ func TestProvisionJSON(t *testing.T) {
 		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, ""},
 		{"unknown setting", `"isuer":"x"`, "", `unknown field "isuer"`},
 		{"unknown key source", `"signing_keys":[{"source":"vault"}]`, "", `signing_key: unrecognized source "vault"; expected generated or file`},
-		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key file: open"},
+		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key: reading the file: an empty path; expected the path of a file"},
 		{"unknown store", `"store":{"module":"redis"}`, "", "unknown module: scopegate.stores.redis"},
 		{"three secrets", `"clients":[{"id":"web","secrets":["{env.S}","{env.S}","{env.S}"],"grant_types":["password"],"permit":[]}]`, "", "at most two live secrets"},
 		{"duration as a number", `"clients":[{"id":"web","access_token_validity":300}]`, "", `expected a duration such as "30m"`},
 		{"negative duration", `"clients":[{"id":"web","public":true,"grant_types":["password"],"permit":[],"access_token_validity":"-1m"}]`, "", "access_token_validity: -1m0s: expected at least 1s"},
 		{"unknown word of a guard", `"demo":false`, `"mode":"audit"`, `unknown field "mode"`},
+		{"unknown exchange", `"demo":false`, `"exchange":"password","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `exchange: unrecognized "password"; expected audience_exchange or client_delegate`},
+		{"unknown narrow", `"demo":false`, `"narrow":"none","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `unknown field "narrow"`},
+		{"unknown encoded_slash", `"demo":false`, `"encoded_slash":"decode","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `unknown field "encoded_slash"`},
+		{"unknown preflight", `"demo":false`, `"preflight":"allow","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `preflight: unrecognized "allow"; expected block, pass or answer`},
+		{"audit without an end", `"demo":false`, `"audit":{},"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `mode audit until ""; expected a date`},
+		{"audit too far ahead", `"demo":false`, `"audit":{"until":"9999-12-31"},"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `expected a date at most 90 days ahead`},
+		{"unknown word of an audit", `"demo":false`, `"audit":{"until":"2020-12-31","including":"token_expired"},"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `unknown field "including"`},
 		{"unknown access", `"demo":false`, `"rules":[{"access":"admin","method":"GET","path":"/a"}]`, `unrecognized access "admin": expected permission, authenticated or public`},
 		{"permission of a public rule", `"demo":false`, `"rules":[{"access":"public","method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, "public"},
 		{"rule without a permission", `"demo":false`, `"rules":[{"method":"GET","path":"/a"}]`, "permission"},

@@ -12,13 +12,24 @@ import (
 )
 
 // expandText replaces {env.X} and other global placeholders in a setting. An
-// unknown or empty one is an error.
-func expandText(setting, text string) (string, error) {
-	out, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
-	}
-	return out, nil
+// unknown or empty one is an error; Caddy itself would go on with "".
+func expandText(text string) (string, error) {
+	return caddy.NewReplacer().ReplaceFunc(text, func(name string, value any) (any, error) {
+		variable, isEnv := strings.CutPrefix(name, "env.")
+		switch {
+		case value == nil:
+			return nil, fmt.Errorf("unrecognized placeholder {%s}; expected one such as {env.NAME}", name)
+		case caddy.ToString(value) != "":
+			return value, nil
+		case isEnv:
+			return nil, unset(variable)
+		}
+		return nil, fmt.Errorf("{%s} is empty or cannot be read; expected a value", name)
+	})
+}
+
+func unset(variable string) error {
+	return fmt.Errorf("{env.%s}: the environment variable %s is not set or empty; expected a value", variable, variable)
 }
 
 // resolveSecret reads a reference to a secret: {env.X}, {file.X} or
@@ -35,18 +46,18 @@ func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
 	switch kind, name, _ := strings.Cut(inner, "."); {
 	case isRef && closed && kind == "env":
 		if value = os.Getenv(name); value == "" {
-			return none, fmt.Errorf("the environment variable %s is not set or empty", name)
+			return none, unset(name)
 		}
 	case isRef && closed && kind == "file":
-		data, err := os.ReadFile(name)
+		data, err := tokenexchange.ReadFile(name)
 		if err != nil {
 			return none, err
 		}
 		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
-			return none, fmt.Errorf("the file %s is empty", name)
+			return none, fmt.Errorf("the file %s is empty; expected a secret", name)
 		}
 	case strings.ContainsAny(ref, "{}"):
-		return none, errors.New("neither {env.X} nor {file.X} nor sha256:<hex>, but with a brace in it")
+		return none, errors.New("a brace in it, and no reference; expected {env.X}, {file.X} or sha256:<hex>")
 	case !demo:
 		return none, errors.New("a literal secret; expected {env.X}, {file.X} or sha256:<hex> (a literal is for demo only)")
 	default:

@@ -23,7 +23,11 @@ func TestWalk(t *testing.T) {
 		if err == nil {
 			err = caddy.Validate(cfg)
 		}
-		return w.outcome(err)
+		out := w.outcome(err)
+		if !strings.HasPrefix(in, "{") { // What is written in JSON has no lines.
+			checkPlace(t, out)
+		}
+		return out
 	})
 }
 

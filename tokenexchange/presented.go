@@ -12,6 +12,7 @@ import (
 // header method: what goes in does not come out again, except to be verified.
 type Presented struct {
 	token     string
+	given     bool     // one was read, though it may be empty
 	tails     []string // the ends of everything that was taken out, to find copies
 	ambiguous bool     // two credentials that differ, or one in the query
 	logged    bool     // one was in a header that Caddy's error log shows in clear
@@ -130,10 +131,10 @@ func (p *Presented) bearer(lines []string) {
 
 func (p *Presented) add(tokens []string) {
 	for _, token := range tokens {
-		if p.token != "" && p.token != token || len(tokens) > 1 {
+		if p.given && p.token != token || len(tokens) > 1 {
 			p.ambiguous = true
 		}
-		p.token = token
+		p.token, p.given = token, true
 	}
 }
 

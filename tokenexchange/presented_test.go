@@ -39,6 +39,8 @@ func TestTakeCredentials(t *testing.T) {
 		{"csp twice", http.Header{"Csp-Auth-Token": {longToken, longToken}}, true, longToken, true},
 		{"csp and bearer, equal", http.Header{"Authorization": {"Bearer " + longToken}, "Csp-Auth-Token": {longToken}}, true, longToken, false},
 		{"csp and bearer, different", http.Header{"Authorization": {"Bearer " + longToken}, "Csp-Auth-Token": {other}}, true, other, true},
+		{"csp and a bearer without a token", http.Header{"Authorization": {"Bearer"}, "Csp-Auth-Token": {longToken}}, true, longToken, true},
+		{"csp without a token and a bearer", http.Header{"Authorization": {"Bearer " + longToken}, "Csp-Auth-Token": {""}}, true, "", true},
 		{"csp not accepted beside bearer", http.Header{"Authorization": {"Bearer " + longToken}, "Csp-Auth-Token": {other}}, false, longToken, false},
 		{"csp by an alias", http.Header{"Csp_auth_token": {longToken}}, true, "", false},
 		{"csp cookie", http.Header{"Cookie": {"csp-auth-token=" + longToken}}, true, "", false},

@@ -1,0 +1,70 @@
+package tokenexchange
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+func TestReady(t *testing.T) {
+	h := newHouse(t)
+	h.epoch = must(h.state.Epoch(t.Context()))
+	h.Server = h.reload(h.caches)
+	ready := func(want string) {
+		t.Helper()
+		if got := string(must(json.Marshal(h.Ready(t.Context())))); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	ready(`{"ready":true,"waiting_for":[],"details":{"store":"ok"}}`)
+
+	// The store was lost, and has no epoch or a new one.
+	if err := h.store.Delete(t.Context(), epochKey); err != nil {
+		t.Fatal(err)
+	}
+	lost := `{"ready":false,"waiting_for":["epoch"],"details":{"store":"ok"}}`
+	ready(lost)
+	h.epoch = must(h.state.Epoch(t.Context()))
+	ready(lost)
+	h.Server = h.reload(h.caches)
+	ready(`{"ready":true,"waiting_for":[],"details":{"store":"ok"}}`)
+
+	// Somebody else's store is no epoch either.
+	if err := h.store.Delete(t.Context(), epochKey); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := h.store.Add(t.Context(), epochKey, []byte("x"), epochEnd); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	ready(lost)
+
+	// Guards go on without a store, so one that is away is told, and is no reason.
+	ada := h.adas()
+	if err := h.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ready(`{"ready":true,"waiting_for":[],"details":{"store":"away"}}`)
+	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", ada)); v.Reason != scopes.ReasonAllowed {
+		t.Errorf("got %s without a store", v.Reason)
+	}
+	h.Server = nil
+	ready(`{"ready":false,"waiting_for":["start"],"details":{}}`)
+}
+
+// A store that does not answer at all keeps nobody waiting for long.
+func TestReadyIsBounded(t *testing.T) {
+	h := newHouse(t)
+	h.state.store = hanging{h.state.store}
+	if r := h.Ready(t.Context()); !r.Ready || r.Details["store"] != "away" {
+		t.Errorf("got %+v, want a store that is away", r)
+	}
+}
+
+type hanging struct{ Store }
+
+func (hanging) Get(ctx context.Context, _ string) ([]byte, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
