@@ -3,6 +3,7 @@ package redisstore
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -114,6 +115,22 @@ func newCluster(t *testing.T, lines ...string) []*redistest.Server {
 	return nodes
 }
 
+// moveSlot gives the empty slot of key to the next master.
+func moveSlot(t *testing.T, nodes []*redistest.Server, key string) {
+	t.Helper()
+	slot := strings.TrimSpace(nodes[0].Text("CLUSTER KEYSLOT " + key))
+	n, err := strconv.Atoi(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := nodes[(n*len(nodes)/16384+1)%len(nodes)]
+	id := strings.TrimSpace(to.Text("CLUSTER MYID"))
+	to.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
+	for _, node := range nodes {
+		node.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
+	}
+}
+
 func waitFor(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(15 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
@@ -130,15 +147,19 @@ func addrs(servers ...*redistest.Server) (all []string) {
 	return all
 }
 
-// TestCluster runs the suite's races on three masters, and moves a slot away
-// under the store. One Cluster serves all cases, each under an issuer's keys.
+// TestCluster runs the suite on three masters, as the user of the docs. One
+// Cluster serves all cases, each under an issuer's keys.
 func TestCluster(t *testing.T) {
-	nodes := newCluster(t)
+	nodes := newCluster(t, aclUser+" +cluster|slots +command +info +config|get")
+	cluster := func(t *testing.T, o Options, servers ...*redistest.Server) *Store {
+		o.Addresses, o.Username, o.Password = addrs(servers...), "scopegate", password("a-long-passphrase")
+		return openTest(t, o)
+	}
 	opened := 0
 	h := storetest.Harness{
 		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
 			opened++
-			return openTest(t, Options{Addresses: addrs(nodes...), Now: now, Issuer: fmt.Sprint("https://", opened)}), func() {}
+			return cluster(t, Options{Now: now, Issuer: fmt.Sprint("https://", opened)}, nodes...), func() {}
 		},
 		// All servers stay: this one goes to where there are none.
 		Break: func(_ *testing.T, s tokenexchange.Store) {
@@ -149,7 +170,7 @@ func TestCluster(t *testing.T) {
 	}
 	storetest.Run(t, h)
 	t.Run("feed", func(t *testing.T) {
-		s := openTest(t, Options{Addresses: addrs(nodes[0], nodes[1])})
+		s := cluster(t, Options{}, nodes[0], nodes[1])
 		if err := s.Publish(t.Context(), []byte("entry"), later()); err != nil {
 			t.Fatalf("Publish: got %v, want no error", err)
 		}
@@ -158,8 +179,21 @@ func TestCluster(t *testing.T) {
 			t.Errorf("Check: got %q, %v; want nothing", warnings, err)
 		}
 	})
+	t.Run("moved", func(t *testing.T) { // A slot goes to another master while stores are open.
+		plain, waiting := cluster(t, Options{}, nodes...), cluster(t, Options{WaitReplicas: 1}, nodes...)
+		mustAdd(t, plain, "warm", "up")
+		_, _ = waiting.Add(t.Context(), "warm", []byte("up"), later())
+		moveSlot(t, nodes, plain.valueKey("moved"))
+		mustAdd(t, plain, "moved", "v")
+		moveSlot(t, nodes, plain.valueKey("moved_2"))
+		ok, err := waiting.Add(t.Context(), "moved_2", []byte("v"), later())
+		if ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
+			t.Errorf("Add, waiting: got %v, %v; want too few replicas on the new master", ok, err)
+		}
+		holds(t, plain, "moved_2", "v")
+	})
 	t.Run("wait", func(t *testing.T) { // No master has a replica.
-		s := openTest(t, Options{Addresses: addrs(nodes...), WaitReplicas: 1, Timeout: 200 * time.Millisecond})
+		s := cluster(t, Options{WaitReplicas: 1, Timeout: 200 * time.Millisecond}, nodes...)
 		for i := range 10 { // Keys of every master.
 			ok, err := s.Add(t.Context(), fmt.Sprint(i), []byte("v"), later())
 			if ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
@@ -172,7 +206,7 @@ func TestCluster(t *testing.T) {
 // TestSentinel fails a master over: the store finds the new one by itself.
 func TestSentinel(t *testing.T) {
 	master := redistest.Start(t)
-	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()), "repl-diskless-sync-delay 0")
+	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
 	waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
 	sentinel := redistest.StartSentinel(t, "main", master)
 	waitFor(t, "the Sentinel", func() bool { return strings.Contains(sentinel.Text("SENTINEL REPLICAS main"), replica.Addr()) })
@@ -210,7 +244,7 @@ func TestSentinel(t *testing.T) {
 // neither is the repeat of one, on any connection.
 func TestWaitReplicas(t *testing.T) {
 	master := redistest.Start(t)
-	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()), "repl-diskless-sync-delay 0")
+	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
 	waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
 	fresh := func() *Store {
 		return openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: 200 * time.Millisecond})

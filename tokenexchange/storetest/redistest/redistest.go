@@ -54,7 +54,10 @@ func StartTLS(t testing.TB, certs Certificates, lines ...string) *Server {
 	return start(t, nil, ask, slices.Concat(durable, certs.lines, lines))
 }
 
-var durable = []string{"appendonly yes", "appendfsync always", `save ""`, "maxmemory-policy noeviction"}
+var durable = []string{
+	"appendonly yes", "appendfsync always", `save ""`, "maxmemory-policy noeviction",
+	"repl-diskless-sync-delay 0", // A replica is there at once, not after 5 s.
+}
 
 // StartSentinel starts a Sentinel that watches master under name, and promotes
 // a replica after the master was away for a fraction of a second.
