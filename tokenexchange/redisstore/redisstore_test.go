@@ -84,7 +84,8 @@ func TestRedis(t *testing.T) { storetest.Run(t, realHarness()) }
 func TestRedisFeed(t *testing.T) { storetest.RunFeed(t, realHarness()) }
 
 func TestClosed(t *testing.T) {
-	s := openTest(t, Options{Addresses: []string{miniredis.RunT(t).Addr()}})
+	o := Options{Addresses: []string{miniredis.RunT(t).Addr()}}
+	s := openTest(t, o)
 	ended := make(chan error)
 	go func() {
 		ended <- s.Follow(t.Context(), "", func(string, []byte) {
@@ -93,9 +94,7 @@ func TestClosed(t *testing.T) {
 			}
 		})
 	}()
-	if err := s.Publish(t.Context(), []byte("entry"), later()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, openTest(t, o), "entry")
 	errs := map[string]error{"Follow": <-ended}
 	_, errs["Get"] = s.Get(t.Context(), "k")
 	_, errs["Add"] = s.Add(t.Context(), "k", nil, later())

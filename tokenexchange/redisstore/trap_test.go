@@ -24,7 +24,7 @@ func TestTrap24FailoverThatLosesAWrite(t *testing.T) {
 			waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
 			s := openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: wait})
 			careful := openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1})
-			mustAdd(t, careful, "code", "issued")
+			soonAdd(t, careful, "code", "issued")
 
 			replica.Do("REPLICAOF 127.0.0.1 1") // The line between them is cut.
 			ok, err := s.Swap(t.Context(), "code", []byte("issued"), []byte("first"), later())
