@@ -1,7 +1,9 @@
 package redisstore
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -84,7 +86,8 @@ func TestRedis(t *testing.T) { storetest.Run(t, realHarness()) }
 func TestRedisFeed(t *testing.T) { storetest.RunFeed(t, realHarness()) }
 
 func TestClosed(t *testing.T) {
-	s := openTest(t, Options{Addresses: []string{miniredis.RunT(t).Addr()}})
+	o := Options{Addresses: []string{miniredis.RunT(t).Addr()}}
+	s := openTest(t, o)
 	ended := make(chan error)
 	go func() {
 		ended <- s.Follow(t.Context(), "", func(string, []byte) {
@@ -93,9 +96,7 @@ func TestClosed(t *testing.T) {
 			}
 		})
 	}()
-	if err := s.Publish(t.Context(), []byte("entry"), later()); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, openTest(t, o), "entry")
 	errs := map[string]error{"Follow": <-ended}
 	_, errs["Get"] = s.Get(t.Context(), "k")
 	_, errs["Add"] = s.Add(t.Context(), "k", nil, later())
@@ -109,4 +110,38 @@ func TestClosed(t *testing.T) {
 			t.Errorf("%s: got %v, want ErrClosed", verb, err)
 		}
 	}
+}
+
+func BenchmarkVerbs(b *testing.B) {
+	s := openTest(b, Options{Addresses: []string{redistest.Start(b).Addr()}})
+	val := bytes.Repeat([]byte("v"), 400)
+	b.Run("Get", func(b *testing.B) {
+		mustAdd(b, s, "k", "v")
+		for b.Loop() {
+			if _, err := s.Get(b.Context(), "k"); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	next := 0
+	b.Run("Add", func(b *testing.B) {
+		for b.Loop() {
+			next++
+			if ok, err := s.Add(b.Context(), fmt.Sprintf("%043d", next), val, later()); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+	})
+	b.Run("Swap", func(b *testing.B) {
+		before := []byte("0")
+		mustAdd(b, s, "swapped", "0")
+		for b.Loop() {
+			next++
+			after := fmt.Appendf(nil, "%0400d", next)
+			if ok, err := s.Swap(b.Context(), "swapped", before, after, later()); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+			before = after
+		}
+	})
 }
