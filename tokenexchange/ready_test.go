@@ -62,6 +62,11 @@ func TestReadyIsBounded(t *testing.T) {
 	if r := h.Ready(t.Context()); !r.Ready || r.Details["store"] != "away" {
 		t.Errorf("got %+v, want a store that is away", r)
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if h.Ready(gone); slow.err != nil {
+		t.Errorf("who goes away spoils the look of others: %v", slow.err)
+	}
 	if slow.patience <= 0 || slow.patience > 500*time.Millisecond {
 		t.Errorf("the store has %s to answer, want at most 500ms", slow.patience)
 	}
@@ -71,11 +76,13 @@ func TestReadyIsBounded(t *testing.T) {
 type hanging struct {
 	Store
 	patience time.Duration
+	err      error
 }
 
 func (s *hanging) Get(ctx context.Context, _ string) ([]byte, error) {
 	if end, ok := ctx.Deadline(); ok {
 		s.patience = time.Until(end)
 	}
+	s.err = ctx.Err()
 	return nil, context.DeadlineExceeded
 }
