@@ -20,6 +20,12 @@ var spoofed = []string{
 	"X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username", "X-Auth-Request-Access-Token",
 	"X-Forwarded-Client-Cert", "X-Amzn-Oidc-Identity", "X-Amzn-Oidc-Data", "X-Amzn-Oidc-Accesstoken",
 	"X-Goog-Authenticated-User-Email", "X-Goog-Authenticated-User-Id", "X-Goog-Iap-Jwt-Assertion",
+	"X-Authenticated-Userid", "X-Authenticated-Groups", "X-Consumer-Id", "X-Consumer-Username", "X-Consumer-Custom-Id", "X-Consumer-Groups",
+	"X-Credential-Identifier", "X-Anonymous-Consumer", "X-Pomerium-Jwt-Assertion", "X-Vouch-User",
+	"X-MS-CLIENT-PRINCIPAL", "X-MS-CLIENT-PRINCIPAL-ID", "X-MS-CLIENT-PRINCIPAL-NAME", "X-MS-CLIENT-PRINCIPAL-IDP", "X-MS-TOKEN-AAD-ACCESS-TOKEN", "X-MS-TOKEN-AAD-ID-TOKEN",
+	"X-authentik-username", "X-authentik-email", "X-authentik-groups", "X-authentik-jwt", "X-SSL-Client-Cert", "X-SSL-Client-Verify", "X-SSL-Client-S-DN", "X-Client-Cert",
+	"Cf-Access-Jwt-Assertion", "Cf-Access-Authenticated-User-Email", "Tailscale-User-Login", "Tailscale-User-Name",
+	"Impersonate-User", "Impersonate-Group", "Impersonate-Uid",
 	"Remote-User", "Remote-Groups", "Remote-Name", "Remote-Email", "X-Remote-User", "X-WebAuth-User", "X-Authenticated-User",
 	"Scopegate-Decision", "csp-auth-token", "HTTP2-Settings",
 }

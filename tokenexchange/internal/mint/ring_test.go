@@ -30,6 +30,7 @@ func TestRingRefusesWeakKeys(t *testing.T) {
 		"none":                 {nil, "no signing key"},
 		"P-384":                {[]mint.Key{{ID: "a", Private: p384}}, "expected an EC key on P-256"},
 		"RSA of 1024":          {[]mint.Key{{ID: "a", Private: short}}, "at least 2048 bits"},
+		"RSA of other primes":  {[]mint.Key{{ID: "a", Private: &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: new(big.Int).Add(rsaKey().N, big.NewInt(2)), E: 65537}, D: rsaKey().D, Primes: rsaKey().Primes}}}, "key a: crypto/rsa"},
 		"RSA of a broken card": {[]mint.Key{{ID: "a", Private: rocaKey()}}, "CVE-2017-15361"},
 		"Ed25519":              {[]mint.Key{{ID: "a", Private: ed}}, "expected an EC P-256 or RSA private key"},
 		"no key":               {[]mint.Key{{ID: "a"}}, "expected an EC P-256 or RSA private key"},
