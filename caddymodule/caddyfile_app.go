@@ -17,7 +17,7 @@ import (
 //		issuer      <url>
 //		signing_key generated|file <path>
 //		state_key   generated|file <path>
-//		store       memory|bolt [{ path <path> }]
+//		store       memory|bolt|redis [{ ... }]
 //		users       file <path>
 //		demo
 //		service <id> <audience> { ... }
@@ -85,39 +85,6 @@ func parseKeySource(w *words, into *[]KeySource) error {
 		return w.Errf("scopegate: %s: unrecognized %q; expected generated, or file and a path; %s", word, strings.Join(args, " "), found(args, 2))
 	}
 	return w.noBlock(word)
-}
-
-// parseStore parses:
-//
-//	store memory
-//	store bolt [{
-//		path <path>
-//	}]
-func (a *App) parseStore(w *words) error {
-	if err := w.once(); err != nil {
-		return err
-	}
-	args := w.RemainingArgs()
-	if len(args) != 1 {
-		return w.Errf("scopegate: store: expected memory or bolt, %s", found(args, 1))
-	}
-	switch args[0] {
-	case "memory":
-		a.StoreRaw = caddyconfig.JSONModuleObject(new(MemoryStore), "module", "memory", nil)
-		return w.noBlock("store memory")
-	case "bolt":
-		inner := newWords(w.Dispenser, "store bolt")
-		store := &BoltStore{Sources: inner.sources}
-		err := inner.each(func() error {
-			if inner.Val() != "path" {
-				return inner.unrecognized("path")
-			}
-			return inner.one(&store.Path, "a path")
-		})
-		a.StoreRaw = caddyconfig.JSONModuleObject(store, "module", "bolt", nil)
-		return err
-	}
-	return w.Errf("scopegate: store: unrecognized %q; expected memory or bolt", args[0])
 }
 
 func (a *App) parseUsers(w *words) error {

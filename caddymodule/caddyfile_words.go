@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -147,6 +148,21 @@ func (w *words) duration(into *tokenexchange.Duration) error {
 		return w.Errf("%s: %s: %q; expected a duration of at least 1s, such as 5m", w.block, word, text)
 	}
 	*into = tokenexchange.Duration(d)
+	return nil
+}
+
+// number reads a word with one number that is not negative, given once.
+func (w *words) number(into *int) error {
+	word := w.Val()
+	var text string
+	if err := w.one(&text, "a number"); err != nil {
+		return err
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil {
+		return w.Errf("%s: %s: %q; expected a number such as 1", w.block, word, text)
+	}
+	*into = int(n)
 	return nil
 }
 

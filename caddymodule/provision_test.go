@@ -1,10 +1,17 @@
 package caddymodule
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -43,7 +50,7 @@ func TestProvisionJSON(t *testing.T) {
 		{"unknown setting", `"isuer":"x"`, "", `unknown field "isuer"`},
 		{"unknown key source", `"signing_keys":[{"source":"vault"}]`, "", `signing_key: unrecognized source "vault"; expected generated or file`},
 		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key: reading the file: an empty path; expected the path of a file"},
-		{"unknown store", `"store":{"module":"redis"}`, "", "unknown module: scopegate.stores.redis"},
+		{"unknown store", `"store":{"module":"sql"}`, "", "unknown module: scopegate.stores.sql"},
 		{"three secrets", `"clients":[{"id":"web","secrets":["{env.S}","{env.S}","{env.S}"],"grant_types":["password"],"permit":[]}]`, "", "at most two live secrets"},
 		{"duration as a number", `"clients":[{"id":"web","access_token_validity":300}]`, "", `expected a duration such as "30m"`},
 		{"negative duration", `"clients":[{"id":"web","public":true,"grant_types":["password"],"permit":[],"access_token_validity":"-1m"}]`, "", "access_token_validity: -1m0s: expected at least 1s"},
@@ -107,6 +114,9 @@ func (w world) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write(t, "state.key", string(state))
+	cert, key := certificate(t)
+	w.write(t, "cert.pem", cert)
+	w.write(t, "cert.key", key)
 	w.write(t, "empty", "\n")
 	w.write(t, "secret", strings.Repeat("f", 32)+"\n")
 	files, err := filepath.Glob("testdata/users/*.json")
@@ -138,4 +148,23 @@ func pemOf(t *testing.T, alg string) string {
 		pems[alg] = string(pem)
 	}
 	return pems[alg]
+}
+
+// certificate makes one for TLS, and its key.
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }

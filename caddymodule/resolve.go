@@ -32,36 +32,51 @@ func unset(variable string) error {
 	return fmt.Errorf("{env.%s}: the environment variable %s is not set or empty; expected a value", variable, variable)
 }
 
-// resolveSecret reads a reference to a secret: {env.X}, {file.X} or
-// sha256:<hex>. A literal is accepted only in a demo. Files are read here and
-// not by the replacer, which answers "" for what it cannot read.
+// resolveSecret reads a reference to a client's secret: {env.X}, {file.X} or
+// sha256:<hex>. A literal is accepted only in a demo.
 func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
-	none := tokenexchange.Secret{}
 	if strings.HasPrefix(ref, "sha256:") {
 		return tokenexchange.ParseSecretHash(ref)
 	}
+	value, err := readSecret(ref, demo, "{env.X}, {file.X} or sha256:<hex>")
+	if err != nil {
+		return tokenexchange.Secret{}, err
+	}
+	return tokenexchange.NewSecret(value)
+}
+
+// resolvePassword reads a reference to a password that is shown to a server:
+// {env.X} or {file.X}, or in a demo a literal.
+func resolvePassword(ref string, demo bool) (string, error) {
+	if strings.HasPrefix(ref, "sha256:") {
+		return "", errors.New("a hash, which no server takes for the password; expected {env.X} or {file.X}")
+	}
+	return readSecret(ref, demo, "{env.X} or {file.X}")
+}
+
+// readSecret reads files itself: the replacer answers "" for what it cannot read.
+func readSecret(ref string, demo bool, expected string) (value string, err error) {
 	inner, isRef := strings.CutPrefix(ref, "{")
 	inner, closed := strings.CutSuffix(inner, "}")
-	var value string
 	switch kind, name, _ := strings.Cut(inner, "."); {
 	case isRef && closed && kind == "env":
 		if value = os.Getenv(name); value == "" {
-			return none, unset(name)
+			return "", unset(name)
 		}
 	case isRef && closed && kind == "file":
 		data, err := tokenexchange.ReadFile(name)
 		if err != nil {
-			return none, err
+			return "", err
 		}
 		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
-			return none, fmt.Errorf("the file %s is empty; expected a secret", name)
+			return "", fmt.Errorf("the file %s is empty; expected a secret", name)
 		}
 	case strings.ContainsAny(ref, "{}"):
-		return none, errors.New("a brace in it, and no reference; expected {env.X}, {file.X} or sha256:<hex>")
+		return "", fmt.Errorf("a brace in it, and no reference; expected %s", expected)
 	case !demo:
-		return none, errors.New("a literal secret; expected {env.X}, {file.X} or sha256:<hex> (a literal is for demo only)")
+		return "", fmt.Errorf("a literal secret; expected %s (a literal is for demo only)", expected)
 	default:
 		value = ref
 	}
-	return tokenexchange.NewSecret(value)
+	return value, nil
 }

@@ -109,8 +109,13 @@ func (a *App) loadStore() error {
 	default:
 		a.store = new(BoltStore)
 	}
-	if b, ok := a.store.(*BoltStore); ok && b.Path == "" {
-		b.Path = filepath.Join(caddy.AppDataDir(), "scopegate", a.place(), "state.db")
+	switch s := a.store.(type) {
+	case *BoltStore:
+		if s.Path == "" {
+			s.Path = filepath.Join(caddy.AppDataDir(), "scopegate", a.place(), "state.db")
+		}
+	case *RedisStore:
+		return s.prepare(a)
 	}
 	return nil
 }
@@ -128,6 +133,7 @@ var open = struct {
 // request that outlives its configuration still finds it open.
 type shared struct {
 	key    string
+	opener StoreModule
 	store  tokenexchange.Store
 	caches *tokenexchange.Caches
 	closer io.Closer
@@ -156,7 +162,7 @@ func (s *shared) letGo() error {
 	open.Lock()
 	s.refs--
 	last := s.refs == 0
-	if last {
+	if last && open.byKey[s.key] == s {
 		delete(open.byKey, s.key)
 	}
 	open.Unlock()
@@ -171,11 +177,17 @@ func (s *shared) letGo() error {
 // configuration at a time, so nobody else opens a store meanwhile.
 func (a *App) acquire() error {
 	identity := a.store.Identity()
-	s := &shared{key: a.realm.Issuer() + " " + identity, caches: tokenexchange.NewCaches(), refs: 1}
+	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), refs: 1}
 	open.Lock()
 	kept := open.byKey[s.key]
 	open.Unlock()
-	if kept != nil && kept.hold() == nil {
+	switch {
+	case kept == nil:
+	case !reached(kept.opener, a.store):
+		// Another way to the same data: what is known of it stays.
+		s.caches = kept.caches
+		s.epoch.Store(kept.epoch.Load())
+	case kept.hold() == nil:
 		a.shared, a.acquired = kept, true
 		return nil
 	}
