@@ -179,4 +179,8 @@ func (f *policyFile) checkNarrow(t *testing.T, v vector, line string) {
 	_, presented, d := f.decide(t, v, line)
 	got, err := d.Narrow(presented.Service(f.service))
 	v.check(t, show(got), err)
+	// Rights of other services stay out, even if they were in the derived set.
+	if all, err := d.Narrow(presented); err != nil || !all.Equal(got) {
+		t.Errorf("%s: the presented set is narrowed to %s, %v", v.at, show(all), err)
+	}
 }
