@@ -165,6 +165,9 @@ func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 		got += " | allow " + strings.Join(m.AllowedMethods(), " ")
 	}
 	v.check(t, got, nil)
+	if d.AnyOf() && m.Access() != scopes.AccessPermission {
+		t.Errorf("%s: alternatives without a permission", v.at)
+	}
 	if d.Allowed() != strings.HasPrefix(v.want, "allowed ") {
 		t.Errorf("%s: allowed is %v", v.at, d.Allowed())
 	}
