@@ -69,7 +69,11 @@ func refInput(variable string, req refRequest, separator string) (string, bool) 
 		return value, ok
 	case "header":
 		var lines []string
+		total := 0
 		for other, values := range req.header {
+			if total += len(values); total > 256 {
+				return "", false
+			}
 			if refFold(other) != refFold(name) {
 				continue
 			}
@@ -83,7 +87,7 @@ func refInput(variable string, req refRequest, separator string) (string, bool) 
 		}
 		return lines[0], true
 	}
-	if refBadQuery.MatchString(req.query) || len(req.query) > 16*1024 {
+	if refBadQuery.MatchString(req.query) || len(req.query) > 16*1024 || len(strings.Split(req.query, "&")) > 256 {
 		return "", false
 	}
 	var found []string
