@@ -124,6 +124,7 @@ func moveSlot(t *testing.T, nodes []*redistest.Server, key string) {
 	}
 	to := nodes[(n*len(nodes)/16384+1)%len(nodes)]
 	id := strings.TrimSpace(to.Text("CLUSTER MYID"))
+	to.Do("CLUSTER BUMPEPOCH") // Else a message on its way could give the slot back.
 	to.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
 	for _, node := range nodes {
 		node.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
@@ -193,8 +194,8 @@ func TestCluster(t *testing.T) {
 		holds(t, plain, "moved_2", "v")
 	})
 	t.Run("wait", func(t *testing.T) { // No master has a replica.
-		s := cluster(t, Options{WaitReplicas: 1, Timeout: 200 * time.Millisecond}, nodes...)
-		for i := range 10 { // Keys of every master.
+		s := cluster(t, Options{WaitReplicas: 1}, nodes...)
+		for i := range 6 { // Keys of every master, most likely.
 			ok, err := s.Add(t.Context(), fmt.Sprint(i), []byte("v"), later())
 			if ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
 				t.Errorf("Add: got %v, %v; want too few replicas", ok, err)
