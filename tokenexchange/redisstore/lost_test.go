@@ -18,7 +18,7 @@ import (
 // TestLostAnswersConformance loses the first answer to every command after it
 // ran: the whole suite must see no difference.
 func TestLostAnswersConformance(t *testing.T) {
-	h := harness(func(t *testing.T) (string, func(), func()) {
+	h := harness(0, func(t *testing.T) (string, func(), func()) {
 		r := redistest.Start(t)
 		p := faultproxy.Start(t, r.Addr())
 		p.SetRule(faultproxy.Once(faultproxy.Lose, verbWords...))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -125,6 +124,7 @@ func moveSlot(t *testing.T, nodes []*redistest.Server, key string) {
 	}
 	to := nodes[(n*len(nodes)/16384+1)%len(nodes)]
 	id := strings.TrimSpace(to.Text("CLUSTER MYID"))
+	to.Do("CLUSTER BUMPEPOCH") // Else a message on its way could give the slot back.
 	to.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
 	for _, node := range nodes {
 		node.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
@@ -163,6 +163,7 @@ func TestCluster(t *testing.T) {
 		},
 		// All servers stay: this one goes to where there are none.
 		Break: func(_ *testing.T, s tokenexchange.Store) {
+			_ = s.(*Store).client.Close()
 			s.(*Store).client = redis.NewUniversalClient(&redis.UniversalOptions{
 				Addrs: []string{"127.0.0.1:1", "127.0.0.1:2"}, DialerRetries: 1,
 			})
@@ -193,8 +194,8 @@ func TestCluster(t *testing.T) {
 		holds(t, plain, "moved_2", "v")
 	})
 	t.Run("wait", func(t *testing.T) { // No master has a replica.
-		s := cluster(t, Options{WaitReplicas: 1, Timeout: 200 * time.Millisecond}, nodes...)
-		for i := range 10 { // Keys of every master.
+		s := cluster(t, Options{WaitReplicas: 1}, nodes...)
+		for i := range 6 { // Keys of every master, most likely.
 			ok, err := s.Add(t.Context(), fmt.Sprint(i), []byte("v"), later())
 			if ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
 				t.Errorf("Add: got %v, %v; want too few replicas", ok, err)
@@ -246,50 +247,4 @@ func TestSentinel(t *testing.T) {
 	}
 	publish(t, s, "after")
 	followsTo(t, s, position, "after")
-}
-
-// TestWaitReplicas holds a replica: a write that it has not is no success, and
-// neither is the repeat of one, on any connection.
-func TestWaitReplicas(t *testing.T) {
-	master := redistest.Start(t)
-	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
-	waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
-	fresh := func() *Store {
-		return openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: 200 * time.Millisecond})
-	}
-	s := fresh()
-	soonAdd(t, s, "swapped", "old")
-	if warnings, err := s.Check(t.Context()); err != nil || len(warnings) != 0 {
-		t.Errorf("Check: got %q, %v; want nothing", warnings, err)
-	}
-	add := func(s *Store) (bool, error) { return s.Add(t.Context(), "added", []byte("v"), later()) }
-	swap := func(s *Store) (bool, error) {
-		return s.Swap(t.Context(), "swapped", []byte("old"), []byte("new"), later())
-	}
-	replica.Stop()
-	for _, s := range []*Store{s, fresh(), fresh()} {
-		for verb, call := range map[string]func(*Store) (bool, error){"Add": add, "Swap": swap} {
-			if ok, err := call(s); ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
-				t.Errorf("%s, replica frozen: got %v, %v; want too few replicas", verb, ok, err)
-			}
-		}
-		if err := s.Publish(t.Context(), nil, later()); err == nil || !strings.Contains(err.Error(), "too few replicas") {
-			t.Errorf("Publish, replica frozen: got %v; want too few replicas", err)
-		}
-	}
-	replica.Cont()
-	var again sync.WaitGroup
-	for verb, call := range map[string]func(*Store) (bool, error){"Add": add, "Swap": swap} {
-		again.Go(func() {
-			if !answered(t, func() (bool, error) { return call(s) }) {
-				t.Errorf("%s, replica back: got false, want true", verb)
-			}
-		})
-	}
-	again.Wait()
-	replica.Kill()
-	waitFor(t, "the end of the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "connected_slaves:0") })
-	if warnings, err := s.Check(t.Context()); err != nil || len(warnings) != 1 || !strings.Contains(warnings[0], "all writes fail") {
-		t.Errorf("Check, replica away: got %q, %v; want that all writes fail", warnings, err)
-	}
 }
