@@ -41,5 +41,5 @@ bench:
 	go -C bench run .
 
 tools:
-	@tools/need.sh bash git gcc curl openssl
+	@tools/need.sh bash git gcc curl openssl redis-server
 	go -C tools build -o $(BIN)/ tool

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -11,14 +10,11 @@ import (
 // TestAdapt holds what each directive and each word becomes, or the error that
 // its writer reads.
 func TestAdapt(t *testing.T) {
-	place := regexp.MustCompile(`Caddyfile:\d+`)
 	run := func(t *testing.T, in string) string {
 		out, err := adapt(in)
 		if err != nil {
 			text := "error: " + err.Error()
-			if !place.MatchString(text) {
-				t.Errorf("the error names no line: %s", text)
-			}
+			checkPlace(t, text)
 			return text
 		}
 		var pretty bytes.Buffer

@@ -1,14 +1,11 @@
 package caddymodule
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"sync/atomic"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -45,10 +42,13 @@ type App struct {
 	guards  []*Guard
 	issuing bool // an oauth_server handler is there
 
-	shared  *shared
-	poolKey string
-	server  atomic.Pointer[tokenexchange.Server]
-	ready   chan struct{} // closed when server and guards are set
+	shared   *shared
+	acquired bool
+	server   atomic.Pointer[tokenexchange.Server]
+	ready    chan struct{}          // closed when server and guards are set
+	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start
+	stop     func()                 // ends what runs in the background
+	ended    atomic.Bool            // another configuration took over, or the process ends
 }
 
 // KeySource says where a key comes from.
@@ -92,25 +92,24 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// resolve replaces placeholders. An unset variable or an empty or unreadable
-// file is an error here; Caddy itself would go on with "".
+// resolve replaces placeholders.
 func (a *App) resolve() error {
 	var err error
-	if a.Issuer, err = expandText("issuer", a.Issuer); err != nil {
-		return err
+	if a.Issuer, err = expandText(a.Issuer); err != nil {
+		return a.at("issuer", 0, err)
 	}
 	for i := range a.UsersFiles {
-		if a.UsersFiles[i], err = expandText("users file", a.UsersFiles[i]); err != nil {
-			return err
+		if a.UsersFiles[i], err = expandText(a.UsersFiles[i]); err != nil {
+			return a.at("users", i, err)
 		}
 	}
 	for i := range a.Clients {
 		c := &a.Clients[i]
 		c.Secrets = nil
-		for _, ref := range c.SecretRefs {
+		for n, ref := range c.SecretRefs {
 			secret, err := resolveSecret(ref, a.Demo)
 			if err != nil {
-				return fmt.Errorf("client %s: secret: %w", c.ID, err)
+				return c.Sources.Place("client "+c.ID, tokenexchange.InLine("secret", n, err))
 			}
 			c.Secrets = append(c.Secrets, secret)
 		}
@@ -118,27 +117,32 @@ func (a *App) resolve() error {
 	return nil
 }
 
+// at places an error in a line of the global option.
+func (a *App) at(word string, n int, err error) error {
+	return a.Sources.Place("", tokenexchange.InLine(word, n, err))
+}
+
 func (a *App) readKeys() (err error) {
-	if a.signing, err = fromFiles("signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
+	if a.signing, err = fromFiles(a, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
 		return err
 	}
-	a.state, err = fromFiles("state_key", a.StateKeys, tokenexchange.ParseStateKey)
+	a.state, err = fromFiles(a, "state_key", a.StateKeys, tokenexchange.ParseStateKey)
 	return err
 }
 
 // fromFiles reads the keys that are files, in their order.
-func fromFiles[K any](setting string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
-	for _, src := range sources {
-		data, err := src.read(setting)
+func fromFiles[K any](a *App, word string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
+	for i, src := range sources {
+		data, err := src.read()
 		if err != nil {
-			return nil, err
+			return nil, a.at(word, i, err)
 		}
 		if data == nil {
 			continue
 		}
 		key, err := parse(data)
 		if err != nil {
-			return nil, fmt.Errorf("%s file %s: %w", setting, src.Path, err)
+			return nil, a.at(word, i, fmt.Errorf("file %s: %w", src.Path, err))
 		}
 		keys = append(keys, key)
 	}
@@ -146,94 +150,39 @@ func fromFiles[K any](setting string, sources []KeySource, parse func([]byte) (K
 }
 
 // read returns the file's content, or nil for a generated key.
-func (k KeySource) read(setting string) ([]byte, error) {
+func (k KeySource) read() ([]byte, error) {
 	switch k.Source {
 	case "generated":
 		return nil, nil
 	case "file":
-		path, err := expandText(setting, k.Path)
+		path, err := expandText(k.Path)
 		if err != nil {
 			return nil, err
 		}
-		data, err := os.ReadFile(path)
+		data, err := tokenexchange.ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("%s file: %w", setting, err)
+			return nil, fmt.Errorf("reading the file: %w", err)
 		}
 		return data, nil
 	}
-	return nil, fmt.Errorf("%s: unrecognized source %q; expected generated or file", setting, k.Source)
+	return nil, fmt.Errorf("unrecognized source %q; expected generated or file", k.Source)
 }
 
-// Start opens the store, loads or makes the keys and lets requests in.
-func (a *App) Start() error {
-	for _, w := range a.realm.Warnings() {
-		a.log.Warn(w)
+// inForce returns the app whose configuration is in force: this one until
+// another took over, also while the process ends. It is nil if the
+// configuration that took over has none, or is for another issuer.
+func (a *App) inForce() *App {
+	if !a.ended.Load() || caddy.Exiting() {
+		return a
 	}
-	if len(a.Clients) > 0 && !a.issuing {
-		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
-	}
-	signing, state, err := a.keys()
+	other, err := caddy.ActiveContext().AppIfConfigured("scopegate")
 	if err != nil {
-		return err
+		return nil
 	}
-	if err := a.acquire(); err != nil {
-		return err
+	if app := other.(*App); app.realm.Issuer() == a.realm.Issuer() {
+		return app
 	}
-	records, err := tokenexchange.NewState(a.shared.store, a.realm.Issuer(), state, nil, nil)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
-	defer cancel()
-	epoch, err := records.Epoch(ctx)
-	if err != nil {
-		return fmt.Errorf("reading the store's epoch: %w", err)
-	}
-	server, err := tokenexchange.New(a.realm, tokenexchange.Runtime{
-		SigningKeys: signing, StateKeys: state, Store: a.shared.store,
-		Caches: a.shared.caches, Epoch: epoch, Log: a.log,
-	})
-	if err != nil {
-		return err
-	}
-	for _, g := range a.guards {
-		if err := g.start(server); err != nil {
-			return err
-		}
-	}
-	a.server.Store(server)
-	close(a.ready)
 	return nil
-}
-
-// startTimeout bounds what Start waits for.
-const startTimeout = 10 * time.Second
-
-// Stop has nothing to do: requests that still run use the server that they
-// began with, and Cleanup gives back what it needs.
-func (a *App) Stop() error { return nil }
-
-// Cleanup gives back the store and the caches. The last user closes them.
-func (a *App) Cleanup() error { return a.release() }
-
-// readyTimeout is how long a request waits for Start: apps start in any order,
-// so the first requests can come before.
-const readyTimeout = 5 * time.Second
-
-// waitReady reports whether the app has started, and waits a little for it.
-func (a *App) waitReady(ctx context.Context) bool {
-	if a.server.Load() != nil {
-		return true
-	}
-	wait := time.NewTimer(readyTimeout)
-	defer wait.Stop()
-	select {
-	case <-a.ready:
-		return true
-	case <-ctx.Done():
-	case <-wait.C:
-	}
-	return false
 }
 
 var (

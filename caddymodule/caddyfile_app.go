@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -16,7 +17,7 @@ import (
 //		issuer      <url>
 //		signing_key generated|file <path>
 //		state_key   generated|file <path>
-//		store       memory|bolt [{ path <path> }]
+//		store       memory|bolt|redis [{ ... }]
 //		users       file <path>
 //		demo
 //		service <id> <audience> { ... }
@@ -32,11 +33,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	}
 	app := new(App)
 	w := newWords(d, "scopegate")
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		if err := app.parseWord(w); err != nil {
-			return nil, err
-		}
+	if err := w.each(func() error { return app.parseWord(w) }); err != nil {
+		return nil, err
 	}
+	app.Sources = w.sources
 	if app.Issuer == "" {
 		return nil, d.Err("scopegate: issuer is missing; expected issuer <url>, such as issuer https://auth.example.com")
 	}
@@ -82,50 +82,15 @@ func parseKeySource(w *words, into *[]KeySource) error {
 	case len(args) == 2 && args[0] == "file" && args[1] != "":
 		*into = append(*into, KeySource{Source: "file", Path: args[1]})
 	default:
-		return w.Errf("scopegate: %s: unrecognized %q; expected generated, or file and a path", word, strings.Join(args, " "))
+		return w.Errf("scopegate: %s: unrecognized %q; expected generated, or file and a path; %s", word, strings.Join(args, " "), found(args, 2))
 	}
 	return w.noBlock(word)
-}
-
-// parseStore parses:
-//
-//	store memory
-//	store bolt [{
-//		path <path>
-//	}]
-func (a *App) parseStore(w *words) error {
-	if err := w.once(); err != nil {
-		return err
-	}
-	args := w.RemainingArgs()
-	if len(args) != 1 {
-		return w.Errf("scopegate: store: expected memory or bolt, found %d values", len(args))
-	}
-	switch args[0] {
-	case "memory":
-		a.StoreRaw = caddyconfig.JSONModuleObject(new(MemoryStore), "module", "memory", nil)
-		return w.noBlock("store memory")
-	case "bolt":
-		store := new(BoltStore)
-		inner := newWords(w.Dispenser, "store bolt")
-		for nesting := w.Nesting(); w.NextBlock(nesting); {
-			if w.Val() != "path" {
-				return inner.unrecognized("path")
-			}
-			if err := inner.one(&store.Path, "a path"); err != nil {
-				return err
-			}
-		}
-		a.StoreRaw = caddyconfig.JSONModuleObject(store, "module", "bolt", nil)
-		return nil
-	}
-	return w.Errf("scopegate: store: unrecognized %q; expected memory or bolt", args[0])
 }
 
 func (a *App) parseUsers(w *words) error {
 	args := w.RemainingArgs()
 	if len(args) != 2 || args[0] != "file" || args[1] == "" {
-		return w.Errf("scopegate: users: unrecognized %q; expected file and a path", strings.Join(args, " "))
+		return w.Errf("scopegate: users: unrecognized %q; expected file and a path; %s", strings.Join(args, " "), found(args, 2))
 	}
 	a.UsersFiles = append(a.UsersFiles, args[1])
 	return w.noBlock("users file")
@@ -139,23 +104,20 @@ func (a *App) parseUsers(w *words) error {
 //	}
 func parseService(w *words) (s tokenexchange.ServiceConfig, err error) {
 	args := w.RemainingArgs()
-	if len(args) != 2 {
-		return s, w.Errf("scopegate: service: expected an id and an audience, as in: service shop https://shop.example.com, found %d values", len(args))
+	if len(args) != 2 || slices.Contains(args, "") {
+		return s, w.Errf("scopegate: service: expected an id and an audience, as in: service shop https://shop.example.com; %s", found(args, 2))
 	}
 	s.ID, s.Audience = args[0], args[1]
 	inner := newWords(w.Dispenser, "service "+s.ID)
-	for nesting := w.Nesting(); w.NextBlock(nesting); {
-		switch w.Val() {
+	s.Sources = inner.sources
+	err = inner.each(func() error {
+		switch inner.Val() {
 		case "permissions":
-			err = inner.list(&s.Permissions, "at least one permission")
+			return inner.list(&s.Permissions, "at least one permission")
 		case "upstream_audience":
-			err = inner.one(&s.UpstreamAudience, "an audience")
-		default:
-			err = inner.unrecognized("permissions or upstream_audience")
+			return inner.one(&s.UpstreamAudience, "an audience")
 		}
-		if err != nil {
-			return s, err
-		}
-	}
-	return s, nil
+		return inner.unrecognized("permissions or upstream_audience")
+	})
+	return s, err
 }

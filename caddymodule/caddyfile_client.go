@@ -26,16 +26,13 @@ import (
 func parseClient(w *words) (c tokenexchange.ClientConfig, err error) {
 	args := w.RemainingArgs()
 	if len(args) != 1 {
-		return c, w.Errf("scopegate: client: expected one id, found %d values", len(args))
+		return c, w.Errf("scopegate: client: expected one id, %s", found(args, 1))
 	}
 	c.ID = args[0]
 	inner := newWords(w.Dispenser, "client "+c.ID)
-	for nesting := w.Nesting(); w.NextBlock(nesting); {
-		if err := parseClientWord(inner, &c); err != nil {
-			return c, err
-		}
-	}
-	return c, nil
+	c.Sources = inner.sources
+	err = inner.each(func() error { return parseClientWord(inner, &c) })
+	return c, err
 }
 
 func parseClientWord(w *words, c *tokenexchange.ClientConfig) error {
@@ -89,14 +86,14 @@ func parseLine(w *words, lines **[]tokenexchange.PermissionLine) error {
 	switch {
 	case len(args) == 1 && args[0] == "none":
 		if *lines != nil {
-			return w.Errf("%s: %s none excludes other %s lines", w.block, word, word)
+			return w.Errf("%s: %s none excludes other %s lines; expected one or the other", w.block, word, word)
 		}
 		*lines = &[]tokenexchange.PermissionLine{}
 		return w.noBlock(word)
 	case len(args) < 2:
 		return w.Errf("%s: %s: expected SERVICE/PERMISSION and at least one resource pattern, or none", w.block, word)
 	case *lines != nil && len(**lines) == 0:
-		return w.Errf("%s: %s none excludes other %s lines", w.block, word, word)
+		return w.Errf("%s: %s none excludes other %s lines; expected one or the other", w.block, word, word)
 	case *lines == nil:
 		*lines = &[]tokenexchange.PermissionLine{}
 	}
@@ -123,7 +120,10 @@ func parseAllow(w *words, c *tokenexchange.ClientConfig) error {
 	if len(clients) == 0 {
 		return w.Errf(expected, w.block)
 	}
-	for _, grant := range grants {
+	for i, grant := range grants {
+		if i > 0 { // A line for several grants is several lines to the app.
+			w.sources.Add("allow", place(w.Dispenser))
+		}
 		c.Allow = append(c.Allow, tokenexchange.AllowConfig{Grant: grant, By: clients, To: audiences})
 	}
 	return w.noBlock("allow")

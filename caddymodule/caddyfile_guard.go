@@ -1,11 +1,12 @@
 package caddymodule
 
 import (
-	"fmt"
-	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // parseGuard parses the directive:
@@ -19,6 +20,7 @@ import (
 //		<METHOD> <path> <permission> <resource>
 //		authenticated <METHOD> <path>
 //		public <METHOD> <path>
+//		grpc <SERVICE/METHOD> <permission> <resource>
 //	}
 //
 // It takes no matcher: a request that does not match would skip the guard.
@@ -38,11 +40,10 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	}
 	g := &Guard{Service: args[0]}
 	w := newWords(h.Dispenser, "guard "+g.Service)
-	for nesting := h.Nesting(); h.NextBlock(nesting); {
-		if err := g.parseWord(w); err != nil {
-			return nil, err
-		}
+	if err := w.each(func() error { return g.parseWord(w) }); err != nil {
+		return nil, err
 	}
+	g.Source = w.sources[""]
 	if len(g.Rules) == 0 {
 		return nil, h.Errf("guard %s: there is no rule, so every request would be refused; expected rules such as: GET /orders/{id} orders.read orders/{id}", g.Service)
 	}
@@ -52,70 +53,67 @@ func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 
 func (g *Guard) parseWord(w *words) error {
 	switch word := w.Val(); word {
+	case "client":
+		return w.one(&g.Client, "the id of a client")
 	case "exchange":
-		return w.choice("audience_exchange")
+		return w.choice(&g.Exchange, "audience_exchange", "client_delegate")
 	case "narrow":
-		return w.choice("to_service")
+		return w.toggle(&g.NarrowToRule, "to_service", "to_rule")
 	case "mode":
-		return w.choice("enforce")
+		return g.parseMode(w)
 	case "accept":
-		g.AcceptCSPAuthToken = true
-		return w.choice("csp-auth-token")
+		return w.toggle(&g.AcceptCSPAuthToken, "", "csp-auth-token")
+	case "hide_existence":
+		return w.flag(&g.HideExistence)
+	case "encoded_slash":
+		return w.toggle(&g.EncodedSlashKeep, "refuse", "keep")
+	case "preflight":
+		return w.choice(&g.Preflight, tokenexchange.PreflightBlock, tokenexchange.PreflightPass, tokenexchange.PreflightAnswer)
 	case "unguarded_ok":
 		return w.flag(&g.UnguardedOK)
-	case "public", "authenticated":
-		args := w.RemainingArgs()
-		if len(args) != 2 {
-			return w.Errf("%s: %s: expected a method and a path, as in: %s GET /healthz; found %d values", w.block, word, word, len(args))
-		}
-		return g.addRule(w, Rule{Access: word, Method: args[0], Path: args[1]})
 	default:
-		if !isMethod(word) {
-			return w.unrecognized("exchange, narrow, mode, accept, unguarded_ok, public, authenticated or a rule that begins with a method in capitals")
+		if !isRule(word) {
+			return w.unrecognized("exchange, narrow, mode, accept, hide_existence, encoded_slash, preflight, unguarded_ok, public, authenticated, grpc or a rule that begins with a method in capitals")
 		}
-		args := w.RemainingArgs()
-		if len(args) != 3 {
-			if err := w.noBlock(word); err != nil {
-				return err
-			}
-			return w.Errf("%s: %s: expected a path, a permission and a resource, as in: GET /orders/{id} orders.read orders/{id}; found %d values", w.block, word, len(args))
-		}
-		return g.addRule(w, Rule{Method: word, Path: args[0], Permission: args[1], Resource: args[2]})
+		rule, err := parseRule(w)
+		g.Rules = append(g.Rules, rule)
+		return err
 	}
 }
 
-func (g *Guard) addRule(w *words, r Rule) error {
-	r.Source = fmt.Sprintf("%s:%d", filepath.Base(w.File()), w.Line())
-	for _, text := range []string{r.Path, r.Resource} {
-		if strings.Contains(text, "{http.") || strings.Contains(text, "{tls.") {
-			return w.Errf("%s: %q: Caddy has replaced a shorthand such as {path} or {host} here; choose another name for the variable", w.block, text)
-		}
+// isRule reports whether a line of the block with this first word is a rule.
+func isRule(word string) bool {
+	switch word {
+	case "public", "authenticated", "grpc":
+		return true
 	}
-	g.Rules = append(g.Rules, r)
-	return w.noBlock(r.Method + " " + r.Path)
+	return word != "" && word[0] >= 'A' && word[0] <= 'Z'
 }
 
-// isMethod reports whether a word is in capitals, as a method is.
-func isMethod(word string) bool {
-	for _, c := range word {
-		if (c < 'A' || c > 'Z') && c != '-' {
-			return false
-		}
-	}
-	return word != ""
-}
-
-// choice reads a word that has one possible value so far.
-func (w *words) choice(only string) error {
-	word := w.Val()
+// parseMode parses:
+//
+//	mode enforce
+//	mode audit until <date> [including no_rule]
+func (g *Guard) parseMode(w *words) error {
 	if err := w.once(); err != nil {
 		return err
 	}
-	switch args := w.RemainingArgs(); {
-	case len(args) == 0:
-		return w.Errf("%s: %s: expected %s, found 0 values", w.block, word, only)
-	case len(args) > 1 || args[0] != only:
-		return w.Errf("%s: %s: unrecognized %q; expected %s", w.block, word, strings.Join(args, " "), only)
+	args := w.RemainingArgs()
+	switch {
+	case len(args) == 1 && args[0] == "enforce":
+		return w.noBlock("mode")
+	case len(args) == 3 || len(args) == 5 && args[3] == "including" && args[4] == "no_rule":
+		if args[0] == "audit" && args[1] == "until" {
+			g.Audit = &Audit{Until: args[2], IncludingNoRule: len(args) == 5}
+			opts, err := g.options()
+			if err == nil {
+				err = opts.Check(time.Now())
+			}
+			if err != nil {
+				return w.Errf("%s: %w", w.block, err)
+			}
+			return w.noBlock("mode")
+		}
 	}
-	return w.noBlock(word)
+	return w.Errf("%s: mode: unrecognized %q; expected enforce, or audit until <date> [including no_rule]; %s", w.block, strings.Join(args, " "), found(args, 1))
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -78,6 +79,17 @@ func splitCases(t *testing.T, file, text string) (remark string, cases []textCas
 		remark += "\n"
 	}
 	return remark, cases
+}
+
+// placeOf is the file and the line that every error about a Caddyfile names.
+var placeOf = regexp.MustCompile(`\bCaddyfile:\d+\b`)
+
+// checkPlace holds an error to say where its mistake was written.
+func checkPlace(t *testing.T, outcome string) {
+	t.Helper()
+	if strings.HasPrefix(outcome, "error: ") && !placeOf.MatchString(outcome) {
+		t.Errorf("the error names no file and line: %s", outcome)
+	}
 }
 
 // adapt turns a Caddyfile into JSON.

@@ -13,13 +13,13 @@ func onlyLoopback(listen []string) error {
 	for _, address := range listen {
 		parsed, err := caddy.ParseNetworkAddress(address)
 		if err != nil {
-			return fmt.Errorf("demo: listener %s: %w", address, err)
+			return fmt.Errorf("listener %s: %w", address, err)
 		}
 		ip := net.ParseIP(parsed.Host)
 		if parsed.IsUnixNetwork() || parsed.Host == "localhost" || ip != nil && ip.IsLoopback() {
 			continue
 		}
-		return fmt.Errorf("demo: the listener %s can be reached by strangers; expected loopback, as with the global option default_bind 127.0.0.1", address)
+		return fmt.Errorf("the listener %s can be reached by strangers; expected loopback, as with the global option default_bind 127.0.0.1", address)
 	}
 	return nil
 }

@@ -1,8 +1,6 @@
 package caddymodule
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -132,9 +130,9 @@ func (w *walk) handler(h caddyhttp.MiddlewareHandler, s state) state {
 	case *Guard:
 		switch {
 		case w.inError:
-			w.fail(errors.New("a guard in an error route: requests come there undecided; guard the site's own routes"))
+			w.fail(h.wrong("a guard in an error route: requests come there undecided; expected it in the site's own routes"))
 		case s.all == guarded:
-			w.fail(fmt.Errorf("guard %s: stands behind another guard, which has already taken the caller's token; use one guard in each handle block", h.Service))
+			w.fail(h.wrong("stands behind another guard, which has already taken the caller's token; expected one guard in each handle block"))
 		}
 		w.guards = append(w.guards, h)
 		return s.throughGuard()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -25,32 +26,42 @@ type Guard struct {
 	// Also accept the token in the header csp-auth-token. Its cookie never counts.
 	AcceptCSPAuthToken bool `json:"accept_csp_auth_token,omitempty"`
 
+	// The grant of the exchange: audience_exchange (default) or client_delegate.
+	Exchange string `json:"exchange,omitempty"`
+
+	// Forward only what the rule needs, and not the presented token's whole part
+	// for this service.
+	NarrowToRule bool `json:"narrow_to_rule,omitempty"`
+
+	// Forward what the token's holder has no right to, for a while, and count it.
+	Audit *Audit `json:"audit,omitempty"`
+
+	// Answer 404 and not 403 where no rule is.
+	HideExistence bool `json:"hide_existence,omitempty"`
+
+	// Keep %2F in a path as a byte of its segment. Default: refuse it.
+	EncodedSlashKeep bool `json:"encoded_slash_keep,omitempty"`
+
+	// A browser's preflight request: block (default), pass or answer.
+	Preflight string `json:"preflight,omitempty"`
+
+	// The client of the app that the guard acts as. Default: one of its own.
+	Client string `json:"client,omitempty"`
+
 	// Turn the load error for a way around this guard into a warning.
 	UnguardedOK bool `json:"unguarded_ok,omitempty"`
 
 	// The operations of the API. Their order has no meaning.
-	Rules []Rule `json:"rules,omitempty"`
+	Rules []scopes.Rule `json:"rules,omitempty"`
+
+	// Where the block was written, for errors.
+	Source string `json:"source,omitempty"`
 
 	app     *App
 	log     *slog.Logger
 	policy  *scopes.Policy
+	opts    tokenexchange.GuardOptions
 	current atomic.Pointer[tokenexchange.Guard]
-}
-
-// Rule is one operation of an API.
-type Rule struct {
-	// "permission" (default), "authenticated" or "public".
-	Access string `json:"access,omitempty"`
-	// The HTTP method. HEAD follows GET.
-	Method string `json:"method"`
-	// The path with its variables, as in /orders/{id}.
-	Path string `json:"path"`
-	// The permission that is needed, the guard's own or SERVICE/PERMISSION.
-	Permission string `json:"permission,omitempty"`
-	// The resource that it is needed on, as in orders/{id}.
-	Resource string `json:"resource,omitempty"`
-	// Where the rule was written, for errors.
-	Source string `json:"source,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -68,44 +79,49 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 func (g *Guard) bind(a *App) error {
 	permissions, ok := a.realm.Service(g.Service)
 	if !ok {
-		return fmt.Errorf("guard %s: there is no service of this name in the global option scopegate", g.Service)
+		return g.wrong("there is no service of this name; expected one of the global option scopegate")
 	}
-	rules := make([]scopes.Rule, 0, len(g.Rules))
 	for _, r := range g.Rules {
-		access, ok := map[string]scopes.Access{
-			"": scopes.AccessPermission, "permission": scopes.AccessPermission,
-			"authenticated": scopes.AccessAuthenticated, "public": scopes.AccessPublic,
-		}[r.Access]
-		if !ok {
-			return fmt.Errorf("guard %s: %s: unrecognized access %q; expected permission, authenticated or public", g.Service, r.Source, r.Access)
+		if r.Path == readyPath {
+			return fmt.Errorf("guard %s: %s: %s %s: the guard answers this path itself; expected another one", g.Service, r.Source, r.Method, r.Path)
 		}
-		rules = append(rules, scopes.Rule{
-			Access: access, Method: r.Method, Path: r.Path,
-			Permission: r.Permission, Resource: r.Resource, Source: r.Source,
-		})
 	}
-	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, rules)
+	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, g.Rules)
 	if err != nil {
 		return fmt.Errorf("guard %s: %w", g.Service, err)
+	}
+	opts, err := g.options()
+	if err != nil {
+		return g.wrong("%w", err)
+	}
+	if err := a.realm.CheckGuard(g.Service, policy, opts, time.Now()); err != nil {
+		return tokenexchange.Sources{"": g.Source}.Place("", err)
 	}
 	for _, w := range policy.Warnings() {
 		g.log.Warn(w, "guard", g.Service)
 	}
-	g.app, g.policy = a, policy
+	g.app, g.policy, g.opts = a, policy, opts
 	return nil
 }
 
-// start puts the guard to work.
-func (g *Guard) start(server *tokenexchange.Server) error {
-	guard, err := server.Guard(g.Service, g.policy)
-	if err != nil {
-		return err
-	}
+// wrong says what is wrong with the guard, and where it was written.
+func (g *Guard) wrong(format string, args ...any) error {
+	at := tokenexchange.Sources{"": g.Source}
+	return at.Place("guard "+g.Service, fmt.Errorf(format, args...))
+}
+
+// announce says at start what lets requests pass that a token would not.
+func (g *Guard) announce() {
 	for _, rule := range g.policy.Public() {
 		g.log.Info("public rule: requests pass without a token", "guard", g.Service, "rule", rule)
 	}
-	g.current.Store(guard)
-	return nil
+	switch end := g.opts.AuditUntil; {
+	case end.IsZero():
+	case time.Now().Before(end):
+		g.log.Warn("mode audit: requests pass that hold too little", "guard", g.Service, "until", end, "including_no_rule", g.opts.AuditNoRule)
+	default:
+		g.log.Warn("mode audit has ended: the guard enforces; take the line out", "guard", g.Service, "until", end)
+	}
 }
 
 // ready returns the guard at work. If there is none, not bound, or not started
@@ -127,10 +143,12 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	// 1 Take the credentials out before anything can answer: an error route
 	// that proxies would get whatever is still in the request.
 	presented := tokenexchange.Take(r, g.AcceptCSPAuthToken)
-	core := g.ready(r)
+	if r.URL.Path == readyPath {
+		return serveReady(w, r, g.app)
+	}
 
 	// 2 to 10.
-	verdict := core.Decide(r, presented)
+	core, verdict := g.decide(r, presented)
 	if verdict.Allowed() {
 		// 11 Write the token; a copy of the presented one elsewhere refuses.
 		verdict.Forward(r, presented)
@@ -152,6 +170,32 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return g.answer(w, verdict, err)
 	}
 	return err
+}
+
+// decide decides on a request. Caddy's server may bring one that it was reading
+// when a reload ended this configuration: it needs the consent of both, so that
+// a rule that was removed and a user who was disabled end with the reload.
+func (g *Guard) decide(r *http.Request, p tokenexchange.Presented) (*tokenexchange.Guard, *tokenexchange.Verdict) {
+	core := g.ready(r)
+	verdict := core.Decide(r, p)
+	if !verdict.Allowed() {
+		return core, verdict
+	}
+	app := g.app.inForce()
+	if app == g.app {
+		return core, verdict
+	}
+	core = tokenexchange.NotReady(g.Service, g.log)
+	verdict = core.Decide(r, p)
+	if app == nil {
+		return core, verdict
+	}
+	for _, other := range app.guards {
+		if now := other.current.Load(); now != nil && other.Service == g.Service && !verdict.Allowed() {
+			core, verdict = now, now.Decide(r, p)
+		}
+	}
+	return core, verdict
 }
 
 // answer turns an error of a later handler into an answer. Caddy would log the

@@ -17,8 +17,8 @@ import (
 func TestNotReady(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	waiting := &App{ready: make(chan struct{})}
-	started := &App{ready: make(chan struct{})}
+	waiting := &App{ready: make(chan struct{}), ctx: caddy.Context{Context: t.Context()}}
+	started := &App{ready: make(chan struct{}), ctx: waiting.ctx}
 	close(started.ready)
 	for _, tc := range []struct {
 		name  string

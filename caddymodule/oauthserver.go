@@ -32,19 +32,47 @@ func (h *OAuthServer) Provision(ctx caddy.Context) error {
 
 // ServeHTTP answers requests to the endpoints.
 func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if r.URL.Path == readyPath {
+		return serveReady(w, r, h.app)
+	}
 	if !tokenexchange.Owns(r.URL.Path) {
 		return next.ServeHTTP(w, r)
 	}
-	if h.app == nil || !h.app.waitReady(r.Context()) || h.app.shared.hold() != nil {
+	app := h.begin(r)
+	if app == nil {
 		tokenexchange.ServeNotReady(w, r, h.log)
 		return nil
 	}
 	defer func() {
-		if err := h.app.shared.letGo(); err != nil {
+		if err := app.shared.letGo(); err != nil {
 			h.log.Error("closing the store after the last request", "error", err)
 		}
 	}()
-	h.app.server.Load().ServeHTTP(w, r)
+	server := app.server.Load()
+	if server == nil { // Taken away in this moment.
+		tokenexchange.ServeNotReady(w, r, h.log)
+		return nil
+	}
+	server.ServeHTTP(w, r)
+	return nil
+}
+
+// begin returns the app that answers a request, and holds its store. A request
+// that was on its way when a reload ended this configuration is for the one in
+// force: clients, users and keys are what they are now.
+func (h *OAuthServer) begin(r *http.Request) *App {
+	if h.app == nil || !h.app.waitReady(r.Context()) {
+		return nil
+	}
+	for range 3 { // It can end between the two looks at it.
+		app := h.app.inForce()
+		if app == nil || !app.issuing {
+			return nil
+		}
+		if app.shared.hold() == nil {
+			return app
+		}
+	}
 	return nil
 }
 

@@ -1,10 +1,17 @@
 package caddymodule
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -28,7 +35,9 @@ func TestProvision(t *testing.T) {
 		if _, statErr := os.Stat(w.path("data")); statErr == nil {
 			t.Error("checking a configuration wrote into the data directory")
 		}
-		return w.outcome(err)
+		out := w.outcome(err)
+		checkPlace(t, out)
+		return out
 	})
 }
 
@@ -37,17 +46,24 @@ func TestProvisionJSON(t *testing.T) {
 	const guard = `{"servers":{"s":{"listen":["127.0.0.1:8081"],"routes":[{"handle":[{"handler":"guard","service":"shop",%}]}]}}}`
 	const shop = `{"issuer":"http://localhost:8080","services":[{"id":"shop","audience":"https://shop.example.com","permissions":["read"]}],%}`
 	for _, tc := range []struct{ name, app, http, want string }{
-		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","permission":"read","resource":"a"}]`, ""},
+		{"good", `"demo":false`, `"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, ""},
 		{"unknown setting", `"isuer":"x"`, "", `unknown field "isuer"`},
 		{"unknown key source", `"signing_keys":[{"source":"vault"}]`, "", `signing_key: unrecognized source "vault"; expected generated or file`},
-		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key file: open"},
-		{"unknown store", `"store":{"module":"redis"}`, "", "unknown module: scopegate.stores.redis"},
+		{"key file without a path", `"state_keys":[{"source":"file"}]`, "", "state_key: reading the file: an empty path; expected the path of a file"},
+		{"unknown store", `"store":{"module":"sql"}`, "", "unknown module: scopegate.stores.sql"},
 		{"three secrets", `"clients":[{"id":"web","secrets":["{env.S}","{env.S}","{env.S}"],"grant_types":["password"],"permit":[]}]`, "", "at most two live secrets"},
 		{"duration as a number", `"clients":[{"id":"web","access_token_validity":300}]`, "", `expected a duration such as "30m"`},
 		{"negative duration", `"clients":[{"id":"web","public":true,"grant_types":["password"],"permit":[],"access_token_validity":"-1m"}]`, "", "access_token_validity: -1m0s: expected at least 1s"},
 		{"unknown word of a guard", `"demo":false`, `"mode":"audit"`, `unknown field "mode"`},
-		{"unknown access", `"demo":false`, `"rules":[{"access":"admin","method":"GET","path":"/a"}]`, `unrecognized access "admin"; expected permission, authenticated or public`},
-		{"permission of a public rule", `"demo":false`, `"rules":[{"access":"public","method":"GET","path":"/a","permission":"read"}]`, "public"},
+		{"unknown exchange", `"demo":false`, `"exchange":"password","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `exchange: unrecognized "password"; expected audience_exchange or client_delegate`},
+		{"unknown narrow", `"demo":false`, `"narrow":"none","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `unknown field "narrow"`},
+		{"unknown encoded_slash", `"demo":false`, `"encoded_slash":"decode","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `unknown field "encoded_slash"`},
+		{"unknown preflight", `"demo":false`, `"preflight":"allow","rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `preflight: unrecognized "allow"; expected block, pass or answer`},
+		{"audit without an end", `"demo":false`, `"audit":{},"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `mode audit until ""; expected a date`},
+		{"audit too far ahead", `"demo":false`, `"audit":{"until":"9999-12-31"},"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `expected a date at most 90 days ahead`},
+		{"unknown word of an audit", `"demo":false`, `"audit":{"until":"2020-12-31","including":"token_expired"},"rules":[{"method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, `unknown field "including"`},
+		{"unknown access", `"demo":false`, `"rules":[{"access":"admin","method":"GET","path":"/a"}]`, `unrecognized access "admin": expected permission, authenticated or public`},
+		{"permission of a public rule", `"demo":false`, `"rules":[{"access":"public","method":"GET","path":"/a","all_of":[{"permission":"read","resource":"a"}]}]`, "public"},
 		{"rule without a permission", `"demo":false`, `"rules":[{"method":"GET","path":"/a"}]`, "permission"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -98,6 +114,9 @@ func (w world) fill(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.write(t, "state.key", string(state))
+	cert, key := certificate(t)
+	w.write(t, "cert.pem", cert)
+	w.write(t, "cert.key", key)
 	w.write(t, "empty", "\n")
 	w.write(t, "secret", strings.Repeat("f", 32)+"\n")
 	files, err := filepath.Glob("testdata/users/*.json")
@@ -129,4 +148,23 @@ func pemOf(t *testing.T, alg string) string {
 		pems[alg] = string(pem)
 	}
 	return pems[alg]
+}
+
+// certificate makes one for TLS, and its key.
+func certificate(t *testing.T) (cert, key string) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}))
 }

@@ -11,6 +11,7 @@ func init() {
 	caddy.RegisterModule(new(Guard))
 	caddy.RegisterModule(new(MemoryStore))
 	caddy.RegisterModule(new(BoltStore))
+	caddy.RegisterModule(new(RedisStore))
 
 	httpcaddyfile.RegisterGlobalOption("scopegate", parseApp)
 	httpcaddyfile.RegisterHandlerDirective("oauth_server", parseOAuthServer)

@@ -22,10 +22,18 @@ func boltAt(name string) string {
 	return "\t\tstore bolt {\n\t\t\tpath DIR/" + name + "\n\t\t}\n"
 }
 
-// refs are the configurations that use the store of an app.
-func refs(key string) int {
-	n, _ := pool.References(key)
-	return n
+// count is the number of configurations and requests that hold a store.
+func (s *shared) count() int {
+	open.Lock()
+	defer open.Unlock()
+	return s.refs
+}
+
+// stores is the number of open stores.
+func stores() int {
+	open.Lock()
+	defer open.Unlock()
+	return len(open.byKey)
 }
 
 func (w liveWorld) status(t *testing.T, path string) int {
@@ -36,6 +44,24 @@ func (w liveWorld) status(t *testing.T, path string) int {
 	}
 	defer res.Body.Close()
 	return res.StatusCode
+}
+
+// guarded asks the guard with a token, and wants this status.
+func (w liveWorld) guarded(t *testing.T, path, token string, want int) {
+	t.Helper()
+	r, err := http.NewRequest("GET", w.url(path), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	res, err := client.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != want {
+		t.Errorf("GET %s: got %d, want %d", path, res.StatusCode, want)
+	}
 }
 
 // eventually waits for what happens in the background after a reload.
@@ -53,17 +79,17 @@ func eventually(t *testing.T, what string, done func() bool) {
 func TestReload(t *testing.T) {
 	w := newLive(t)
 	first := w.start(t, live(boltAt("a.db"), ""))
-	key, kept := first.poolKey, first.shared
+	kept, caches := first.shared, first.shared.caches
 	token := w.token(t)
 	for i, rules := range []string{"\t\tpublic GET /one", "\t\tpublic GET /two", "\t\tpublic GET /three"} {
 		if err := w.load(live(boltAt("a.db"), rules)); err != nil {
 			t.Fatal(err)
 		}
 		app := running(t)
-		if app == first || app.shared != kept || app.shared.caches != kept.caches {
+		if app == first || app.shared != kept || app.shared.caches != caches {
 			t.Fatalf("reload %d: the store or its caches are not those from before", i)
 		}
-		if got := refs(key); got != 1 {
+		if got := kept.count(); got != 1 {
 			t.Errorf("reload %d: got %d references, want 1", i, got)
 		}
 		if got := w.status(t, "/"+strings.Fields(rules)[2][1:]); got != 200 {
@@ -73,25 +99,16 @@ func TestReload(t *testing.T) {
 			t.Errorf("reload %d: no rule: got %d, want 401", i, got)
 		}
 	}
-	r, err := http.NewRequest("GET", w.url("/orders/1"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	res, err := client.Do(r)
-	if err != nil || res.StatusCode != 200 {
-		t.Fatalf("a token from before the reloads: got %v, %v, want 200", res, err)
-	}
-	res.Body.Close()
+	w.guarded(t, "/orders/1", token, 200)
 
 	// A second release must not take the reference of another configuration.
-	if err := first.Cleanup(); err != nil || refs(key) != 1 {
-		t.Errorf("a second cleanup: got %v and %d references, want 1", err, refs(key))
+	if err := first.Cleanup(); err != nil || kept.count() != 1 {
+		t.Errorf("a second cleanup: got %v and %d references, want 1", err, kept.count())
 	}
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if got := refs(key); got != 0 {
+	if got := kept.count(); got != 0 {
 		t.Errorf("stopped: got %d references, want none", got)
 	}
 	reopen(t, w.path("a.db"))
@@ -134,12 +151,13 @@ func TestFailedStart(t *testing.T) {
 	rsa := "\t\tclient other {\n\t\t\tpublic\n\t\t\tgrant_types password\n\t\t\tpermit none\n\t\t\taccess_token_alg RS256\n\t\t}\n"
 	for _, tc := range []struct{ name, config, want string }{
 		{"the store is held by another", live(boltAt("held.db"), ""), "held.db"},
+		{"the store is another issuer's", strings.Replace(live(boltAt("a.db"), ""), "localhost:8080", "localhost:8089", 1), "open for the issuer http://localhost:8080"},
 		{"the store is no store", live(boltAt("text.db"), ""), "text.db"},
 		{"the stored signing key is none", strings.Replace(live(boltAt("a.db"), ""), "signing_key file DIR/es256.pem", "", 1), "signing_key generated: the key in storage"},
 		{"the stored state key is none", strings.Replace(live(boltAt("a.db"), ""), "state_key file DIR/state.key", "", 1), "state_key generated: the key in storage"},
-		{"no key for a client, with the same store", live(boltAt("a.db")+rsa, ""), "client other: access_token_alg RS256"},
-		{"no key for a client, with another store", live(boltAt("b.db")+rsa, ""), "client other: access_token_alg RS256"},
-		{"no key for a client, with a store in memory", live("\t\tstore memory\n"+rsa, ""), "client other: access_token_alg RS256"},
+		{"no key for a client, with the same store", live(boltAt("a.db")+rsa, ""), "client other: access_token_alg: RS256: there is no signing_key for it"},
+		{"no key for a client, with another store", live(boltAt("b.db")+rsa, ""), "client other: access_token_alg: RS256: there is no signing_key for it"},
+		{"no key for a client, with a store in memory", live("\t\tstore memory\n"+rsa, ""), "client other: access_token_alg: RS256: there is no signing_key for it"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			err := w.load(tc.config)
@@ -152,13 +170,11 @@ func TestFailedStart(t *testing.T) {
 			if app := running(t); app != before {
 				t.Error("another configuration runs")
 			}
-			if got := refs(before.poolKey); got != 1 {
+			if got := before.shared.count(); got != 1 {
 				t.Errorf("got %d references to the store that runs, want 1", got)
 			}
-			held := 0
-			pool.Range(func(_, _ any) bool { held++; return true })
-			if held != 1 {
-				t.Errorf("got %d stores in the pool, want the one that runs", held)
+			if got := stores(); got != 1 {
+				t.Errorf("got %d open stores, want the one that runs", got)
 			}
 			w.token(t)
 		})
@@ -186,18 +202,13 @@ func TestRequestOutlivesItsConfiguration(t *testing.T) {
 	if _, err := io.WriteString(send, tokenForm()); err != nil {
 		t.Fatal(err)
 	}
-	count := func() int {
-		held.mu.Lock()
-		defer held.mu.Unlock()
-		return held.refs
-	}
-	eventually(t, "the request to hold the store", func() bool { return count() == 2 })
+	eventually(t, "the request to hold the store", func() bool { return held.count() == 2 })
 	for _, name := range []string{"b.db", "c.db"} {
 		if err := w.load(live(boltAt(name), "")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := count(); got != 1 {
+	if got := held.count(); got != 1 {
 		t.Errorf("after two reloads: got %d references, want the request's", got)
 	}
 	if _, err := held.store.Get(t.Context(), "absent"); !errors.Is(err, tokenexchange.ErrNotFound) {
@@ -213,7 +224,7 @@ func TestRequestOutlivesItsConfiguration(t *testing.T) {
 	if got := <-status; got != 200 {
 		t.Errorf("the open request: got %d, want 200", got)
 	}
-	eventually(t, "the store to be closed", func() bool { return count() == 0 })
+	eventually(t, "the store to be closed", func() bool { return held.count() == 0 })
 	if _, err := held.store.Get(t.Context(), "absent"); !errors.Is(err, tokenexchange.ErrClosed) {
 		t.Errorf("the store after the last request: got %v, want that it is closed", err)
 	}

@@ -12,45 +12,71 @@ import (
 )
 
 // expandText replaces {env.X} and other global placeholders in a setting. An
-// unknown or empty one is an error.
-func expandText(setting, text string) (string, error) {
-	out, err := caddy.NewReplacer().ReplaceOrErr(text, true, true)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", setting, err)
-	}
-	return out, nil
+// unknown or empty one is an error; Caddy itself would go on with "".
+func expandText(text string) (string, error) {
+	return caddy.NewReplacer().ReplaceFunc(text, func(name string, value any) (any, error) {
+		variable, isEnv := strings.CutPrefix(name, "env.")
+		switch {
+		case value == nil:
+			return nil, fmt.Errorf("unrecognized placeholder {%s}; expected one such as {env.NAME}", name)
+		case caddy.ToString(value) != "":
+			return value, nil
+		case isEnv:
+			return nil, unset(variable)
+		}
+		return nil, fmt.Errorf("{%s} is empty or cannot be read; expected a value", name)
+	})
 }
 
-// resolveSecret reads a reference to a secret: {env.X}, {file.X} or
-// sha256:<hex>. A literal is accepted only in a demo. Files are read here and
-// not by the replacer, which answers "" for what it cannot read.
+func unset(variable string) error {
+	return fmt.Errorf("{env.%s}: the environment variable %s is not set or empty; expected a value", variable, variable)
+}
+
+// resolveSecret reads a reference to a client's secret: {env.X}, {file.X} or
+// sha256:<hex>. A literal is accepted only in a demo.
 func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
-	none := tokenexchange.Secret{}
 	if strings.HasPrefix(ref, "sha256:") {
 		return tokenexchange.ParseSecretHash(ref)
 	}
+	value, err := readSecret(ref, demo, "{env.X}, {file.X} or sha256:<hex>")
+	if err != nil {
+		return tokenexchange.Secret{}, err
+	}
+	return tokenexchange.NewSecret(value)
+}
+
+// resolvePassword reads a reference to a password that is shown to a server:
+// {env.X} or {file.X}, or in a demo a literal.
+func resolvePassword(ref string, demo bool) (string, error) {
+	if strings.HasPrefix(ref, "sha256:") {
+		return "", errors.New("a hash, which no server takes for the password; expected {env.X} or {file.X}")
+	}
+	return readSecret(ref, demo, "{env.X} or {file.X}")
+}
+
+// readSecret reads files itself: the replacer answers "" for what it cannot read.
+func readSecret(ref string, demo bool, expected string) (value string, err error) {
 	inner, isRef := strings.CutPrefix(ref, "{")
 	inner, closed := strings.CutSuffix(inner, "}")
-	var value string
 	switch kind, name, _ := strings.Cut(inner, "."); {
 	case isRef && closed && kind == "env":
 		if value = os.Getenv(name); value == "" {
-			return none, fmt.Errorf("the environment variable %s is not set or empty", name)
+			return "", unset(name)
 		}
 	case isRef && closed && kind == "file":
-		data, err := os.ReadFile(name)
+		data, err := tokenexchange.ReadFile(name)
 		if err != nil {
-			return none, err
+			return "", err
 		}
 		if value = strings.TrimRight(string(data), "\r\n"); value == "" {
-			return none, fmt.Errorf("the file %s is empty", name)
+			return "", fmt.Errorf("the file %s is empty; expected a secret", name)
 		}
 	case strings.ContainsAny(ref, "{}"):
-		return none, errors.New("neither {env.X} nor {file.X} nor sha256:<hex>, but with a brace in it")
+		return "", fmt.Errorf("a brace in it, and no reference; expected %s", expected)
 	case !demo:
-		return none, errors.New("a literal secret; expected {env.X}, {file.X} or sha256:<hex> (a literal is for demo only)")
+		return "", fmt.Errorf("a literal secret; expected %s (a literal is for demo only)", expected)
 	default:
 		value = ref
 	}
-	return tokenexchange.NewSecret(value)
+	return value, nil
 }

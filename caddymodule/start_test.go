@@ -9,25 +9,30 @@ import (
 	"go.uber.org/goleak"
 )
 
-// TestStopsWhatItStarted counts goroutines over loads, reloads and stops. Those
-// that Caddy keeps for the process are there after the first time.
+// TestStopsWhatItStarted counts goroutines and stores over a hundred loads,
+// reloads and stops. Those that Caddy keeps for the process are there after the
+// first time.
 func TestStopsWhatItStarted(t *testing.T) {
 	w := newLive(t)
 	round := func() {
 		w.start(t, live(boltAt("a.db"), ""))
-		w.token(t)
+		w.guarded(t, "/orders/1", w.token(t), 200)
 		if err := w.load(live("\t\tstore memory\n", "")); err != nil {
 			t.Fatal(err)
 		}
-		w.token(t)
+		w.guarded(t, "/orders/1", w.token(t), 200)
 		if err := caddy.Stop(); err != nil {
 			t.Fatal(err)
+		}
+		if got := stores(); got != 0 {
+			t.Fatalf("stopped: got %d open stores, want none", got)
 		}
 	}
 	round()
 	before := goleak.IgnoreCurrent()
-	round()
-	round()
+	for range 50 {
+		round()
+	}
 	if err := goleak.Find(before); err != nil {
 		t.Error(err)
 	}

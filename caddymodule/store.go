@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -20,6 +22,9 @@ type StoreModule interface {
 	// stays the same thing: two configurations with one identity share it.
 	Identity() string
 	Open() (tokenexchange.Store, io.Closer, error)
+	// Remote says that the store may be away while this process starts. Open
+	// makes no connection then.
+	Remote() bool
 }
 
 // MemoryStore keeps state in the process: it is gone when the process ends.
@@ -39,11 +44,17 @@ func (*MemoryStore) Open() (tokenexchange.Store, io.Closer, error) {
 	return s, s, nil
 }
 
+// Remote is false: memory is always there.
+func (*MemoryStore) Remote() bool { return false }
+
 // BoltStore keeps state in one file, durable on this machine, for one process.
 type BoltStore struct {
 	// The path of the file. Placeholders {env.X} are replaced. Default:
 	// scopegate/<issuer>/state.db in Caddy's data directory.
 	Path string `json:"path,omitempty"`
+
+	// Where the block was written, for errors.
+	Sources tokenexchange.Sources `json:"sources,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -53,15 +64,24 @@ func (*BoltStore) CaddyModule() caddy.ModuleInfo {
 
 // Provision resolves the path and opens nothing.
 func (b *BoltStore) Provision(caddy.Context) (err error) {
-	if b.Path, err = expandText("store bolt path", b.Path); err != nil || b.Path == "" {
-		return err
+	if b.Path, err = expandText(b.Path); err != nil || b.Path == "" {
+		return b.Sources.Place("store bolt", tokenexchange.InLine("path", 0, err))
 	}
 	b.Path, err = filepath.Abs(b.Path)
 	return err
 }
 
-// Identity is the file.
-func (b *BoltStore) Identity() string { return "bolt " + b.Path }
+// Identity is the file, by whichever way its folder was named.
+func (b *BoltStore) Identity() string {
+	if path, err := filepath.EvalSymlinks(b.Path); err == nil {
+		return "bolt " + path
+	}
+	dir, err := filepath.EvalSymlinks(filepath.Dir(b.Path)) // A first start makes the file.
+	if err != nil {
+		return "bolt " + b.Path
+	}
+	return "bolt " + filepath.Join(dir, filepath.Base(b.Path))
+}
 
 // Open opens the file. A file that another process holds is an error within 2 seconds.
 func (b *BoltStore) Open() (tokenexchange.Store, io.Closer, error) {
@@ -71,6 +91,9 @@ func (b *BoltStore) Open() (tokenexchange.Store, io.Closer, error) {
 	}
 	return s, s, nil
 }
+
+// Remote is false: a file that cannot be opened is a mistake.
+func (*BoltStore) Remote() bool { return false }
 
 // loadStore loads the configured store module, or the default one.
 func (a *App) loadStore() error {
@@ -86,33 +109,48 @@ func (a *App) loadStore() error {
 	default:
 		a.store = new(BoltStore)
 	}
-	if b, ok := a.store.(*BoltStore); ok && b.Path == "" {
-		b.Path = filepath.Join(caddy.AppDataDir(), "scopegate", a.place(), "state.db")
+	switch s := a.store.(type) {
+	case *BoltStore:
+		if s.Path == "" {
+			s.Path = filepath.Join(caddy.AppDataDir(), "scopegate", a.place(), "state.db")
+		}
+	case *RedisStore:
+		return s.prepare(a)
 	}
 	return nil
 }
 
-// pool keeps what must survive a reload, by identity.
-var pool = caddy.NewUsagePool()
+// open are the stores that are open, by issuer and identity: what must survive
+// a reload. A caddy.UsagePool would count configurations only, and a store that
+// a request still holds could not be found by a reload that returns to it.
+var open = struct {
+	sync.Mutex
+	byKey map[string]*shared
+}{byKey: map[string]*shared{}}
 
 // shared is an open store and the caches of one issuer. Configurations and
 // running requests hold references; the last one closes the store, so a
 // request that outlives its configuration still finds it open.
 type shared struct {
+	key    string
+	opener StoreModule
 	store  tokenexchange.Store
 	caches *tokenexchange.Caches
 	closer io.Closer
 
-	mu   sync.Mutex
-	refs int
+	// The epoch as it was last read: a reload while a remote store is away goes
+	// on with it.
+	epoch atomic.Pointer[tokenexchange.Epoch]
+
+	refs int // under the lock of open
 }
 
 // errClosed says that a request came after its configuration had ended.
 var errClosed = errors.New("the store was closed with its configuration")
 
 func (s *shared) hold() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	open.Lock()
+	defer open.Unlock()
 	if s.refs == 0 {
 		return errClosed
 	}
@@ -121,41 +159,67 @@ func (s *shared) hold() error {
 }
 
 func (s *shared) letGo() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.refs--; s.refs == 0 {
-		return s.closer.Close()
+	open.Lock()
+	s.refs--
+	last := s.refs == 0
+	if last && open.byKey[s.key] == s {
+		delete(open.byKey, s.key)
 	}
+	open.Unlock()
+	if !last {
+		return nil
+	}
+	// Closing can take a while, and other stores go on meanwhile.
+	return s.closer.Close()
+}
+
+// acquire opens the store, or takes the one that is open. Caddy loads one
+// configuration at a time, so nobody else opens a store meanwhile.
+func (a *App) acquire() error {
+	identity := a.store.Identity()
+	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), refs: 1}
+	open.Lock()
+	kept := open.byKey[s.key]
+	open.Unlock()
+	switch {
+	case kept == nil:
+	case !reached(kept.opener, a.store):
+		// Another way to the same data: what is known of it stays.
+		s.caches = kept.caches
+		s.epoch.Store(kept.epoch.Load())
+	case kept.hold() == nil:
+		a.shared, a.acquired = kept, true
+		return nil
+	}
+	var err error
+	if s.store, s.closer, err = a.store.Open(); err != nil {
+		return a.explain(err, identity)
+	}
+	open.Lock()
+	open.byKey[s.key] = s
+	open.Unlock()
+	a.shared, a.acquired = s, true
 	return nil
 }
 
-// Destruct implements caddy.Destructor: the configurations' reference.
-func (s *shared) Destruct() error { return s.letGo() }
-
-// acquire opens the store, or takes the one that an earlier configuration opened.
-func (a *App) acquire() error {
-	key := a.realm.Issuer() + " " + a.store.Identity()
-	value, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) {
-		store, closer, err := a.store.Open()
-		if err != nil {
-			return nil, err
+// explain names the configuration that holds the store of another issuer, where
+// the store itself can only say that the file is held.
+func (a *App) explain(err error, identity string) error {
+	open.Lock()
+	defer open.Unlock()
+	for key := range open.byKey {
+		if issuer, ok := strings.CutSuffix(key, " "+identity); ok && issuer != a.realm.Issuer() {
+			return fmt.Errorf("%w: the running configuration has it open for the issuer %s, and each issuer needs a store of its own", err, issuer)
 		}
-		return &shared{store: store, closer: closer, caches: tokenexchange.NewCaches(), refs: 1}, nil
-	})
-	if err != nil {
-		return err
 	}
-	a.poolKey, a.shared = key, value.(*shared)
-	return nil
+	return err
 }
 
 // release gives back what acquire got, once.
 func (a *App) release() error {
-	if a.poolKey == "" {
+	if !a.acquired {
 		return nil
 	}
-	key := a.poolKey
-	a.poolKey = ""
-	_, err := pool.Delete(key)
-	return err
+	a.acquired = false
+	return a.shared.letGo()
 }

@@ -27,7 +27,7 @@ func TestTrap09UnreadablePlaceholdersAreEmpty(t *testing.T) {
 	if _, err := resolveSecret("{file."+w.path("empty")+"}", true); err == nil {
 		t.Error("an empty file: got a secret, want an error")
 	}
-	if got, err := expandText("issuer", "https://{env.SCOPEGATE_ABSENT}auth.example.com"); err == nil {
+	if got, err := expandText("https://{env.SCOPEGATE_ABSENT}auth.example.com"); err == nil {
 		t.Errorf("got %q, want an error", got)
 	}
 }

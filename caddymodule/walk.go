@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -40,7 +39,7 @@ func (a *App) bind(httpApp *caddyhttp.App) error {
 		srv := httpApp.Servers[name]
 		if a.Demo {
 			if err := onlyLoopback(srv.Listen); err != nil {
-				return err
+				return a.at("demo", 0, err)
 			}
 		}
 		w := &walk{app: a, server: srv, upstreams: at}
@@ -84,7 +83,7 @@ func (w *walk) run() error {
 	}
 	// On one listener the caller chooses the host, so another name is no wall.
 	if around := here.around(); len(around) > 0 && !slices.ContainsFunc(w.bound, func(g *Guard) bool { return g.UnguardedOK }) {
-		return fmt.Errorf("guard %s: %s (unguarded_ok in the guard's block makes this a warning)", w.bound[0].Service, around[0])
+		return w.bound[0].wrong("%s (unguarded_ok in the guard's block makes this a warning)", around[0])
 	}
 	for _, g := range w.bound {
 		if g.AcceptCSPAuthToken && w.server.Logs != nil {
@@ -173,8 +172,7 @@ func (w *walk) report(warned map[string]bool) error {
 	}
 	where := w.where()
 	if !slices.ContainsFunc(w.guards, func(g *Guard) bool { return g.UnguardedOK }) {
-		return fmt.Errorf("guard %s: site %s: %s (unguarded_ok in the guard's block makes this a warning)",
-			w.guards[0].Service, where, w.findings[0])
+		return w.guards[0].wrong("site %s: %s (unguarded_ok in the guard's block makes this a warning)", where, w.findings[0])
 	}
 	for _, f := range w.findings {
 		if !warned[f] {

@@ -23,7 +23,11 @@ func TestWalk(t *testing.T) {
 		if err == nil {
 			err = caddy.Validate(cfg)
 		}
-		return w.outcome(err)
+		out := w.outcome(err)
+		if !strings.HasPrefix(in, "{") { // What is written in JSON has no lines.
+			checkPlace(t, out)
+		}
+		return out
 	})
 }
 
@@ -31,7 +35,7 @@ func (w world) walked(prelude, in string) (*caddy.Config, error) {
 	if !strings.HasPrefix(in, "{") {
 		return w.config(prelude + in)
 	}
-	const rule = `"rules":[{"method":"GET","path":"/orders/{id}","permission":"read","resource":"orders/{id}"}]}`
+	const rule = `"rules":[{"method":"GET","path":"/orders/{id}","all_of":[{"permission":"read","resource":"orders/{id}"}]}]}`
 	server := strings.NewReplacer(
 		"GUARD", `{"handler":"guard","service":"shop",`+rule,
 		"LOOSE", `{"handler":"guard","service":"shop","unguarded_ok":true,`+rule,

@@ -20,6 +20,15 @@ func pattern(t testing.TB, s string) scopes.Pattern {
 	return p
 }
 
+// needs reads "PERMISSION RESOURCE" texts.
+func needs(texts ...string) (list []scopes.RuleNeed) {
+	for _, text := range texts {
+		permission, resource, _ := strings.Cut(text, " ")
+		list = append(list, scopes.RuleNeed{Permission: permission, Resource: resource})
+	}
+	return list
+}
+
 func TestZeroValuesDeny(t *testing.T) {
 	var p scopes.Pattern
 	all := pattern(t, "**")
@@ -58,16 +67,19 @@ func TestZeroValuesDeny(t *testing.T) {
 
 	var r scopes.Reason
 	var d scopes.Decision
-	if r == scopes.ReasonAllowed || r.String() != "not_ready" || d.Allowed() || d.Missing() != nil {
+	if r == scopes.ReasonAllowed || r.String() != "not_ready" || d.Allowed() || d.Missing() != nil || d.AnyOf() {
 		t.Errorf("zero reason %v, zero decision %v", r, d.Reason())
 	}
+	if narrowed, err := d.Narrow(full); err != nil || !narrowed.Empty() {
+		t.Errorf("the zero decision narrows to %s, %v", show(narrowed), err)
+	}
 	var m scopes.Match
-	if m.Access() != scopes.AccessNone || m.Decide(full, full).Allowed() || m.Rule() != "" || m.Foreign() || m.AllowedMethods() != nil {
+	if m.Access() != scopes.AccessNone || m.Decide(full, full, scopes.Inputs{}).Allowed() || m.Rule() != "" || m.Foreign() || m.AllowedMethods() != nil {
 		t.Error("the zero match allows")
 	}
 	var none *scopes.Policy
-	path, _ := scopes.CanonicalPath("/")
-	if m := none.Find("GET", path); m.Reason() != scopes.ReasonNoRule || m.Decide(full, full).Allowed() {
+	path, _ := scopes.CanonicalPath("/", scopes.RefuseEncodedSlash)
+	if m := none.Find("GET", path); m.Reason() != scopes.ReasonNoRule || m.Decide(full, full, scopes.Inputs{}).Allowed() {
 		t.Error("a nil policy allows")
 	}
 	if none.Public() != nil || none.Warnings() != nil {
@@ -80,8 +92,16 @@ func TestZeroValuesDeny(t *testing.T) {
 	if m := policy.Find("GET", scopes.Path{}); m.Reason() != scopes.ReasonNoRule {
 		t.Errorf("the zero path found %s", m.Rule())
 	}
-	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{{Method: "GET", Path: "/", Permission: "p", Resource: "x"}}); err == nil {
-		t.Error("a rule without access was loaded")
+	// A rule that says nothing asks for a permission, and must name it.
+	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{{Method: "GET", Path: "/"}}); err == nil {
+		t.Error("a rule that asks for nothing was loaded")
+	}
+	policy, err = scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{{Method: "GET", Path: "/", AllOf: needs("p x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := policy.Find("GET", path); m.Access() != scopes.AccessPermission || m.Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{}).Allowed() {
+		t.Error("a rule without access is open")
 	}
 }
 

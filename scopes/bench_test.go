@@ -2,6 +2,7 @@ package scopes_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -12,13 +13,13 @@ func benchPolicy(tb testing.TB, rules int) *scopes.Policy {
 	tb.Helper()
 	list := []scopes.Rule{{
 		Access: scopes.AccessPermission, Method: "GET", Path: "/v1/o/{id}/lines/{line}",
-		Permission: "read", Resource: "o/{id}",
+		AllOf: needs("read o/{id}"),
 	}}
 	for i := 1; i < rules; i++ {
 		list = append(list, scopes.Rule{
 			Access: scopes.AccessPermission, Method: "GET",
-			Path:       fmt.Sprintf("/v1/kind%d/{id}/lines/{_line}", i),
-			Permission: "read", Resource: "o/{id}",
+			Path:  fmt.Sprintf("/v1/kind%d/{id}/lines/{_line}", i),
+			AllOf: needs("read o/{id}"),
 		})
 	}
 	list[0].Path = "/v1/o/{id}/lines/{_line}"
@@ -51,7 +52,7 @@ func benchSet(tb testing.TB, entries int, format string) scopes.Set {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	path, err := scopes.CanonicalPath("/v1/o/0/lines/7")
+	path, err := scopes.CanonicalPath("/v1/o/0/lines/7", scopes.RefuseEncodedSlash)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -62,7 +63,7 @@ func BenchmarkDecide(b *testing.B) {
 			b.Run(fmt.Sprintf("rules=%d/entries=%d", rules, entries), func(b *testing.B) {
 				b.ReportAllocs()
 				for b.Loop() {
-					if d := policy.Find("GET", path).Decide(set, set); !d.Allowed() {
+					if d := policy.Find("GET", path).Decide(set, set, scopes.Inputs{}); !d.Allowed() {
 						b.Fatal(d.Reason())
 					}
 				}
@@ -75,7 +76,7 @@ func BenchmarkDecide(b *testing.B) {
 // request that none of them covers, so that all must be ruled out.
 func BenchmarkDecideForms(b *testing.B) {
 	policy := benchPolicy(b, 10)
-	path, err := scopes.CanonicalPath("/v1/o/zzz/lines/7")
+	path, err := scopes.CanonicalPath("/v1/o/zzz/lines/7", scopes.RefuseEncodedSlash)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -84,8 +85,77 @@ func BenchmarkDecideForms(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if d := policy.Find("GET", path).Decide(set, set); d.Allowed() {
+				if d := policy.Find("GET", path).Decide(set, set, scopes.Inputs{}); d.Allowed() {
 					b.Fatal(d.Reason())
+				}
+			}
+		})
+	}
+}
+
+// inputForms are rules with values that are not of the path, and a request for
+// each. Only what is decoded is copied.
+var inputForms = []struct {
+	name, rule, query string
+	allocs            float64
+}{
+	{"query", "GET /v1 read o/{query:to}", "page=2&to=7&sort=a%20b", 0},
+	{"header", "GET /v1 read o/{header:X-Tenant}", "", 0},
+	{"claim", "GET /v1 read o/{claim:org}", "", 0},
+	{"all_of", "GET /v1 { all_of { read o/{query:to} | read o/{header:X-Tenant} | read o/{claim:org} } }", "to=7", 0},
+	{"any_of", "GET /v1 { any_of { read {query:to} | read a/** | read o/{claim:org} } }", "to=7", 0},
+	{"each", "GET /v1 { each query:to , | read o/{query:to} }", "to=0,1,2,3,4,5,6,7,8,9", 0},
+	{"escaped", "GET /v1 read o/{query:to}", "to=1%30", 1},
+	{"escaped_name", "GET /v1 read o/{query:to}", "%74o=7", 1},
+}
+
+// inputForm makes a match for a form, and the inputs of a request for it.
+func inputForm(tb testing.TB, rule, query string) (scopes.Match, scopes.Inputs) {
+	tb.Helper()
+	r, err := parseRule("f:1", strings.Fields(rule))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	policy, err := scopes.NewPolicy("s", []string{"read"}, nil, []scopes.Rule{r})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	path, err := scopes.CanonicalPath("/v1", scopes.RefuseEncodedSlash)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	header := map[string][]string{"X-Tenant": {"7"}}
+	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "User-Agent", "X-Forwarded-For", "X-Request-Id"} {
+		header[name] = []string{"some value"}
+	}
+	return policy.Find("GET", path), scopes.Inputs{Query: query, Header: header, Claims: claims{"org": "7"}}
+}
+
+func BenchmarkDecideInputs(b *testing.B) {
+	set := benchSet(b, 16, "o/%d")
+	for _, form := range inputForms {
+		m, in := inputForm(b, form.rule, form.query)
+		b.Run(form.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := m.Decide(set, set, in); !d.Allowed() {
+					b.Fatal(d.Reason())
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkNarrow(b *testing.B) {
+	set := benchSet(b, 256, "o/%d")
+	for _, form := range inputForms[:6] {
+		m, in := inputForm(b, form.rule, form.query)
+		d := m.Decide(set, set, in)
+		b.Run(form.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if s, err := d.Narrow(set); err != nil || s.Empty() {
+					b.Fatal(err)
 				}
 			}
 		})
@@ -97,7 +167,7 @@ func BenchmarkCanonicalPath(b *testing.B) {
 		b.Run(raw, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := scopes.CanonicalPath(raw); err != nil {
+				if _, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -2,7 +2,6 @@ package scopes
 
 import (
 	"slices"
-	"strings"
 )
 
 // Match is what [Policy.Find] found: a rule, or the reason why there is none.
@@ -10,7 +9,7 @@ import (
 type Match struct {
 	policy *Policy
 	rule   *rule
-	path   string // decoded
+	path   string // its segments
 	reason Reason
 }
 
@@ -19,26 +18,35 @@ type Match struct {
 // {name}, and {name} before {name...}. HEAD follows GET. It allocates nothing.
 //
 // The path is specific within its method only: with GET /a/{x} and POST /a/b,
-// GET /a/b is the former. See docs/scopes.md, sections 3.4 and 3.5 (step 3).
+// GET /a/b is the former.
+//
+// A path with a kept %2F that would find another rule if that were a border is
+// ReasonPathAmbiguous: an upstream that decodes first would see the other
+// operation. See docs/scopes.md, sections 3.4 and 3.5 (step 3).
 func (p *Policy) Find(method string, path Path) Match {
-	if p == nil || path.decoded == "" {
+	if p == nil || path.segments == "" {
 		return Match{reason: ReasonNoRule}
 	}
 	if method == "HEAD" {
 		method = "GET"
 	}
-	body, slash := splitPath(path.decoded)
+	body, slash := splitPath(path.segments)
 	if root := p.tries[method]; root != nil {
 		if r := root.find(body, index(slash)); r != nil {
-			return Match{policy: p, rule: r, path: path.decoded}
+			if decoded, _ := splitPath(path.decoded); decoded != body {
+				if other := root.find(decoded, index(slash)); other != nil && other != r {
+					return Match{reason: ReasonPathAmbiguous}
+				}
+			}
+			return Match{policy: p, rule: r, path: path.segments}
 		}
 	}
 	for _, root := range p.tries {
 		if root.find(body, index(slash)) != nil {
-			return Match{policy: p, path: path.decoded, reason: ReasonMethodNotAllowed}
+			return Match{policy: p, path: path.segments, reason: ReasonMethodNotAllowed}
 		}
 	}
-	return Match{policy: p, path: path.decoded, reason: ReasonNoRule}
+	return Match{policy: p, path: path.segments, reason: ReasonNoRule}
 }
 
 // Access says what the rule asks for; AccessNone when there is no rule.
@@ -49,7 +57,8 @@ func (m Match) Access() Access {
 	return m.rule.access
 }
 
-// Reason is ReasonNoRule or ReasonMethodNotAllowed when there is no rule. When
+// Reason is ReasonNoRule, ReasonMethodNotAllowed or ReasonPathAmbiguous when
+// there is no rule. When
 // there is one, nothing was decided yet and it is ReasonNotReady.
 func (m Match) Reason() Reason { return m.reason }
 
@@ -88,51 +97,76 @@ func (m Match) Foreign() bool {
 	return m.rule != nil && slices.ContainsFunc(m.rule.needs, func(n need) bool { return n.foreign })
 }
 
+// Decision is the answer to one request. It holds the values and the sets that
+// it was made with, so that what is said to be missing, and what a token is
+// narrowed to, are what was decided. The zero value denies.
+type Decision struct {
+	match     Match
+	reason    Reason
+	values    values
+	presented Set
+	derived   Set
+}
+
 // Decide decides on a request. The presented set is the one of the caller's
 // token; the derived set is what this service would get of it, and rights of
 // this service are decided on exactly that. A caller without a valid token must
-// not get here, except by a public rule. It allocates nothing. See
-// docs/scopes.md, section 3.5 (step 9).
-func (m Match) Decide(presented, derived Set) Decision {
+// not get here, except by a public rule. It allocates nothing, unless a value
+// of the query has escapes. See docs/scopes.md, section 3.5 (step 9).
+func (m Match) Decide(presented, derived Set, in Inputs) Decision {
+	d := Decision{match: m, reason: m.reason}
 	switch m.Access() {
 	case AccessPublic, AccessAuthenticated:
-		return Decision{match: m, reason: ReasonAllowed}
-	case AccessPermission:
-	default:
-		return Decision{match: m, reason: m.reason}
-	}
-	// Values are judged first, because other reasons can be softened by an
-	// audit mode, and this one never.
-	var vals values
-	if !m.rule.capture(m.path, &vals) {
-		return Decision{match: m, reason: ReasonVariableRejected}
-	}
-	d := Decision{match: m}
-	for i := range m.rule.needs {
-		n := &m.rule.needs[i]
-		if reason := n.check(presented, derived, &vals); reason != ReasonAllowed {
-			d.failed |= 1 << i
-			if d.reason == ReasonNotReady {
-				d.reason = reason
-			}
-		}
-	}
-	// A rule that asks for a permission but has no needs stays undecided.
-	if d.failed == 0 && len(m.rule.needs) > 0 {
 		d.reason = ReasonAllowed
+	case AccessPermission:
+		// Values are judged first, because other reasons can be softened by an
+		// audit mode, and this one never.
+		if !m.rule.capture(m.path, in, &d.values) {
+			d.reason = ReasonVariableRejected
+			return d
+		}
+		d.presented, d.derived = presented, derived
+		d.reason = d.decide()
 	}
 	return d
 }
 
+// decide decides on each item, or once where there is no list.
+func (d *Decision) decide() Reason {
+	r := d.match.rule
+	for items, more := d.values.list, true; more; {
+		items, more = r.each.take(items, &d.values)
+		if reason := d.item(); reason != ReasonAllowed {
+			return reason
+		}
+	}
+	return ReasonAllowed
+}
+
+// item decides with the values as they are. Of several reasons it returns the
+// first one, or that of the alternative which came furthest. A rule without
+// needs stays undecided.
+func (d *Decision) item() Reason {
+	furthest := ReasonNotReady
+	for i := range d.match.rule.needs {
+		reason := d.check(&d.match.rule.needs[i])
+		if (reason == ReasonAllowed) == d.match.rule.anyOf {
+			return reason
+		}
+		furthest = max(furthest, reason)
+	}
+	return furthest
+}
+
 // check decides on one need.
-func (n *need) check(presented, derived Set, vals *values) Reason {
-	set := derived
+func (d *Decision) check(n *need) Reason {
+	set := d.derived
 	if n.foreign {
-		set = presented
+		set = d.presented
 	}
 	i, found := findService(set.services, n.service)
 	if !found {
-		if presented.Empty() {
+		if d.presented.Empty() {
 			return ReasonNoResourceScope
 		}
 		return ReasonServiceMissing
@@ -141,57 +175,10 @@ func (n *need) check(presented, derived Set, vals *values) Reason {
 	if len(held) == 0 {
 		return ReasonPermissionMissing
 	}
-	if !covered(held, 0, cursor{segs: n.resource.segs, tail: n.resource.tail, values: vals}) {
+	if !covered(held, 0, cursor{segs: n.resource.segs, tail: n.resource.tail, values: &d.values}) {
 		return ReasonResourceMissing
 	}
 	return ReasonAllowed
-}
-
-// values are the variables of one request that enter a resource.
-type values struct {
-	one  [maxVariables]Literal
-	rest string // of "{name...}": segments that are each a literal
-}
-
-// capture takes the values out of a path that the rule matches. It is false if
-// one of them is no literal.
-func (r *rule) capture(path string, vals *values) bool {
-	body, _ := splitPath(path)
-	for _, s := range r.path {
-		text, left, _ := strings.Cut(body, "/")
-		switch {
-		case s.kind == segLiteral || s.slot < 0:
-		case s.kind == segVariable:
-			if literalFault(text, maxLiteral) != "" {
-				return false
-			}
-			vals.one[s.slot] = Literal{text: text}
-		default:
-			for more, rest := true, body; more; {
-				text, rest, more = strings.Cut(rest, "/")
-				if literalFault(text, maxLiteral) != "" {
-					return false
-				}
-			}
-			vals.rest = body
-		}
-		body = left
-	}
-	return true
-}
-
-// Need is one right that a request needs. See docs/scopes.md, section 3.5.
-type Need struct {
-	Service    string `json:"service"`
-	Permission string `json:"permission"`
-	Resource   string `json:"resource"`
-}
-
-// Decision is the answer to one request. The zero value denies.
-type Decision struct {
-	match  Match
-	reason Reason
-	failed uint64 // one bit for each need of the rule
 }
 
 // Allowed says whether the request may pass.
@@ -199,33 +186,3 @@ func (d Decision) Allowed() bool { return d.reason == ReasonAllowed }
 
 // Reason says why.
 func (d Decision) Reason() Reason { return d.reason }
-
-// Missing returns the rights that the request needs and the set does not hold.
-// It is nil when the request is allowed, and when no right would help.
-func (d Decision) Missing() []Need {
-	if d.failed == 0 || d.match.rule == nil {
-		return nil
-	}
-	var vals values
-	if !d.match.rule.capture(d.match.path, &vals) {
-		return nil
-	}
-	var list []Need
-	for i, n := range d.match.rule.needs {
-		if d.failed&(1<<i) != 0 {
-			list = append(list, Need{n.service, n.permission, n.resource.text(&vals)})
-		}
-	}
-	return list
-}
-
-// text writes the pattern that a template stands for.
-func (t template) text(vals *values) string {
-	var segs []seg
-	for c := (cursor{segs: t.segs, values: vals}); !c.done(); {
-		var s seg
-		s, c = c.next()
-		segs = append(segs, s)
-	}
-	return writeSegments(segs, t.tail)
-}

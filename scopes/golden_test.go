@@ -228,7 +228,13 @@ func TestAskVectors(t *testing.T) {
 
 func TestPathVectors(t *testing.T) {
 	for _, v := range vectors(t, "path.txt") {
-		p, err := scopes.CanonicalPath(unquote(t, v.at, v.in))
+		slash := scopes.RefuseEncodedSlash
+		in, keep := strings.CutPrefix(v.in, "keep ")
+		if keep {
+			slash = scopes.KeepEncodedSlash
+		}
+		raw := unquote(t, v.at, in)
+		p, err := scopes.CanonicalPath(raw, slash)
 		if err != nil {
 			if p != (scopes.Path{}) {
 				t.Errorf("%s: an error came with the path %q", v.at, p.Raw())
@@ -244,8 +250,12 @@ func TestPathVectors(t *testing.T) {
 		if p.Raw() != want[0] || p.Decoded() != want[1] {
 			t.Errorf("%s: got %q %q, want %q", v.at, p.Raw(), p.Decoded(), want)
 		}
-		if again, err := scopes.CanonicalPath(p.Raw()); err != nil || again != p {
+		if again, err := scopes.CanonicalPath(p.Raw(), slash); err != nil || again != p {
 			t.Errorf("%s: the canonical path %q became %q, %v", v.at, p.Raw(), again.Raw(), err)
+		}
+		// To keep a slash changes nothing where there is none.
+		if kept, err := scopes.CanonicalPath(raw, scopes.KeepEncodedSlash); err != nil || kept != p {
+			t.Errorf("%s: with a kept slash it became %q, %v", v.at, kept.Raw(), err)
 		}
 	}
 }

@@ -348,3 +348,21 @@ func TestMeetLimit(t *testing.T) {
 		t.Errorf("got %v", limit)
 	}
 }
+
+func TestPermissions(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := genSet().Draw(t, "set")
+		service := rapid.SampledFrom([]string{"s", "t", "u"}).Draw(t, "service")
+		permissions := rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"p", "q", "r"}), 0, 3, rapid.ID).Draw(t, "permissions")
+		var want []scopes.Entry
+		for _, e := range s.Entries() {
+			if e.Service == service && slices.Contains(permissions, e.Permission) {
+				want = append(want, e)
+			}
+		}
+		w, err := scopes.NewSet(want...)
+		if got := s.Permissions(service, permissions); err != nil || !got.Equal(w) || !s.Contains(got) {
+			t.Fatalf("%s of %v of %s = %s, %v", service, permissions, show(s), show(got), err)
+		}
+	})
+}

@@ -64,6 +64,14 @@ func TestLimits(t *testing.T) {
 	if _, err := scopes.ParseSet([]byte(long)); !errors.Is(err, scopes.ErrTooLarge) || !strings.Contains(err.Error(), "bytes of input") {
 		t.Errorf("a long input: %v", err)
 	}
+	services65 := make([]string, 65)
+	for i := range services65 {
+		services65[i] = fmt.Sprintf(`{"serviceDefinitionId":"%d","permissions":[{"permissionId":"p","resources":["x"]}]}`, i)
+	}
+	text = `{"servicesScopes":[` + strings.Join(services65, ",") + `]}`
+	if s, err := scopes.ParseSet([]byte(text)); !errors.Is(err, scopes.ErrTooLarge) || !strings.Contains(err.Error(), "65 services") || !s.Empty() {
+		t.Errorf("65 services: %v", err)
+	}
 	permissions := make([]string, 257)
 	for i := range permissions {
 		permissions[i] = fmt.Sprintf(`{"permissionId":"%d"}`, i)
@@ -135,13 +143,13 @@ func TestLengths(t *testing.T) {
 
 func TestVariableLimit(t *testing.T) {
 	rule := func(n int) scopes.Rule {
-		r := scopes.Rule{Access: scopes.AccessPermission, Method: "GET", Permission: "p", Resource: "x"}
+		r := scopes.Rule{Access: scopes.AccessPermission, Method: "GET", AllOf: needs("p x")}
 		for i := range n {
 			r.Path += fmt.Sprintf("/{v%d}", i)
-			r.Resource += fmt.Sprintf("/{v%d}", i)
+			r.AllOf[0].Resource += fmt.Sprintf("/{v%d}", i)
 		}
 		r.Path += "/{rest...}"
-		r.Resource += "/{rest...}"
+		r.AllOf[0].Resource += "/{rest...}"
 		return r
 	}
 	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{rule(17)}); err == nil || !strings.Contains(err.Error(), "more than 16 variables") {
@@ -151,8 +159,8 @@ func TestVariableLimit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, _ := scopes.CanonicalPath("/0/1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/g/h")
-	d := p.Find("GET", path).Decide(scopes.Set{}, scopes.Set{})
+	path, _ := scopes.CanonicalPath("/0/1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/g/h", scopes.RefuseEncodedSlash)
+	d := p.Find("GET", path).Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{})
 	if got := d.Missing()[0].Resource; got != "x/0/1/2/3/4/5/6/7/8/9/a/b/c/d/e/f/g/h" {
 		t.Errorf("got %s", got)
 	}

@@ -9,15 +9,29 @@ import (
 )
 
 // Path is a request path in the one form that rules, logs and the upstream all
-// see. Its decoded form has the same segments as its raw one. The zero value is
-// no path and finds no rule. See docs/scopes.md, section 3.3.
-type Path struct{ raw, decoded string }
+// see. The zero value is no path and finds no rule. See docs/scopes.md, section
+// 3.3.
+type Path struct{ raw, decoded, segments string }
 
 // Raw returns the escaped bytes, which are what must go upstream.
 func (p Path) Raw() string { return p.raw }
 
-// Decoded returns the path without escapes, which is what rules are matched on.
+// Decoded returns the path without escapes. Rules are matched on its segments:
+// those of the raw path, in which a kept %2F is no border.
 func (p Path) Decoded() string { return p.decoded }
+
+// EncodedSlash says what becomes of %2F in a path. The zero value refuses it.
+// See docs/scopes.md, section 3.3.
+type EncodedSlash uint8
+
+const (
+	RefuseEncodedSlash EncodedSlash = iota
+	KeepEncodedSlash                // %2F stays, and is no border between segments
+)
+
+// keptSlash stands for a kept %2F in the segments of a path. No path holds it
+// otherwise, and no literal, so no rule spells it and no resource gets it.
+const keptSlash = '\x00'
 
 // CanonicalPath makes the canonical path of the raw path of a request, exactly
 // as it stands in the request line, before the '?'. Escapes of unreserved
@@ -27,26 +41,35 @@ func (p Path) Decoded() string { return p.decoded }
 // What two readers could understand differently is refused, and the error says
 // which form it was: encoded slashes, backslashes, semicolons and control
 // characters, empty and dot segments, double encodings, invalid escapes and
-// invalid UTF-8. All of them are answered with 400, path_ambiguous. See
+// invalid UTF-8. All of them are answered with 400, path_ambiguous.
+//
+// With [KeepEncodedSlash], %2F stays as it is and is no border between segments,
+// but what stands beside it is held to the rules for segments all the same. A
+// value that holds one is no literal, so only a {_name} can take it. See
 // docs/scopes.md, section 3.3.
-func CanonicalPath(escaped string) (Path, error) {
+func CanonicalPath(escaped string, slash EncodedSlash) (Path, error) {
 	if escaped == "" || escaped[0] != '/' {
 		return Path{}, errors.New("the path does not begin with a slash")
 	}
-	raw, decoded := escaped, escaped
+	p := Path{raw: escaped, decoded: escaped, segments: escaped}
 	if !isPlain(escaped) {
 		var err error
-		if raw, decoded, err = decodePath(escaped); err != nil {
+		if p.raw, p.segments, err = decodePath(escaped, slash); err != nil {
 			return Path{}, err
 		}
-		if err := checkDecoded(decoded); err != nil {
+		p.decoded = strings.ReplaceAll(p.segments, string(keptSlash), "/")
+		if err := checkDecoded(p.decoded); err != nil {
 			return Path{}, err
 		}
 	}
-	if err := checkSegments(decoded); err != nil {
+	// On the decoded path, so that neither reading has an empty or dot segment.
+	if err := checkSegments(p.decoded); err != nil {
 		return Path{}, err
 	}
-	return Path{raw: raw, decoded: decoded}, nil
+	if strings.HasSuffix(p.segments, string(keptSlash)) {
+		return Path{}, errors.New("the path ends in an encoded slash")
+	}
+	return p, nil
 }
 
 // isPlain says whether the path holds only bytes that are canonical as they
@@ -77,23 +100,24 @@ func isPathByte(c byte) bool {
 	return isUnreserved(c) || strings.IndexByte("!$&'()*+,=:@/", c) >= 0
 }
 
-// decodePath returns the canonical escaped form and the decoded one.
-func decodePath(s string) (raw, decoded string, err error) {
+// decodePath returns the canonical escaped form and the decoded one, in which
+// keptSlash stands for an encoded slash.
+func decodePath(s string, slash EncodedSlash) (raw, segments string, err error) {
 	var up, plain strings.Builder
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		isEscape := c == '%'
 		if isEscape {
-			if i+2 >= len(s) {
+			ok := false
+			if c, ok = unescape(s[i:]); !ok {
 				return "", "", errors.New("the path holds an invalid escape")
 			}
-			hi, ok1 := unhex(s[i+1])
-			lo, ok2 := unhex(s[i+2])
-			if !ok1 || !ok2 {
-				return "", "", errors.New("the path holds an invalid escape")
-			}
-			c = hi<<4 | lo
 			i += 2
+		}
+		if isEscape && c == '/' && slash == KeepEncodedSlash {
+			up.WriteString("%2F")
+			plain.WriteByte(keptSlash)
+			continue
 		}
 		if err := checkByte(c, isEscape); err != nil {
 			return "", "", err
@@ -138,13 +162,9 @@ func checkDecoded(s string) error {
 		return errors.New("the path holds an encoded control character")
 	}
 	// The digits may have been escaped too: %25%32%66 is %252f is %2f is a slash.
-	for i := 0; i+2 < len(s); i++ {
-		if s[i] == '%' {
-			_, ok1 := unhex(s[i+1])
-			_, ok2 := unhex(s[i+2])
-			if ok1 && ok2 {
-				return errors.New("the path holds a double encoding")
-			}
+	for i := range len(s) {
+		if _, ok := unescape(s[i:]); ok {
+			return errors.New("the path holds a double encoding")
 		}
 	}
 	return nil
@@ -163,4 +183,14 @@ func checkSegments(decoded string) error {
 		}
 	}
 	return nil
+}
+
+// unescape reads the escape that s begins with.
+func unescape(s string) (c byte, ok bool) {
+	if len(s) < 3 || s[0] != '%' {
+		return 0, false
+	}
+	hi, ok1 := unhex(s[1])
+	lo, ok2 := unhex(s[2])
+	return hi<<4 | lo, ok1 && ok2
 }

@@ -15,7 +15,7 @@ func TestPolicyTexts(t *testing.T) {
 	rules := []scopes.Rule{
 		{Access: scopes.AccessPublic, Method: "GET", Path: "/{_all...}", Source: "Caddyfile:3"},
 		{Access: scopes.AccessPublic, Method: "GET", Path: "/assets/{_rest...}", Source: "Caddyfile:4"},
-		{Access: scopes.AccessPermission, Method: "GET", Path: "/r/{id}", Permission: "r/read", Resource: "{id}", Source: "Caddyfile:5"},
+		{Access: scopes.AccessPermission, Method: "GET", Path: "/r/{id}", AllOf: needs("r/read {id}"), Source: "Caddyfile:5"},
 	}
 	declared := func(s, p string) bool { return s == "r" && p == "read" }
 	p, err := scopes.NewPolicy("s", []string{"read"}, declared, rules)
@@ -29,19 +29,19 @@ func TestPolicyTexts(t *testing.T) {
 	if diff := cmp.Diff(want, p.Warnings()); diff != "" {
 		t.Error(diff)
 	}
-	path, _ := scopes.CanonicalPath("/r/1")
+	path, _ := scopes.CanonicalPath("/r/1", scopes.RefuseEncodedSlash)
 	m := p.Find("GET", path)
 	if !m.Foreign() || m.Access() != scopes.AccessPermission || m.Reason() != scopes.ReasonNotReady {
 		t.Errorf("foreign %v, access %v, reason %v", m.Foreign(), m.Access(), m.Reason())
 	}
 	// A foreign right is decided on the presented set and on no other.
 	right := held(t, "", "r read 1")
-	if !m.Decide(right, scopes.Set{}).Allowed() || m.Decide(held(t, "", "s read **"), right).Allowed() {
+	if !m.Decide(right, scopes.Set{}, scopes.Inputs{}).Allowed() || m.Decide(held(t, "", "s read **"), right, scopes.Inputs{}).Allowed() {
 		t.Error("a foreign right was decided on the derived set")
 	}
 
 	// All rules that are wrong are named at once, each with its line.
-	rules[0].Path, rules[2].Permission = "x", "raed"
+	rules[0].Path, rules[2].AllOf = "x", needs("raed {id}")
 	_, err = scopes.NewPolicy("s", []string{"write", "read"}, nil, rules)
 	wantText := `Caddyfile:3: GET x: path "x": expected a slash at the start
 Caddyfile:5: GET /r/{id}: permission "raed" is not declared by service "s": the nearest is "read"`
@@ -49,7 +49,7 @@ Caddyfile:5: GET /r/{id}: permission "raed" is not declared by service "s": the 
 		t.Errorf("got %v, want %s", err, wantText)
 	}
 	if _, err := scopes.NewPolicy("s", nil, nil, []scopes.Rule{{
-		Access: scopes.AccessPermission, Method: "GET", Path: "/", Permission: "r/read", Resource: "x",
+		Access: scopes.AccessPermission, Method: "GET", Path: "/", AllOf: needs("r/read x"),
 	}}); err == nil || !strings.Contains(err.Error(), `permission "read" is not declared by a service "r"`) {
 		t.Errorf("another service's right, and none is known: %v", err)
 	}
@@ -72,17 +72,17 @@ Caddyfile:5: GET /r/{id}: permission "raed" is not declared by service "s": the 
 // TestOwnRightsAreDecidedOnTheDerivedSet checks that the presented set, which
 // may hold more, gives nothing by itself.
 func TestOwnRightsAreDecidedOnTheDerivedSet(t *testing.T) {
-	path, _ := scopes.CanonicalPath("/v1/o/1/lines/1")
+	path, _ := scopes.CanonicalPath("/v1/o/1/lines/1", scopes.RefuseEncodedSlash)
 	m := benchPolicy(t, 1).Find("GET", path)
 	right, other := held(t, "", "s read o/1"), held(t, "", "s read o/2")
-	if d := m.Decide(right, other); d.Reason() != scopes.ReasonResourceMissing {
+	if d := m.Decide(right, other, scopes.Inputs{}); d.Reason() != scopes.ReasonResourceMissing {
 		t.Errorf("got %v", d.Reason())
 	}
-	if d := m.Decide(right, scopes.Set{}); d.Reason() != scopes.ReasonServiceMissing {
+	if d := m.Decide(right, scopes.Set{}, scopes.Inputs{}); d.Reason() != scopes.ReasonServiceMissing {
 		t.Errorf("got %v", d.Reason())
 	}
 	want := []scopes.Need{{Service: "s", Permission: "read", Resource: "o/1"}}
-	if diff := cmp.Diff(want, m.Decide(scopes.Set{}, scopes.Set{}).Missing()); diff != "" {
+	if diff := cmp.Diff(want, m.Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{}).Missing()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -91,22 +91,39 @@ func TestNoAllocations(t *testing.T) {
 	policy := benchPolicy(t, 1000)
 	set := benchSet(t, 256, "o/%d")
 	for _, raw := range []string{"/v1/o/77/lines/7", "/v1/o/zz/lines/7", "/v1/o/*/lines/7", "/v1/none", "/v1/o/"} {
-		path, err := scopes.CanonicalPath(raw)
+		path, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, method := range []string{"GET", "HEAD", "POST"} {
 			allocs := testing.AllocsPerRun(100, func() {
 				m := policy.Find(method, path)
-				if d := m.Decide(set, set); d.Allowed() != (raw == "/v1/o/77/lines/7" && method != "POST") {
+				if d := m.Decide(set, set, scopes.Inputs{}); d.Allowed() != (raw == "/v1/o/77/lines/7" && method != "POST") {
 					t.Errorf("%s %s: %v", method, raw, d.Reason())
 				}
 				_, _, _ = m.Rule(), m.Access(), m.Foreign()
-				m.Decide(scopes.Set{}, scopes.Set{})
+				m.Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{})
 			})
 			if allocs != 0 {
 				t.Errorf("%s %s: %v allocations", method, raw, allocs)
 			}
+		}
+	}
+}
+
+// TestAllocationsOfInputs says what values cost that are not of the path: only
+// what is decoded is copied.
+func TestAllocationsOfInputs(t *testing.T) {
+	set := benchSet(t, 16, "o/%d")
+	for _, form := range inputForms {
+		m, in := inputForm(t, form.rule, form.query)
+		allocs := testing.AllocsPerRun(100, func() {
+			if d := m.Decide(set, set, in); !d.Allowed() {
+				t.Errorf("%s: %v", form.name, d.Reason())
+			}
+		})
+		if allocs != form.allocs {
+			t.Errorf("%s: %v allocations, want %v", form.name, allocs, form.allocs)
 		}
 	}
 }
@@ -132,7 +149,7 @@ func TestAdversarialPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, _ := scopes.CanonicalPath(strings.Repeat("/a", depth) + "/none")
+	path, _ := scopes.CanonicalPath(strings.Repeat("/a", depth)+"/none", scopes.RefuseEncodedSlash)
 	start := time.Now()
 	if m := policy.Find("GET", path); m.Reason() != scopes.ReasonNoRule {
 		t.Errorf("got %v", m.Reason())
@@ -140,7 +157,7 @@ func TestAdversarialPath(t *testing.T) {
 	if took := time.Since(start); took > 500*time.Millisecond {
 		t.Errorf("it took %v", took)
 	}
-	long, _ := scopes.CanonicalPath(strings.Repeat("/a", 8000))
+	long, _ := scopes.CanonicalPath(strings.Repeat("/a", 8000), scopes.RefuseEncodedSlash)
 	start = time.Now()
 	policy.Find("GET", long)
 	if took := time.Since(start); took > 500*time.Millisecond {

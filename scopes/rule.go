@@ -1,244 +1,96 @@
 package scopes
 
 import (
-	"errors"
 	"fmt"
-	"strings"
+	"slices"
 )
 
-// maxVariables is how many variables of one path can enter a resource.
-const maxVariables = 16
-
-// Access says what a rule asks for. The zero value denies. See docs/scopes.md,
-// section 3.4.
+// Access says what a rule asks for. See docs/scopes.md, section 3.4.
 type Access uint8
 
 const (
-	AccessNone          Access = iota // no rule: denied
+	AccessNone          Access = iota // of a [Match]: no rule, denied; of a [Rule]: the same as AccessPermission
 	AccessPermission                  // a permission on a resource
 	AccessAuthenticated               // a valid token, whatever it holds
 	AccessPublic                      // nothing; a token is not even looked at
 )
 
-// Rule is one line of a guard, not yet checked. [NewPolicy] checks it. See
-// docs/scopes.md, section 3.4.
-type Rule struct {
-	Access     Access
-	Method     string // in upper case; GET stands for HEAD too
-	Path       string // written decoded: /orders/{id}, /files/{path...}, /v1/{_version}/ping
-	Permission string // PERMISSION or SERVICE/PERMISSION; only for AccessPermission
-	Resource   string // orders/{id}, orders/**; only for AccessPermission
-	Source     string // where it is written, such as "Caddyfile:12"; for error texts
+// accessNames is in the order of the constants.
+var accessNames = [...]string{"", "permission", "authenticated", "public"}
+
+// MarshalText returns the word of the access, such as "public"; "" for AccessNone.
+func (a Access) MarshalText() ([]byte, error) {
+	if int(a) >= len(accessNames) {
+		return nil, fmt.Errorf("%d is not an access", a)
+	}
+	return []byte(accessNames[a]), nil
 }
 
-// ParseRule reads the words of one line, which must have one of the forms
-//
-//	METHOD PATH PERMISSION RESOURCE
-//	authenticated METHOD PATH
-//	public METHOD PATH
-//
-// The source is for error texts. The words themselves are checked by
-// [NewPolicy]. See docs/scopes.md, section 3.4.
-func ParseRule(source string, words ...string) (Rule, error) {
-	r := Rule{Source: source}
-	if len(words) == 0 {
-		return Rule{}, r.fault("the rule is empty: expected METHOD PATH PERMISSION RESOURCE")
+// UnmarshalText reads what MarshalText writes.
+func (a *Access) UnmarshalText(text []byte) error {
+	i := slices.Index(accessNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("unrecognized access %s: expected permission, authenticated or public", quote(string(text)))
 	}
-	switch first := words[0]; {
-	case first == "public" || first == "authenticated":
-		if len(words) != 3 {
-			return Rule{}, r.fault("expected %s METHOD PATH, got %d words", first, len(words))
-		}
-		r.Access = AccessPublic
-		if first == "authenticated" {
-			r.Access = AccessAuthenticated
-		}
-		r.Method, r.Path = words[1], words[2]
-	case !isMethod(first):
-		return Rule{}, r.fault("unrecognized %s: expected a method such as GET, or public, or authenticated", quote(first))
-	case len(words) != 4:
-		return Rule{}, r.fault("expected METHOD PATH PERMISSION RESOURCE, got %d words", len(words))
-	default:
-		r.Access = AccessPermission
-		r.Method, r.Path, r.Permission, r.Resource = words[0], words[1], words[2], words[3]
-	}
-	return r, nil
+	*a = Access(i)
+	return nil
 }
+
+// Rule is one operation of an API, not yet checked. [NewPolicy] checks it. A
+// rule that says no access asks for a permission, so the zero value opens
+// nothing: it is a load error. See docs/scopes.md, section 3.4.
+type Rule struct {
+	// "permission" (default), "authenticated" or "public".
+	Access Access `json:"access,omitempty"`
+	// The HTTP method in capitals; GET stands for HEAD too. Or "grpc".
+	Method string `json:"method"`
+	// The path with its variables, written decoded, as in /orders/{id},
+	// /files/{path...} or /v1/{_version}/ping. With the method "grpc":
+	// SERVICE/METHOD, as in shop.v1.Orders/Get.
+	Path string `json:"path"`
+	// What is needed, all of it. A rule that asks for a permission has either
+	// this or any_of, with at most 64 members.
+	AllOf []RuleNeed `json:"all_of,omitempty"`
+	// What is needed, one of it.
+	AnyOf []RuleNeed `json:"any_of,omitempty"`
+	// A list in the request of which every item must be allowed.
+	Each *Each `json:"each,omitempty"`
+	// Where the rule is written, such as Caddyfile:12. For error texts.
+	Source string `json:"source,omitempty"`
+}
+
+// RuleNeed is one right that a rule asks for.
+type RuleNeed struct {
+	// The permission, the guard's own or SERVICE/PERMISSION.
+	Permission string `json:"permission"`
+	// The resource with its variables, as in orders/{id} or orders/**.
+	Resource string `json:"resource"`
+	// Where it is written, if that is not the line of the rule.
+	Source string `json:"source,omitempty"`
+}
+
+// Each says that a value of the request is a list of 1 to 100 items, of which
+// every one must be allowed. A resource of the rule uses the variable.
+type Each struct {
+	// The variable without braces, as in query:ids.
+	Variable string `json:"variable"`
+	// What stands between two items: one printable ASCII character.
+	Separator string `json:"separator"`
+}
+
+// methodGRPC is the method of a rule that is written as grpc SERVICE/METHOD.
+const methodGRPC = "grpc"
 
 // fault is an error that begins with the place of the rule.
-func (r *Rule) fault(format string, args ...any) error {
-	if r.Source != "" {
-		format, args = "%s: "+format, append([]any{r.Source}, args...)
+func (r *Rule) fault(format string, args ...any) error { return faultAt(r.Source, format, args...) }
+
+// faultAt is an error that begins with a place, if that is known.
+func faultAt(source, format string, args ...any) error {
+	if source != "" {
+		format, args = "%s: "+format, append([]any{source}, args...)
 	}
 	return fmt.Errorf(format, args...)
 }
 
 // name is how logs show the rule.
 func (r *Rule) name() string { return r.Method + " " + r.Path }
-
-// isMethod says whether s is written like a method.
-func isMethod(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'A' || c > 'Z') && (i == 0 || c != '-' && c != '_' && (c < '0' || c > '9')) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// variable is one variable of a path while a rule is being compiled.
-type variable struct {
-	text string // as written, with braces
-	at   int    // its segment of the path
-	used bool   // it occurs in a resource
-}
-
-// parseVariable reads {name}, {name...}, {_name} or {_name...}. The kind is
-// segNone for a text without braces.
-func parseVariable(text string) (kind segKind, ignored bool, err error) {
-	if !strings.ContainsAny(text, "{}") {
-		return segNone, false, nil
-	}
-	name, opened := strings.CutPrefix(text, "{")
-	name, closed := strings.CutSuffix(name, "}")
-	if !opened || !closed || strings.ContainsAny(name, "{}") {
-		return segNone, false, fmt.Errorf("%s: a variable is a whole segment: expected {name} or {name...}", quote(text))
-	}
-	name, isRest := strings.CutSuffix(name, "...")
-	name, ignored = strings.CutPrefix(name, "_")
-	kind = segVariable
-	if isRest {
-		kind = segRest
-	}
-	if isName(name) {
-		return kind, ignored, nil
-	}
-	if strings.HasPrefix(name, "http.") {
-		return segNone, false, fmt.Errorf("unrecognized variable %s: Caddy rewrites short names such as {path} or {host} "+
-			"before they are read here; choose another name", quote(text))
-	}
-	return segNone, false, fmt.Errorf("unrecognized variable %s: expected {name} or {name...}, the name in [a-z][a-z0-9_]*", quote(text))
-}
-
-// isName is the grammar of variable names.
-func isName(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c < 'a' || c > 'z') && (i == 0 || c != '_' && (c < '0' || c > '9')) {
-			return false
-		}
-	}
-	return s != ""
-}
-
-// compilePath reads the path of a rule. A trailing slash is not among the
-// segments. Variables that may enter a resource are returned by their text.
-func compilePath(path string) (segs []seg, slash bool, vars map[string]*variable, err error) {
-	if !strings.HasPrefix(path, "/") {
-		return nil, false, nil, fmt.Errorf("path %s: expected a slash at the start", quote(path))
-	}
-	if strings.Contains(path, "//") {
-		return nil, false, nil, fmt.Errorf("path %s: it holds an empty segment", quote(path))
-	}
-	vars = make(map[string]*variable)
-	body, slash := splitPath(path)
-	if body == "" {
-		return nil, slash, vars, nil
-	}
-	parts := strings.Split(body, "/")
-	for i, part := range parts {
-		kind, ignored, err := parseVariable(part)
-		if err != nil {
-			return nil, false, nil, fmt.Errorf("path %s: %w", quote(path), err)
-		}
-		if kind == segNone {
-			if err := checkPathLiteral(part); err != nil {
-				return nil, false, nil, fmt.Errorf("path %s: segment %d: %w", quote(path), i+1, err)
-			}
-			segs = append(segs, seg{kind: segLiteral, text: part})
-			continue
-		}
-		if kind == segRest && i != len(parts)-1 {
-			return nil, false, nil, fmt.Errorf("path %s: %s stands only at the end", quote(path), part)
-		}
-		// {id} and {id...} would be two values under one name.
-		key := strings.TrimSuffix(strings.TrimSuffix(part, "}"), "...")
-		if vars[key] != nil {
-			return nil, false, nil, fmt.Errorf("path %s: variable %s} occurs twice", quote(path), key)
-		}
-		vars[key] = &variable{text: part, at: i, used: ignored}
-		segs = append(segs, seg{kind: kind, slot: -1})
-	}
-	return segs, slash, vars, nil
-}
-
-// checkPathLiteral refuses what no canonical path can hold, because a rule with
-// it would never be found.
-func checkPathLiteral(part string) error {
-	if fault := literalFault(part, maxLiteral); fault != "" {
-		return fmt.Errorf("%s: %s", quote(part), fault)
-	}
-	if i := strings.IndexAny(part, "?#;"); i >= 0 {
-		return fmt.Errorf("%s: a path is written without %q", quote(part), part[i])
-	}
-	return nil
-}
-
-// compileResource reads the resource of a rule and gives each path variable in
-// it a slot, in segs too.
-func compileResource(resource string, segs []seg, vars map[string]*variable) (template, error) {
-	if resource == "" {
-		return template{}, errors.New("the resource is empty")
-	}
-	if !strings.ContainsAny(resource, "{}") {
-		p, err := ParsePattern(resource)
-		return template{segs: p.segs, tail: p.tail}, err
-	}
-	var t template
-	slots := int8(0)
-	for _, s := range segs {
-		if s.kind == segVariable && s.slot >= 0 {
-			slots++
-		}
-	}
-	parts := strings.Split(resource, "/")
-	for i, part := range parts {
-		if part == "**" && i == len(parts)-1 {
-			t.tail = true
-			break
-		}
-		kind, ignored, err := parseVariable(part)
-		if err != nil {
-			return template{}, fmt.Errorf("resource %s: %w", quote(resource), err)
-		}
-		if kind == segNone {
-			s, err := parseSegment(part)
-			if err != nil {
-				return template{}, fmt.Errorf("resource %s: segment %d: %w", quote(resource), i+1, err)
-			}
-			t.segs = append(t.segs, s)
-			continue
-		}
-		v := vars[strings.TrimSuffix(strings.TrimSuffix(part, "}"), "...")]
-		switch {
-		case ignored:
-			return template{}, fmt.Errorf("resource %s: %s is written as not checked: write the name without the underscore, "+
-				"in the path too", quote(resource), part)
-		case v == nil:
-			return template{}, fmt.Errorf("resource %s: the path has no variable %s", quote(resource), part)
-		case v.text != part:
-			return template{}, fmt.Errorf("resource %s: %s is %s in the path", quote(resource), part, v.text)
-		}
-		v.used = true
-		if s := &segs[v.at]; s.slot < 0 {
-			if s.slot = slots; s.kind == segRest {
-				s.slot = 0 // there is only one, with a place of its own
-			} else if slots++; slots > maxVariables {
-				return template{}, fmt.Errorf("resource %s: more than %d variables", quote(resource), maxVariables)
-			}
-		}
-		t.segs = append(t.segs, segs[v.at])
-	}
-	return t, nil
-}

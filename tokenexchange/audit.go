@@ -30,6 +30,7 @@ type Record struct {
 	Endpoint   string // "token" or "guard"
 	Allowed    bool
 	Reason     string
+	WouldDeny  string // the reason for which only mode audit let it pass
 	Cause      string // what went wrong, for operators
 	Client     string // the authenticated client, or the token's
 	Subject    string
@@ -56,7 +57,7 @@ const auditMessage = "decision"
 func (rec *Record) level(ctx context.Context, log *slog.Logger) (slog.Level, bool) {
 	level := slog.LevelInfo
 	switch {
-	case !rec.Allowed:
+	case !rec.Allowed, rec.WouldDeny != "":
 		level = slog.LevelWarn
 	case rec.Endpoint == "guard":
 		level = slog.LevelDebug
@@ -75,6 +76,7 @@ func (rec *Record) write(ctx context.Context, log *slog.Logger) {
 		slog.String("decision_id", rec.DecisionID), slog.String("endpoint", rec.Endpoint),
 		slog.Bool("allowed", rec.Allowed), slog.String("reason", rec.Reason))
 	for _, f := range []struct{ key, value string }{
+		{"would_deny", rec.WouldDeny},
 		{"cause", rec.Cause},
 		{"client_id", rec.Client},
 		{"sub", rec.Subject},

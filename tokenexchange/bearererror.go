@@ -68,14 +68,33 @@ type refusalBody struct {
 	Help       string        `json:"help"`
 }
 
-// WriteRefusal answers a refused request. It is the one place that does.
-func (v *Verdict) WriteRefusal(w http.ResponseWriter) {
-	reason := v.Reason
-	row, known := refusals[reason]
-	if !known {
-		reason = scopes.ReasonNotReady
-		row = refusals[reason]
+// row returns what is said of a refusal, and under which reason. Where
+// existence is hidden, a method that no rule names is a path that no rule names.
+func (v *Verdict) row() (scopes.Reason, refusal) {
+	row, known := refusals[v.Reason]
+	switch {
+	case !known:
+		return scopes.ReasonNotReady, refusals[scopes.ReasonNotReady]
+	case v.hidden:
+		return scopes.ReasonNoRule, refusal{http.StatusNotFound, "not_found", refusals[scopes.ReasonNoRule].help}
+	case v.anyOf && len(v.missing) > 0:
+		row.help += "; one of the rights in required is enough"
+		return v.Reason, row
+	case v.malformed:
+		return v.Reason, badRequest("the names in Access-Control-Request-Headers must be header names")
 	}
+	return v.Reason, row
+}
+
+// WriteRefusal answers a request that is not forwarded: with the reason, or, a
+// preflight that the guard answers itself, with what may be asked for. It is
+// the one place that does.
+func (v *Verdict) WriteRefusal(w http.ResponseWriter) {
+	if v.Reason == scopes.ReasonAllowed && v.answer != nil {
+		v.answer.write(w)
+		return
+	}
+	reason, row := v.row()
 	h := w.Header()
 	switch row.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:

@@ -22,16 +22,20 @@ func TestExchangeKeyIsComplete(t *testing.T) {
 	crm, _ := m.Upstream("crm")
 	type inputs struct {
 		issuer string
+		grant  string
+		marked bool
 		client mint.Client
 		target mint.Target
 		ring   *mint.Ring
 	}
 	base := func() inputs {
-		return inputs{issuer, mint.Client{
+		return inputs{issuer, "audience_exchange", false, mint.Client{
 			ID: "guard:shop", Permit: entries("a"), Own: entries("b"), Ceilings: true, AccessValidity: time.Minute, AccessAlg: mint.ES256,
 		}, shop, ringOf(ecKey(), rsaKey())}
 	}
-	digest := func(in inputs) [sha256.Size]byte { return exchangeDigest(in.issuer, &in.client, in.target, in.ring) }
+	digest := func(in inputs) [sha256.Size]byte {
+		return exchangeDigest(in.issuer, in.grant, in.marked, &in.client, in.target, in.ring)
+	}
 	want := digest(base())
 	if again := digest(base()); again != want {
 		t.Error("nothing changed, and the digest did: a reload would empty the cache")
@@ -39,6 +43,10 @@ func TestExchangeKeyIsComplete(t *testing.T) {
 	seen := map[[sha256.Size]byte]string{want: "base"}
 	for name, change := range map[string]func(*inputs){
 		"issuer":           func(in *inputs) { in.issuer += "x" },
+		"grant":            func(in *inputs) { in.grant = "client_delegate" },
+		"mode audit":       func(in *inputs) { in.marked = true },
+		"service":          func(in *inputs) { in.client.GuardOf = "shop" },
+		"declared":         func(in *inputs) { in.client.Declared = []string{"orders.read"} },
 		"client":           func(in *inputs) { in.client.ID = "guard:crm" },
 		"ceiling":          func(in *inputs) { in.client.Permit = entries("c") },
 		"own":              func(in *inputs) { in.client.Own = entries("c") },

@@ -22,6 +22,7 @@ type client struct {
 	allow           []allowance
 	refreshValidity time.Duration
 	consented       []string // services that a permit or own line names
+	sources         Sources
 }
 
 // allowance is one allow line.

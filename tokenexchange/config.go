@@ -21,6 +21,9 @@ type Config struct {
 
 	// The clients of the token endpoint.
 	Clients []ClientConfig `json:"clients,omitempty"`
+
+	// Where the words outside of services and clients were written.
+	Sources Sources `json:"sources,omitempty"`
 }
 
 // ServiceConfig is one API as tokens name it.
@@ -33,6 +36,8 @@ type ServiceConfig struct {
 	UpstreamAudience string `json:"upstream_audience,omitempty"`
 	// The permissions that exist. A rule, a line or a user that names another is an error.
 	Permissions []string `json:"permissions,omitempty"`
+	// Where the block was written.
+	Sources Sources `json:"sources,omitempty"`
 }
 
 // ClientConfig is one client of the token endpoint.
@@ -67,6 +72,8 @@ type ClientConfig struct {
 	RefreshTokenValidity Duration `json:"refresh_token_validity,omitempty"`
 	// ES256 (default) or RS256.
 	AccessTokenAlg string `json:"access_token_alg,omitempty"`
+	// Where the block was written.
+	Sources Sources `json:"sources,omitempty"`
 
 	// The resolved secrets.
 	Secrets []Secret `json:"-"`

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -29,25 +30,66 @@ const exchangeMargin = 5 * time.Second
 
 // derive returns the set that the service would get of a presented token, from
 // the cache where it can.
-func (g *Guard) derive(token [sha256.Size]byte, subject mint.Subject) (*exchanged, error) {
-	s, key := g.server, exchangedKey{token: token, guard: g.digest}
+func (g *Guard) derive(how *way, token [sha256.Size]byte, subject mint.Subject) (*exchanged, error) {
+	s, key := g.server, exchangedKey{token: token, guard: how.digest}
 	if e, ok := s.caches.exchanged.get(key, s.now()); ok {
 		return e, nil
 	}
-	draft, err := s.mint.Derive(subject, g.client, g.target)
+	draft, err := how.derive(subject, g.client, g.target)
 	if err != nil {
 		return nil, err
 	}
-	canonical := draft.Rights().Canonical()
-	e := &exchanged{draft: draft, set: sha256.Sum256([]byte(canonical))}
-	s.caches.exchanged.put(key, e, mint.Facts(subject).Expiry(), 1024+4*len(canonical))
+	e := drafted(draft)
+	s.caches.exchanged.put(key, e, mint.Facts(subject).Expiry(), 1024+4*len(draft.Rights().Canonical()))
 	return e, nil
 }
 
-// sign returns the token for the upstream. Many requests with one new token
-// cost one signature.
-func (g *Guard) sign(token [sha256.Size]byte, e *exchanged) (mint.UpstreamToken, error) {
-	s, key := g.server, exchangedKey{token: token, guard: g.digest, set: e.set}
+func drafted(d mint.Draft) *exchanged {
+	return &exchanged{draft: d, set: sha256.Sum256([]byte(d.Rights().Canonical()))}
+}
+
+// consent asks the client that a token was issued to. A line for the service is
+// its consent that this service's own guard exchanges its tokens; any other
+// client needs an allow line.
+func (g *Guard) consent(how *way, t *mint.Token) error {
+	source, err := g.server.source(t)
+	switch {
+	case err != nil:
+		return err
+	case g.acting == nil && !source.consents(g.service.ID):
+		return missingConsent(source.ID, g.service)
+	case g.acting != nil && !slices.Contains(g.acting.grants, how.grant):
+		return fmt.Errorf("client %s, as which the guard acts, has not %s among its grant_types", g.client.ID, how.grant)
+	case g.acting != nil && !source.allows(how.grant, g.client.ID, g.service.Audience):
+		return missingAllow(source.ID, how.grant, g.client.ID, g.service.Audience)
+	}
+	return nil
+}
+
+// sign returns the token for the upstream, narrowed to what this request needs
+// where the guard is told to, and marked where the decision was not to allow.
+func (g *Guard) sign(how *way, token [sha256.Size]byte, e *exchanged, d scopes.Decision) (mint.UpstreamToken, error) {
+	if g.options.NarrowToRule {
+		needed, err := d.Narrow(e.draft.Rights())
+		if err != nil {
+			return mint.UpstreamToken{}, err
+		}
+		draft, err := e.draft.Within(needed)
+		if err != nil {
+			return mint.UpstreamToken{}, err
+		}
+		e = drafted(draft)
+	}
+	if !d.Allowed() {
+		return g.signOnce(exchangedKey{token: token, guard: how.audited, set: e.set}, e.draft.Audited())
+	}
+	return g.signOnce(exchangedKey{token: token, guard: how.digest, set: e.set}, e.draft)
+}
+
+// signOnce signs a draft, or remembers that it did. Many requests with one new
+// token cost one signature.
+func (g *Guard) signOnce(key exchangedKey, draft mint.Draft) (mint.UpstreamToken, error) {
+	s := g.server
 	if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
 		return hit.token, nil
 	}
@@ -56,7 +98,7 @@ func (g *Guard) sign(token [sha256.Size]byte, e *exchanged) (mint.UpstreamToken,
 		if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
 			return hit.token, nil
 		}
-		signed, err := s.mint.SignUpstream(e.draft)
+		signed, err := s.mint.SignUpstream(draft)
 		if err == nil {
 			// An issued token never outlives its subject, so its end is the earlier one.
 			s.caches.exchanged.put(key, &exchanged{token: signed}, signed.Expiry().Add(-exchangeMargin), 512+signed.Size())
@@ -70,11 +112,11 @@ func (g *Guard) sign(token [sha256.Size]byte, e *exchanged) (mint.UpstreamToken,
 }
 
 // exchangeDigest covers what enters a derived token besides the presented one.
-func exchangeDigest(issuer string, c *mint.Client, target mint.Target, ring *mint.Ring) [sha256.Size]byte {
+func exchangeDigest(issuer, grant string, marked bool, c *mint.Client, target mint.Target, ring *mint.Ring) [sha256.Size]byte {
 	sum := sha256.New()
 	keys := ring.Digest()
 	for _, part := range []string{
-		issuer, grantAudienceExchange.name, c.ID, c.Permit.Canonical(), c.Own.Canonical(), fmt.Sprint(c.Ceilings),
+		issuer, grant, fmt.Sprint(marked), c.ID, c.Permit.Canonical(), c.Own.Canonical(), fmt.Sprint(c.Ceilings),
 		c.GuardOf, fmt.Sprintf("%q", c.Declared),
 		c.AccessValidity.String(), c.AccessAlg, target.Audience(), string(keys[:]),
 	} {

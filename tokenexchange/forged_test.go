@@ -33,9 +33,9 @@ func forge(typ string, from map[string]any, change map[string]any) string {
 
 func actors(n int) map[string]any {
 	if n == 1 {
-		return map[string]any{"sub": "a"}
+		return map[string]any{"sub": "batch"}
 	}
-	return map[string]any{"sub": "a", "act": actors(n - 1)}
+	return map[string]any{"sub": "batch", "act": actors(n - 1)}
 }
 
 // What only a broken or foreign issuer would sign is refused at both doors,
@@ -87,11 +87,11 @@ func TestForgedTokens(t *testing.T) {
 		t.Errorf("four actors and the guard: got %s", v.Reason)
 	}
 	// An actor stays who it is, and is seen.
-	acted := forge("at+jwt", from, map[string]any{"act": map[string]any{"sub": "robot"}})
-	if claims := claimsOf(t, h.exchange("batch", acted, shopAud).granted(t)); claims["act"].(map[string]any)["sub"] != "robot" {
+	acted := forge("at+jwt", from, map[string]any{"act": map[string]any{"sub": "batch"}})
+	if claims := claimsOf(t, h.exchange("batch", acted, shopAud).granted(t)); claims["act"].(map[string]any)["sub"] != "batch" {
 		t.Errorf("act: got %v", claims["act"])
 	}
-	if v, a := h.pass(g, bearer("GET", "/orders/7", acted)); v.Actor != "robot" || a.record["act"] != "robot" {
+	if v, a := h.pass(g, bearer("GET", "/orders/7", acted)); v.Actor != "batch" || a.record["act"] != "batch" {
 		t.Errorf("got the actor %q and the record %v", v.Actor, a.record)
 	}
 }

@@ -35,7 +35,7 @@ type grant struct {
 // grants is the grant table. A grant is a row here and one function that
 // returns a draft; it sees neither the ResponseWriter nor the signer, and
 // cannot skip a shared step.
-var grants = []*grant{grantClientCredentials, grantPassword, grantAudienceExchange}
+var grants = []*grant{grantClientCredentials, grantPassword, grantAudienceExchange, grantClientDelegate}
 
 // grantNames returns the short names that a client may list.
 func grantNames() []string {

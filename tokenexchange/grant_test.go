@@ -51,12 +51,14 @@ func TestGrantNames(t *testing.T) {
 		"refresh_token":      "grant_unknown",
 		"authorization_code": "grant_unknown",
 		"client_exchange":    "grant_unknown",
-		"client_delegate":    "grant_unknown",
 		"urn:ietf:params:oauth:grant-type:jwt-bearer": "grant_unknown",
 		"password":          "grant_not_allowed",
 		"audience_exchange": "grant_not_allowed",
+		"client_delegate":   "grant_not_allowed",
+		"client-delegate":   "grant_unknown",
 		"urn:ietf:params:oauth:grant-type:token-exchange":      "grant_not_allowed",
 		"urn:vmware:params:oauth:grant-type:audience-exchange": "grant_not_allowed",
+		"urn:vmware:params:oauth:grant-type:client-delegate":   "grant_not_allowed",
 		"": "parameter_missing",
 	} {
 		g := h.token("nightly", "grant_type", name, "username", "ada", "password", password)

@@ -1,15 +1,10 @@
 package tokenexchange
 
 import (
-	"context"
 	"crypto/sha256"
-	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -21,9 +16,14 @@ type Guard struct {
 	server  *Server
 	service *service
 	policy  *scopes.Policy
-	client  *mint.Client
+	headers []string     // that rules read
+	client  *mint.Client // that the guard acts as
+	acting  *client      // the same, where it is a configured one
 	target  mint.Target
-	digest  [sha256.Size]byte
+	users   way // for tokens of users
+	clients way // for clients' own tokens
+	slash   scopes.EncodedSlash
+	options GuardOptions
 	log     *slog.Logger
 	ids     *decisionIDs
 	name    string // of the service, for records
@@ -33,26 +33,6 @@ type Guard struct {
 // everything, and records that.
 func NotReady(serviceID string, log *slog.Logger) *Guard {
 	return &Guard{log: log, ids: newDecisionIDs(), name: serviceID}
-}
-
-// Guard returns the guard of a service with the given rules. It acts as the
-// built-in client guard:SERVICE.
-func (s *Server) Guard(serviceID string, policy *scopes.Policy) (*Guard, error) {
-	service, ok := s.realm.services[serviceID]
-	target, has := s.mint.Upstream(serviceID)
-	if !ok || !has || policy == nil {
-		return nil, fmt.Errorf("guard %s: there is no service of this name", serviceID)
-	}
-	alg := mint.ES256
-	if !s.ring.Can(alg) {
-		alg = mint.RS256
-	}
-	client := guardClient(service, alg)
-	return &Guard{
-		server: s, service: service, policy: policy, client: client, target: target,
-		digest: exchangeDigest(s.realm.issuer, client, target, s.ring),
-		log:    s.log, ids: s.ids, name: serviceID,
-	}, nil
 }
 
 // Verdict is the answer to one proxied request. The zero value refuses.
@@ -66,14 +46,21 @@ type Verdict struct {
 	Client     string
 	Org        string
 	Actor      string
+	WouldDeny  string // the reason for which only mode audit let the request pass, "" for none
 
-	missing []scopes.Need
-	cause   error
-	claimed mint.Identifiers // of a token that we signed, also if it was refused
+	missing   []scopes.Need
+	anyOf     bool // one of missing is enough
+	cause     error
+	claimed   mint.Identifiers // of a token that we signed, also if it was refused
+	headers   []string         // that rules read
+	hidden    bool             // tell nobody whether there is such a path
+	malformed bool             // a preflight that cannot be answered
+	answer    *preflightAnswer // what the guard itself answers
 }
 
-// Allowed reports whether the request may be forwarded.
-func (v *Verdict) Allowed() bool { return v.Reason == scopes.ReasonAllowed }
+// Allowed reports whether the request may be forwarded. What may not is
+// answered by WriteRefusal, a preflight that the guard answers itself too.
+func (v *Verdict) Allowed() bool { return v.Reason == scopes.ReasonAllowed && v.answer == nil }
 
 // Decide takes a request through steps 2 to 10 of docs/guard.md. The first
 // step, Take, must have been done; the last one is the caller's: write the
@@ -95,9 +82,8 @@ func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
 }
 
 func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason, error) {
-	s := g.server
 	// 2 One canonical path, for the decision and for the upstream.
-	path, err := canonicalPath(r)
+	path, err := canonicalPath(r, g.slash)
 	if err != nil {
 		return scopes.ReasonPathAmbiguous, err
 	}
@@ -105,12 +91,15 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 
 	// 3 Find the rule and tell nobody yet.
 	match := g.policy.Find(r.Method, path)
-	v.Rule = match.Rule()
+	v.Rule, v.headers = match.Rule(), g.headers
 
 	// 4 Exactly one bearer token. One in the query is refused even where the
 	// rule is public, since the query is forwarded as it came.
 	if p.ambiguous {
 		return scopes.ReasonTokenAmbiguous, nil
+	}
+	if g.options.Preflight != "" && g.options.Preflight != PreflightBlock && isPreflight(r) {
+		return g.preflight(r, v)
 	}
 	if match.Access() == scopes.AccessPublic {
 		return scopes.ReasonAllowed, nil
@@ -121,122 +110,82 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 
 	// 5 Signature, alg, typ, iss, aud, exp, nbf; 6 revocation, on every
 	// request, whether the signature came from the cache or not.
-	signed, token, err := s.verify(p.token)
+	signed, token, err := g.server.verify(p.token)
 	if err != nil {
 		return pathReason(err), err
 	}
 	v.claimed = signed.Identifiers()
-	subject, err := s.judge(signed, g.audience)
+	subject, err := g.server.judge(signed, g.audience)
 	if err != nil {
 		return pathReason(err), err
 	}
 	facts := mint.Facts(subject)
 	v.Subject, v.Client, v.Org, v.Actor = facts.Subject(), facts.ClientID(), facts.Org(), facts.Actor()
 
-	// 7 No rule, or none for this method.
-	if match.Access() == scopes.AccessNone {
+	// 7 No rule, or none for this method. A kept %2F that two rules read in two
+	// ways is said only here too, because it tells of both.
+	if match.Access() == scopes.AccessNone && !g.softens(match.Reason()) {
+		v.hidden = g.options.HideExistence && match.Reason() != scopes.ReasonPathAmbiguous
 		return match.Reason(), nil
 	}
+	return g.exchange(r, v, match, subject, token)
+}
 
+// exchange is steps 8 to 10, for a token that was judged.
+func (g *Guard) exchange(r *http.Request, v *Verdict, match scopes.Match, subject mint.Subject, token [sha256.Size]byte) (scopes.Reason, error) {
 	// 8 Derive the set that this service would get.
-	derived, err := g.derive(token, subject)
+	how := g.way(subject)
+	derived, err := g.derive(how, token, subject)
 	if err != nil {
 		return pathReason(err), err
 	}
 
 	// 9 Decide on exactly that set.
-	decision := match.Decide(facts.Rights(), derived.draft.Rights())
-	if !decision.Allowed() {
-		v.missing = decision.Missing()
+	facts := mint.Facts(subject)
+	in := scopes.Inputs{Query: r.URL.RawQuery, Header: r.Header, Claims: facts}
+	decision := match.Decide(facts.Rights(), derived.draft.Rights(), in)
+	softened := !decision.Allowed()
+	if softened && !g.softens(decision.Reason()) {
+		v.missing, v.anyOf = decision.Missing(), decision.AnyOf()
 		return decision.Reason(), nil
 	}
 
-	// 10 Sign, where the token's client consents. A client that is no longer
-	// configured cannot be asked, and so refuses.
-	source, known := s.realm.clients[facts.ClientID()]
-	if !known || !source.consents(g.service.ID) {
-		return scopes.ReasonExchangeRefused, missingConsent(facts.ClientID(), g.service)
+	// 10 Sign, where the token's client consents. This is never softened.
+	if err := g.consent(how, facts); err != nil {
+		return scopes.ReasonExchangeRefused, err
 	}
-	v.Token, err = g.sign(token, derived)
-	if err != nil {
+	if v.Token, err = g.sign(how, token, derived, decision); err != nil {
 		return pathReason(err), err
+	}
+	if softened {
+		v.WouldDeny = decision.Reason().String()
 	}
 	return scopes.ReasonAllowed, nil
 }
 
-func (g *Guard) audience(aud []string) bool { return slices.Contains(aud, g.service.Audience) }
-
-// canonicalPath makes the one path of a request. What was rewritten before is
-// what counts, and nothing behind the guard may change it.
-func canonicalPath(r *http.Request) (scopes.Path, error) {
-	u := r.URL
-	if u.Opaque != "" || u.Fragment != "" || u.User != nil {
-		return scopes.Path{}, errors.New("the request target is neither a path nor an absolute URL without user and fragment")
-	}
-	if u.Host == "" && u.Scheme != "" || u.Host != "" && u.Host != r.Host {
-		return scopes.Path{}, errors.New("the request target names no host, or another one")
-	}
-	if strings.ContainsAny(u.RawQuery, " #") {
-		return scopes.Path{}, errors.New("the query has a raw blank or #, where some upstreams would end it")
-	}
-	raw := u.RawPath
-	if raw == "" {
-		raw = u.EscapedPath()
-	} else if decoded, err := url.PathUnescape(raw); err != nil || decoded != u.Path {
-		return scopes.Path{}, errors.New("path and raw path of the request differ")
-	}
-	return scopes.CanonicalPath(raw)
-}
-
-// Forward prepares an allowed request for the upstream: the path that was
-// decided on and the token that was made for it. It reports false, and takes
-// the token back, if a copy of what the caller presented is still in it.
-func (v *Verdict) Forward(r *http.Request, p Presented) bool {
-	u := *r.URL
-	u.Scheme, u.Host, u.Path, u.RawPath = "", "", v.Path.Decoded(), v.Path.Raw()
-	r.URL = &u
-	v.Token.Authorize(r.Header)
-	if p.Leaks(r) {
-		delete(r.Header, "Authorization")
-		v.Reason, v.cause = scopes.ReasonTokenLeak, errors.New("a copy of the presented token is in another header, the path or the query")
+// softens reports whether mode audit lets a request pass that would be refused
+// for this reason. The clock is asked each time, so the mode ends by itself.
+func (g *Guard) softens(reason scopes.Reason) bool {
+	if !g.server.now().Before(g.options.AuditUntil) {
 		return false
 	}
-	return true
+	switch reason {
+	case scopes.ReasonNoResourceScope, scopes.ReasonNoMapping, scopes.ReasonServiceMissing,
+		scopes.ReasonPermissionMissing, scopes.ReasonResourceMissing:
+		return true
+	case scopes.ReasonNoRule, scopes.ReasonMethodNotAllowed:
+		return g.options.AuditNoRule
+	}
+	return false
 }
 
-// Record writes the audit record of a verdict.
-func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
-	rec := Record{
-		DecisionID: v.DecisionID, Endpoint: "guard", Allowed: v.Allowed(), Reason: v.Reason.String(),
-		Client: v.claimed.ClientID, Subject: v.claimed.Subject, Actor: v.Actor, Org: v.Org,
-		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
+// way returns how a token is exchanged.
+func (g *Guard) way(s mint.Subject) *way {
+	switch s.(type) {
+	case mint.UserToken, mint.DelegatedToken:
+		return &g.users
 	}
-	if _, wanted := rec.level(ctx, g.log); !wanted {
-		return // Most requests are allowed, and most logs have no debug level.
-	}
-	if v.Reason != scopes.ReasonTokenLeak { // Its path may hold the copy.
-		rec.Path = loggable(v.Path.Raw())
-	}
-	rec.Cause = causeText(v.cause)
-	rec.write(ctx, g.log)
+	return &g.clients
 }
 
-// Bounds of what a record shows of a path. No token is as short as a segment
-// may be, so one that somebody put into the path does not get into the log.
-const (
-	maxLoggedSegment = 128
-	maxLoggedPath    = 512
-)
-
-func loggable(path string) string {
-	segments := strings.Split(path, "/")
-	for i, segment := range segments {
-		if len(segment) > maxLoggedSegment || strings.HasPrefix(segment, "eyJ") {
-			segments[i] = "..."
-		}
-	}
-	if path = strings.Join(segments, "/"); len(path) > maxLoggedPath {
-		path = path[:maxLoggedPath] + "..."
-	}
-	return path
-}
+func (g *Guard) audience(aud []string) bool { return slices.Contains(aud, g.service.Audience) }

@@ -28,7 +28,7 @@ func TestSignerFails(t *testing.T) {
 		t.Error("the request still has an Authorization header")
 	}
 	g.client.AccessAlg = good
-	g.digest[0]++ // as a configuration with the working signer has
+	g.users.digest[0]++ // as a configuration with the working signer has
 	if v, _ := h.pass(g, bearer(http.MethodGet, "/orders/7", ada)); !v.Allowed() {
 		t.Errorf("afterwards: got %s, want allowed", v.Reason)
 	}

@@ -21,7 +21,9 @@ func policy(t testing.TB, service string, rules ...string) *scopes.Policy {
 	return must(scopes.NewPolicy(service, []string{"orders.read", "orders.write"}, declared, parsed))
 }
 
-func (h *house) shop(t testing.TB) *Guard {
+func (h *house) shop(t testing.TB) *Guard { return h.shopWith(t, GuardOptions{}) }
+
+func (h *house) shopWith(t testing.TB, o GuardOptions) *Guard {
 	t.Helper()
 	return must(h.Guard("shop", policy(t, "shop",
 		"GET /orders/{id} orders.read orders/{id}",
@@ -31,7 +33,7 @@ func (h *house) shop(t testing.TB) *Guard {
 		"GET /contacts crm/contacts.read contacts",
 		"authenticated GET /me",
 		"public GET /healthz",
-	)))
+	), o))
 }
 
 // pass takes a request to the guard as the handler does, and returns the

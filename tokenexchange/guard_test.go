@@ -147,10 +147,10 @@ func TestZeroGuardAndVerdict(t *testing.T) {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
 	h := newHouse(t)
-	if _, err := h.Guard("nowhere", policy(t, "shop")); err == nil {
+	if _, err := h.Guard("nowhere", policy(t, "shop"), GuardOptions{}); err == nil {
 		t.Error("a guard of no service")
 	}
-	if _, err := h.Guard("shop", nil); err == nil {
+	if _, err := h.Guard("shop", nil, GuardOptions{}); err == nil {
 		t.Error("a guard without rules")
 	}
 }

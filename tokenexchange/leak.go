@@ -96,6 +96,28 @@ func (p *Presented) guardTrailers(r *http.Request) {
 	r.Body = &trailerGuard{ReadCloser: r.Body, request: r, presented: *p}
 }
 
+// pin keeps a header that rules read the only one of its name: another
+// spelling of it, or a trailer that an upstream takes for a header, would let a
+// caller have one value decided on and another one count.
+func (p *Presented) pin(r *http.Request, names []string) {
+	for _, name := range names {
+		folded := alias(name)
+		for other := range r.Header {
+			if other != name && alias(other) == folded {
+				delete(r.Header, other)
+			}
+		}
+		for other := range r.Trailer {
+			if alias(other) == folded {
+				delete(r.Trailer, other)
+			}
+		}
+	}
+	if body, ok := r.Body.(*trailerGuard); ok {
+		body.pinned = names
+	}
+}
+
 // noTrailer reports whether a trailer would be a credential if an upstream took
 // trailers for headers. Of a Cookie header only one cookie is ours, but a
 // trailer has no business with any (RFC 9110 section 6.5.1).
@@ -108,6 +130,7 @@ type trailerGuard struct {
 	io.ReadCloser
 	request   *http.Request
 	presented Presented
+	pinned    []string   // headers that rules read
 	mu        sync.Mutex // a retry may read while the first try still does
 }
 
@@ -117,10 +140,14 @@ func (g *trailerGuard) Read(b []byte) (int, error) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		for name, values := range g.request.Trailer {
-			if noTrailer(name) || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
+			if noTrailer(name) || g.reads(name) || slices.ContainsFunc(values, g.presented.within) || g.presented.within(name) {
 				delete(g.request.Trailer, name)
 			}
 		}
 	}
 	return n, err
+}
+
+func (g *trailerGuard) reads(trailer string) bool {
+	return slices.ContainsFunc(g.pinned, func(name string) bool { return alias(name) == alias(trailer) })
 }

@@ -12,7 +12,7 @@ import (
 // at most one, so the dead ones always get fewer, and no call is slow.
 const memorySweep = 4
 
-// MemoryStore is a Store in the memory of this process. It forgets everything
+// MemoryStore is a Store and a Feed in the memory of this process. It forgets everything
 // when the process ends. Safe for concurrent use.
 type MemoryStore struct {
 	now func() time.Time
@@ -21,6 +21,7 @@ type MemoryStore struct {
 	closed bool
 	values map[string]*memoryValue
 	dying  memoryHeap
+	feed   memoryFeed
 }
 
 type memoryValue struct {
@@ -37,7 +38,7 @@ func NewMemoryStore(now func() time.Time) *MemoryStore {
 	if now == nil {
 		now = time.Now
 	}
-	return &MemoryStore{now: now, values: make(map[string]*memoryValue)}
+	return &MemoryStore{now: now, values: make(map[string]*memoryValue), feed: newMemoryFeed()}
 }
 
 // Get implements Store.
@@ -120,7 +121,11 @@ func (m *MemoryStore) Delete(ctx context.Context, key string) error {
 func (m *MemoryStore) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.closed {
+		return nil
+	}
 	m.closed, m.values, m.dying = true, nil, nil
+	m.feed.close()
 	return nil
 }
 

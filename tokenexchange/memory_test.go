@@ -11,18 +11,35 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
 )
 
-func TestMemoryStore(t *testing.T) {
-	storetest.Run(t, storetest.Harness{
-		Open: func(_ *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
-			m := tokenexchange.NewMemoryStore(now)
-			return m, func() { _ = m.Close() }
-		},
-		Break: func(t *testing.T, s tokenexchange.Store) {
-			if err := s.(*tokenexchange.MemoryStore).Close(); err != nil {
-				t.Fatal(err)
-			}
-		},
-	})
+var memoryHarness = storetest.Harness{
+	Open: func(_ *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
+		m := tokenexchange.NewMemoryStore(now)
+		return m, func() { _ = m.Close() }
+	},
+	Break: func(t *testing.T, s tokenexchange.Store) {
+		if err := s.(*tokenexchange.MemoryStore).Close(); err != nil {
+			t.Fatal(err)
+		}
+	},
+}
+
+func TestMemoryStore(t *testing.T) { storetest.Run(t, memoryHarness) }
+
+func TestMemoryFeed(t *testing.T) { storetest.RunFeed(t, memoryHarness) }
+
+func TestMemoryFeedClosed(t *testing.T) {
+	m := tokenexchange.NewMemoryStore(nil)
+	ended := make(chan error)
+	go func() { ended <- m.Follow(context.Background(), "", func(string, []byte) {}) }()
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; !errors.Is(err, tokenexchange.ErrClosed) {
+		t.Errorf("Follow: got %v, want ErrClosed", err)
+	}
+	if err := m.Publish(context.Background(), nil, time.Now().Add(time.Hour)); !errors.Is(err, tokenexchange.ErrClosed) {
+		t.Errorf("Publish: got %v, want ErrClosed", err)
+	}
 }
 
 func TestMemoryStoreDefaultClock(t *testing.T) {

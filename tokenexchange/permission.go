@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,18 +13,15 @@ import (
 // lines reads permit or own lines into a set.
 func (r *Realm) lines(word string, lines []PermissionLine) (scopes.Set, error) {
 	var entries []scopes.Entry
-	for _, line := range lines {
+	for i, line := range lines {
 		e, err := r.expand(line.Permission, line.Patterns, "")
 		if err != nil {
-			return scopes.Set{}, fmt.Errorf("%s: %w", word, err)
+			return scopes.Set{}, InLine(word, i, err)
 		}
 		entries = append(entries, e...)
 	}
 	set, err := scopes.NewSet(entries...)
-	if err != nil {
-		return set, fmt.Errorf("%s: %w", word, err)
-	}
-	return set, nil
+	return set, InLine(word, 0, err)
 }
 
 // userLine reads a permission of the users file: "shop/orders.read orders/** reports/{org}/*".
@@ -45,11 +43,11 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 	case !found || name == "":
 		return nil, fmt.Errorf("%q: expected SERVICE/PERMISSION or SERVICE/*", permission)
 	case s == nil:
-		return nil, fmt.Errorf("%q: no service %q", permission, serviceID)
+		return nil, fmt.Errorf("%q: there is no service %q; expected one of the services: %s", permission, serviceID, strings.Join(slices.Sorted(maps.Keys(r.services)), ", "))
 	case name != "*" && !slices.Contains(s.permissions, name):
-		return nil, fmt.Errorf("%q: service %s declares %s", permission, serviceID, strings.Join(s.permissions, ", "))
+		return nil, fmt.Errorf("%q: service %s declares no such permission; expected one of %s", permission, serviceID, strings.Join(s.permissions, ", "))
 	case name == "*" && len(s.permissions) == 0:
-		return nil, fmt.Errorf("%q: service %s declares no permissions", permission, serviceID)
+		return nil, fmt.Errorf("%q: service %s declares no permissions; expected a permissions line in its block", permission, serviceID)
 	case len(patterns) == 0:
 		return nil, fmt.Errorf("%s: expected at least one resource pattern; ** means all", permission)
 	}

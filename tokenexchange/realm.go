@@ -2,7 +2,6 @@ package tokenexchange
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/url"
 	"slices"
@@ -35,31 +34,32 @@ type service struct {
 // nothing else. An error says what was wrong, where, and what was expected.
 func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 	if err := checkIssuer(cfg.Issuer); err != nil {
-		return nil, err
+		return nil, cfg.Sources.Place("", err)
 	}
 	r := &Realm{issuer: cfg.Issuer, services: map[string]*service{}, clients: map[string]*client{}}
 	for _, s := range cfg.Services {
 		if err := r.addService(s); err != nil {
-			return nil, fmt.Errorf("service %s: %w", s.ID, err)
+			return nil, s.Sources.Place("service "+s.ID, err)
 		}
-	}
-	if err := mint.CheckServices(cfg.Issuer, r.mint); err != nil {
-		return nil, err
+		// Each is held against those before it: the last one is the mistake.
+		if err := mint.CheckServices(cfg.Issuer, r.mint); err != nil {
+			return nil, s.Sources.Place("", err)
+		}
 	}
 	for _, c := range cfg.Clients {
 		if err := r.addClient(c); err != nil {
-			return nil, fmt.Errorf("client %s: %w", c.ID, err)
+			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
 	// Allow lines name other clients, so they wait until all are known.
 	for _, c := range cfg.Clients {
 		if err := r.addAllow(r.clients[c.ID], c.Allow); err != nil {
-			return nil, fmt.Errorf("client %s: allow: %w", c.ID, err)
+			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
 	users, err := readUsers(usersFiles, r.userLine)
 	if err != nil {
-		return nil, err
+		return nil, cfg.Sources.Place("", err)
 	}
 	r.users = users
 	return r, nil
@@ -89,12 +89,12 @@ func (r *Realm) Declares(service, permission string) bool {
 func checkIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || issuer == "" || u.Host == "" || issuer != u.Scheme+"://"+u.Host {
-		return fmt.Errorf("issuer %q: expected an https URL without a path, such as https://auth.example.com", issuer)
+		return inWord("issuer", "%q: expected an https URL without a path, such as https://auth.example.com", issuer)
 	}
 	if u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) {
 		return nil
 	}
-	return fmt.Errorf("issuer %q: expected https; http only on loopback", issuer)
+	return inWord("issuer", "%q: expected https; http only on loopback", issuer)
 }
 
 func loopback(host string) bool {
@@ -110,19 +110,20 @@ func (r *Realm) addService(s ServiceConfig) error {
 	case scopes.CheckID(s.ID) != nil:
 		return errors.New("expected an id of 1 to 128 characters of [A-Za-z0-9._:-]")
 	case r.services[s.ID] != nil:
-		return errors.New("a second service of this id")
+		return errors.New("a second service of this id; expected one block for each")
 	}
-	for _, aud := range []string{s.Audience, s.UpstreamAudience} {
+	for _, named := range [][2]string{{"audience", s.Audience}, {"upstream_audience", s.UpstreamAudience}} {
+		word, aud := named[0], named[1]
 		if u, err := url.Parse(aud); err != nil || u.Scheme == "" || strings.ContainsAny(aud, " \t#") {
-			return fmt.Errorf("audience %q: expected a URL or URN, such as https://shop.example.com", aud)
+			return inWord(word, "%q: expected a URL or URN, such as https://shop.example.com", aud)
 		}
 	}
 	for i, p := range s.Permissions {
 		if err := scopes.CheckID(p); err != nil {
-			return fmt.Errorf("permissions %s: %w", p, err)
+			return InLine("permissions", 0, err)
 		}
 		if slices.Contains(s.Permissions[:i], p) {
-			return fmt.Errorf("permissions %s: declared twice", p)
+			return inWord("permissions", "%q is declared twice; expected once", p)
 		}
 	}
 	ms := mint.Service{ID: s.ID, Audience: s.Audience, Upstream: s.UpstreamAudience}

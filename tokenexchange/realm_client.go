@@ -31,11 +31,11 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 		return errors.New("expected an id of 3 to 128 characters of [A-Za-z0-9._-]")
 	}
 	if r.clients[cfg.ID] != nil {
-		return errors.New("a second client of this id")
+		return errors.New("a second client of this id; expected one block for each")
 	}
 	c := &client{
 		public: cfg.Public, grants: cfg.GrantTypes, org: cfg.Org, allowedOrgs: cfg.AllowedOrgs, targets: cfg.TargetAudiences,
-		refreshValidity: time.Duration(cfg.RefreshTokenValidity),
+		refreshValidity: time.Duration(cfg.RefreshTokenValidity), sources: cfg.Sources,
 	}
 	c.ID, c.Scopes, c.AccessAlg = cfg.ID, cfg.Scope, cfg.AccessTokenAlg
 	c.AccessValidity = time.Duration(cfg.AccessTokenValidity)
@@ -50,16 +50,16 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	}
 	copy(c.secrets[:], cfg.Secrets)
 	for _, check := range []error{
-		checkAuthentication(cfg), r.checkGrants(cfg), checkScope(cfg.Scope), r.checkTargets(cfg.TargetAudiences),
+		checkAuthentication(cfg), r.checkGrants(cfg), checkScope(cfg.Scope), InLine("target_audiences", 0, r.checkTargets(cfg.TargetAudiences)),
 		checkLife("access_token_validity", c.AccessValidity), checkLife("refresh_token_validity", c.refreshValidity),
-		checkOrgs(append(slices.Clone(cfg.AllowedOrgs), cfg.Org)),
+		checkOrgs("org", cfg.Org), checkOrgs("allowed_orgs", cfg.AllowedOrgs...),
 	} {
 		if check != nil {
 			return check
 		}
 	}
 	if c.AccessAlg != mint.ES256 && c.AccessAlg != mint.RS256 {
-		return fmt.Errorf("access_token_alg %q: expected ES256 or RS256", c.AccessAlg)
+		return inWord("access_token_alg", "%q: expected ES256 or RS256", c.AccessAlg)
 	}
 	var err error
 	if cfg.Permit != nil {
@@ -84,32 +84,32 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 func checkAuthentication(cfg ClientConfig) error {
 	switch {
 	case cfg.Public && len(cfg.SecretRefs)+len(cfg.Secrets) > 0:
-		return errors.New("public and secret exclude each other")
+		return inWord("secret", "public and secret exclude each other; expected one of them")
 	case !cfg.Public && len(cfg.Secrets) == 0:
 		return errors.New("expected secret or public: a client must say how it authenticates")
 	case len(cfg.Secrets) > 2:
-		return errors.New("secret: at most two live secrets")
+		return InLine("secret", 2, errors.New("expected at most two live secrets"))
 	}
 	return nil
 }
 
 func (r *Realm) checkGrants(cfg ClientConfig) error {
 	if len(cfg.GrantTypes) == 0 {
-		return fmt.Errorf("grant_types: expected at least one of %s", strings.Join(grantNames(), ", "))
+		return inWord("grant_types", "expected at least one of %s", strings.Join(grantNames(), ", "))
 	}
 	for i, name := range cfg.GrantTypes {
 		g := findGrant(name)
 		switch {
 		case g == nil || g.name != name:
-			return fmt.Errorf("grant_types: unrecognized %q; expected some of %s", name, strings.Join(grantNames(), ", "))
+			return inWord("grant_types", "unrecognized %q; expected some of %s", name, strings.Join(grantNames(), ", "))
 		case slices.Contains(cfg.GrantTypes[:i], name):
-			return fmt.Errorf("grant_types: %s is listed twice", name)
+			return inWord("grant_types", "%s is listed twice; expected once", name)
 		case g.confidential && cfg.Public:
-			return fmt.Errorf("grant_types: %s is for clients with a secret", name)
+			return inWord("grant_types", "%s is for clients with a secret; expected a secret instead of public", name)
 		}
 	}
 	if slices.Contains(cfg.GrantTypes, grantClientCredentials.name) && cfg.Own == nil {
-		return errors.New("client_credentials needs own lines, or own none: a permit line gives nothing by itself")
+		return inWord("grant_types", "client_credentials needs own lines; expected some, or own none: a permit line gives nothing by itself")
 	}
 	if cfg.Permit == nil && cfg.Own == nil {
 		return errors.New("expected permit or own lines: without them its tokens can hold nothing; write permit none if that is meant")
@@ -121,11 +121,11 @@ func checkScope(scope []string) error {
 	for i, s := range scope {
 		switch {
 		case !scopeToken.MatchString(s):
-			return fmt.Errorf("scope: %q is not a scope token (RFC 6749 section 3.3)", s)
+			return inWord("scope", "%q; expected a scope token (RFC 6749 section 3.3)", s)
 		case notBuilt.MatchString(s):
-			return fmt.Errorf("scope: unrecognized %q: this version issues no id tokens and no refresh tokens", s)
+			return inWord("scope", "unrecognized %q; expected scopes of your own, such as orders: this version issues no id tokens and no refresh tokens", s)
 		case slices.Contains(scope[:i], s):
-			return fmt.Errorf("scope: %s is listed twice", s)
+			return inWord("scope", "%s is listed twice; expected once", s)
 		}
 	}
 	return nil
@@ -133,15 +133,15 @@ func checkScope(scope []string) error {
 
 func checkLife(name string, d time.Duration) error {
 	if d < time.Second {
-		return fmt.Errorf("%s: %s: expected at least 1s", name, d)
+		return inWord(name, "%s: expected at least 1s", d)
 	}
 	return nil
 }
 
-func checkOrgs(orgs []string) error {
+func checkOrgs(word string, orgs ...string) error {
 	for _, org := range orgs {
 		if _, err := scopes.NewLiteral(org); org != "" && err != nil {
-			return fmt.Errorf("org %q: %w", org, err)
+			return inWord(word, "%w; expected the id of an organization", err)
 		}
 	}
 	return nil
@@ -152,17 +152,17 @@ func checkOrgs(orgs []string) error {
 func (r *Realm) checkTargets(audiences []string) error {
 	for _, aud := range audiences {
 		if aud == "" {
-			return errors.New("target_audiences: an empty audience; expected a URL or URN")
+			return errors.New("an empty audience; expected a URL or URN")
 		}
 		if aud == r.issuer {
-			return errors.New("target_audiences: the issuer is no target of an exchange")
+			return errors.New("the issuer is no target of an exchange; expected the audience of a service")
 		}
 		if strings.HasPrefix(aud, upstreamPrefix) && r.services[strings.TrimPrefix(aud, upstreamPrefix)] == nil {
-			return fmt.Errorf("target_audiences: %s is an upstream audience, which only a guard may ask for", aud)
+			return fmt.Errorf("%s is an upstream audience, which only a guard may ask for; expected the audience of a service", aud)
 		}
 		for _, s := range r.services {
 			if aud == s.Upstream {
-				return fmt.Errorf("target_audiences: %s is the upstream audience of service %s, which only its guard may ask for; expected %s", aud, s.ID, s.Audience)
+				return fmt.Errorf("%s is the upstream audience of service %s, which only its guard may ask for; expected %s", aud, s.ID, s.Audience)
 			}
 		}
 	}
@@ -170,31 +170,40 @@ func (r *Realm) checkTargets(audiences []string) error {
 }
 
 func (r *Realm) addAllow(c *client, lines []AllowConfig) error {
-	for _, a := range lines {
-		if g := findGrant(a.Grant); g == nil || g.name != a.Grant || g.accepts == nil {
-			return fmt.Errorf("unrecognized grant %q; expected audience_exchange", a.Grant)
+	for i, line := range lines {
+		to, err := r.allowedTo(c, line)
+		if err != nil {
+			return InLine("allow", i, err)
 		}
-		if len(a.By) == 0 {
-			return errors.New("by: expected at least one client")
-		}
-		for _, by := range a.By {
-			if r.clients[by] == nil {
-				return fmt.Errorf("by: no client %q; expected one of the configured clients", by)
-			}
-		}
-		to := a.To
-		if err := r.checkTargets(to); err != nil {
-			return fmt.Errorf("to: %w", err)
-		}
-		for _, s := range r.services {
-			if len(a.To) == 0 && c.consents(s.ID) {
-				to = append(to, s.Audience)
-			}
-		}
-		if len(to) == 0 {
-			return errors.New("without to, it is for the services of the client's own permit and own lines, and there are none; expected to and at least one audience")
-		}
-		c.allow = append(c.allow, allowance{grant: a.Grant, by: a.By, to: to})
+		c.allow = append(c.allow, allowance{grant: line.Grant, by: line.By, to: to})
 	}
 	return nil
+}
+
+// allowedTo checks an allow line and returns the audiences that it is for.
+func (r *Realm) allowedTo(c *client, a AllowConfig) ([]string, error) {
+	if g := findGrant(a.Grant); g == nil || g.name != a.Grant || g.accepts == nil {
+		return nil, fmt.Errorf("unrecognized grant %q; expected audience_exchange or client_delegate", a.Grant)
+	}
+	if len(a.By) == 0 {
+		return nil, errors.New("by: expected at least one client")
+	}
+	for _, by := range a.By {
+		if r.clients[by] == nil {
+			return nil, fmt.Errorf("by: no client %q; expected one of the configured clients", by)
+		}
+	}
+	to := a.To
+	if err := r.checkTargets(to); err != nil {
+		return nil, fmt.Errorf("to: %w", err)
+	}
+	for _, s := range r.services {
+		if len(a.To) == 0 && c.consents(s.ID) {
+			to = append(to, s.Audience)
+		}
+	}
+	if len(to) == 0 {
+		return nil, errors.New("without to, it is for the services of the client's own permit and own lines, and there are none; expected to and at least one audience")
+	}
+	return to, nil
 }

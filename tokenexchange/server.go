@@ -36,6 +36,7 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	ids      *decisionIDs
+	looks    flights // at the store, for Ready
 	jwks     []byte
 	metadata []byte
 }
@@ -55,7 +56,7 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	}
 	for _, c := range realm.clients {
 		if !s.ring.Can(c.AccessAlg) {
-			return nil, fmt.Errorf("client %s: access_token_alg %s: there is no signing_key for it", c.ID, c.AccessAlg)
+			return nil, c.sources.Place("client "+c.ID, inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg))
 		}
 	}
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {

@@ -36,7 +36,8 @@ type Store interface {
 
 	// Swap writes new only if the present value is old, and tells whether new
 	// is what is present now. An absent or expired value matches nothing, and
-	// an empty old is ErrEmptyOld.
+	// an empty old is ErrEmptyOld. False does not say that new was never there:
+	// if the answer was lost, somebody may have replaced new before the repeat.
 	Swap(ctx context.Context, key string, old, new []byte, exp time.Time) (bool, error)
 
 	// Delete removes key. An absent key is no error.
@@ -80,6 +81,12 @@ func CheckWrite(key string, exp, now time.Time) error {
 	if err := CheckKey(key); err != nil {
 		return err
 	}
+	return CheckExpiry(exp, now)
+}
+
+// CheckExpiry gives ErrPastExpiry if exp is not in the future. Feeds call it
+// first in Publish.
+func CheckExpiry(exp, now time.Time) error {
 	if ms := exp.UnixMilli(); ms <= 0 || ms <= now.UnixMilli() {
 		return fmt.Errorf("%w: %s, now %s", ErrPastExpiry, exp.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}

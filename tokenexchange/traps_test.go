@@ -32,7 +32,7 @@ func TestTrap05TargetsWithoutAPath(t *testing.T) {
 			t.Errorf("%s: net/http reads %#v now, %v", target, r.URL, err)
 			continue
 		}
-		if path, err := canonicalPath(r); err == nil {
+		if path, err := canonicalPath(r, scopes.RefuseEncodedSlash); err == nil {
 			t.Errorf("%s: got the path %s, want it refused", target, path.Raw())
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -91,13 +90,13 @@ func readUsers(paths []string, expand func(line, org string) ([]scopes.Entry, er
 		byLogin: map[string]*User{}, bySubject: map[string]*User{},
 		groups: map[string]string{}, orgs: map[string]string{}, hashing: newHashing(), asked: len(paths) > 0,
 	}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
+	for i, path := range paths {
+		data, err := ReadFile(path)
 		if err != nil {
-			return nil, fmt.Errorf("users file: %w", err)
+			return nil, InLine("users", i, fmt.Errorf("reading the file: %w", err))
 		}
 		if err := d.add(data, expand); err != nil {
-			return nil, fmt.Errorf("users file %s: %w", path, err)
+			return nil, InLine("users", i, fmt.Errorf("file %s: %w", path, err))
 		}
 	}
 	return d, nil
@@ -116,7 +115,7 @@ func (d *Directory) add(data []byte, expand func(line, org string) ([]scopes.Ent
 	}
 	for i, g := range f.Groups {
 		if g.ID == "" || d.groups[g.ID] != "" {
-			return fmt.Errorf("groups[%d].id: %q is missing or used twice", i, g.ID)
+			return fmt.Errorf("groups[%d].id: %q is missing or used twice; expected an id of its own", i, g.ID)
 		}
 		d.groups[g.ID] = g.ID
 	}
@@ -136,10 +135,12 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 		return errors.New(".username: expected a name without blanks")
 	case u.Domain == "" || strings.ContainsAny(u.Domain, ": \t\r\n"):
 		return errors.New(".domain: expected a domain such as example.com")
+	case u.Domain == "guard":
+		return errors.New(".domain: guard:... is what guards are called where they act; expected a domain such as example.com")
 	case d.bySubject[u.subject()] != nil:
-		return fmt.Errorf(".id: %q is used twice in this domain", u.ID)
+		return fmt.Errorf(".id: %q is used twice in this domain; expected an id of its own", u.ID)
 	case len(u.Memberships) == 0 && u.DefaultOrg != "":
-		return errors.New(".default_org: the user has no membership")
+		return errors.New(".default_org: the user has no membership; expected one in this org")
 	}
 	if u.PasswordHash != "" {
 		if u.hash, err = parsePasswordHash(u.PasswordHash); err != nil {
@@ -150,7 +151,7 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 		}
 	}
 	if other := d.byLogin[u.Username+"@"+u.Domain]; other != nil && other.Username == u.Username {
-		return fmt.Errorf(".username: %q is used twice in this domain", u.Username)
+		return fmt.Errorf(".username: %q is used twice in this domain; expected a name of its own", u.Username)
 	}
 	u.held = map[string]holding{}
 	for i, m := range u.Memberships {
@@ -162,7 +163,7 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 		u.DefaultOrg = u.Memberships[0].Org
 	}
 	if _, member := u.held[u.DefaultOrg]; !member && u.DefaultOrg != "" {
-		return fmt.Errorf(".default_org: the user is no member of %q", u.DefaultOrg)
+		return fmt.Errorf(".default_org: the user is no member of %q; expected an org of the memberships", u.DefaultOrg)
 	}
 	d.bySubject[u.subject()] = u
 	for _, name := range []string{u.Username, u.Username + "@" + u.Domain} {
@@ -177,10 +178,10 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 
 func (d *Directory) addMembership(u *User, m Membership, expand func(line, org string) ([]scopes.Entry, error)) error {
 	if d.orgs[m.Org] == "" {
-		return fmt.Errorf(".org: %q is not in orgs", m.Org)
+		return fmt.Errorf(".org: %q is not in orgs; expected one of them", m.Org)
 	}
 	if _, twice := u.held[m.Org]; twice {
-		return fmt.Errorf(".org: a second membership in %q", m.Org)
+		return fmt.Errorf(".org: a second membership in %q; expected one for each org", m.Org)
 	}
 	for _, role := range m.Roles {
 		if name, found := strings.CutPrefix(role, "csp:"); !found || scopes.CheckID(name) != nil {
@@ -189,7 +190,7 @@ func (d *Directory) addMembership(u *User, m Membership, expand func(line, org s
 	}
 	for _, g := range m.Groups {
 		if d.groups[g] == "" {
-			return fmt.Errorf(".groups: %q is not in groups", g)
+			return fmt.Errorf(".groups: %q is not in groups; expected one of them", g)
 		}
 	}
 	var entries []scopes.Entry

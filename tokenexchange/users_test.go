@@ -130,6 +130,7 @@ func TestUsersFile(t *testing.T) {
 		"blank in the username":    {`{"users":[{"id":"a","username":"a b","domain":"d"}]}`, "users[0].username"},
 		"no domain":                {`{"users":[{"id":"a","username":"a"}]}`, "users[0].domain"},
 		"colon in the domain":      {`{"users":[{"id":"a","username":"a","domain":"d:e"}]}`, "users[0].domain"},
+		"the domain of guards":     {`{"users":[{"id":"a","username":"a","domain":"guard"}]}`, "users[0].domain"},
 		"an id twice":              {`{"users":[{"id":"a","username":"a","domain":"d"},{"id":"a","username":"b","domain":"d"}]}`, `users[1].id: "a" is used twice`},
 		"a username twice":         {`{"users":[{"id":"a","username":"u","domain":"d"},{"id":"b","username":"u","domain":"d"}]}`, `users[1].username: "u" is used twice`},
 		"bad hash":                 {user(`"password_hash":"secret"`), "users[0].password_hash: expected a hash"},
@@ -142,7 +143,7 @@ func TestUsersFile(t *testing.T) {
 		"default org not held":     {user(`"default_org":"beta","memberships":[{"org":"acme"}]`), `users[0].default_org: the user is no member of "beta"`},
 		"default org, no member":   {user(`"default_org":"acme"`), "users[0].default_org: the user has no membership"},
 		"permission empty":         {memb(`"permissions":[""]`), "users[0].memberships[0].permissions[0]: expected SERVICE/PERMISSION"},
-		"permission unknown":       {memb(`"permissions":["shop/orders.read **","shop/x **"]`), `users[0].memberships[0].permissions[1]: "shop/x": service shop declares orders.read`},
+		"permission unknown":       {memb(`"permissions":["shop/orders.read **","shop/x **"]`), `users[0].memberships[0].permissions[1]: "shop/x": service shop declares no such permission; expected one of orders.read`},
 		"permission of no service": {memb(`"permissions":["nope/x **"]`), `no service "nope"`},
 		"permission no pattern":    {memb(`"permissions":["shop/orders.read"]`), "at least one resource pattern"},
 		"permission bad pattern":   {memb(`"permissions":["shop/orders.read a/../b"]`), "permissions[0]: shop/orders.read a/../b"},
@@ -165,7 +166,7 @@ func TestUsersFile(t *testing.T) {
 				}
 				return
 			}
-			if err == nil || realm != nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "users file "+path) {
+			if err == nil || realm != nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "users: file "+path) {
 				t.Errorf("got %v, want an error with the path and %q", err, c.want)
 			}
 		})

@@ -9,6 +9,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // raw sends bytes as they are to a real server and returns the status and body
@@ -75,7 +77,7 @@ func TestCanonicalPathOnTheWire(t *testing.T) {
 		"*":                            "",
 	} {
 		status, body := raw(t, func(w http.ResponseWriter, r *http.Request) {
-			path, err := canonicalPath(r)
+			path, err := canonicalPath(r, scopes.RefuseEncodedSlash)
 			if err != nil {
 				w.WriteHeader(http.StatusBadRequest)
 				return
@@ -98,7 +100,7 @@ func TestCanonicalPathOnTheWire(t *testing.T) {
 	} {
 		r := httptest.NewRequest("GET", "/orders/%c3%84", nil) // in lower case, so that RawPath is set
 		change(r)
-		if path, err := canonicalPath(r); err == nil {
+		if path, err := canonicalPath(r, scopes.RefuseEncodedSlash); err == nil {
 			t.Errorf("%s: got %s, want an error", name, path.Raw())
 		}
 	}

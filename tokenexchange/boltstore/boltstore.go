@@ -1,4 +1,4 @@
-// Package boltstore keeps a tokenexchange.Store in one bbolt file: durable, for
+// Package boltstore keeps a tokenexchange.Store and Feed in one bbolt file: durable, for
 // one process on one machine. It is the only importer of bbolt.
 //
 // A verb answers after its write is on disk. One goroutine writes: it takes
@@ -38,7 +38,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// Store is a tokenexchange.Store in a bbolt file. Safe for concurrent use.
+// Store is a tokenexchange.Store and Feed in a bbolt file. Safe for concurrent use.
 type Store struct {
 	path string
 	now  func() time.Time
@@ -47,11 +47,16 @@ type Store struct {
 	queue chan *write
 	done  chan struct{} // closed when the writer has ended
 
+	growth growth
+
 	mu     sync.RWMutex // guards closed, and queue against a send after close
 	closed bool
 }
 
-var _ tokenexchange.Store = (*Store)(nil)
+var (
+	_ tokenexchange.Store = (*Store)(nil)
+	_ tokenexchange.Feed  = (*Store)(nil)
+)
 
 // Open opens or makes the file at path, with mode 0600, and its directory, with
 // mode 0700, if missing. A file that another process holds is an error within
@@ -164,6 +169,8 @@ func (s *Store) fault(err error) error {
 		return tokenexchange.ErrNotFound
 	case errors.Is(err, bolterrors.ErrDatabaseNotOpen):
 		return tokenexchange.ErrClosed
+	case errors.Is(err, tokenexchange.ErrFeedGap):
+		return err
 	}
 	return fmt.Errorf("bolt store %s: %w", s.path, err)
 }

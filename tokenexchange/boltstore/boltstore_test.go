@@ -18,30 +18,32 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
 )
 
-func TestConformance(t *testing.T) {
-	storetest.Run(t, storetest.Harness{
-		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
-			return openTest(t, filepath.Join(t.TempDir(), "state.db"), now)
-		},
-		// Answers come after the commit, so a copy of the open file is what a
-		// crash would leave.
-		Reopen: func(t *testing.T, crashed tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func()) {
-			left, err := os.ReadFile(crashed.(*Store).Path())
-			if err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join(t.TempDir(), "crashed.db")
-			if err := os.WriteFile(path, left, 0o600); err != nil {
-				t.Fatal(err)
-			}
-			return openTest(t, path, now)
-		},
-		Break: func(t *testing.T, s tokenexchange.Store) {
-			if err := s.(*Store).Close(); err != nil {
-				t.Fatal(err)
-			}
-		},
-	})
+func TestConformance(t *testing.T) { storetest.Run(t, harness) }
+
+func TestFeedConformance(t *testing.T) { storetest.RunFeed(t, harness) }
+
+var harness = storetest.Harness{
+	Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
+		return openTest(t, filepath.Join(t.TempDir(), "state.db"), now)
+	},
+	// Answers come after the commit, so a copy of the open file is what a
+	// crash would leave.
+	Reopen: func(t *testing.T, crashed tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func()) {
+		left, err := os.ReadFile(crashed.(*Store).Path())
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "crashed.db")
+		if err := os.WriteFile(path, left, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return openTest(t, path, now)
+	},
+	Break: func(t *testing.T, s tokenexchange.Store) {
+		if err := s.(*Store).Close(); err != nil {
+			t.Fatal(err)
+		}
+	},
 }
 
 func openTest(t testing.TB, path string, now func() time.Time) (*Store, func()) {

@@ -39,7 +39,8 @@ func openFile(path string, bo bolt.Options) (db *bolt.DB, err error) {
 		return db.Update(func(tx *bolt.Tx) error {
 			_, err1 := tx.CreateBucketIfNotExists(bucketValues)
 			_, err2 := tx.CreateBucketIfNotExists(bucketExpiry)
-			return errors.Join(err1, err2)
+			_, err3 := tx.CreateBucketIfNotExists(bucketFeed)
+			return errors.Join(err1, err2, err3)
 		})
 	})
 	if err == nil && errors.Is(statErr, fs.ErrNotExist) {

@@ -21,6 +21,7 @@ const (
 	verbAdd verb = iota + 1
 	verbSwap
 	verbDelete
+	verbPublish
 )
 
 // write is one queued verb. It owns its bytes: the caller may have left when
@@ -30,7 +31,7 @@ type write struct {
 	verb verb
 	key  []byte
 	old  []byte
-	val  []byte // with its expiry in front
+	val  []byte // with its expiry in front, but for verbPublish
 	exp  time.Time
 
 	ok       bool
@@ -116,9 +117,10 @@ var errUnchanged = errors.New("nothing changed")
 
 // commit does a batch in one transaction. Its error is the answer to all.
 func (s *Store) commit(batch []*write) error {
+	published := false
 	err := noPanic(func() error {
 		return s.db.Update(func(tx *bolt.Tx) error {
-			t := table{values: tx.Bucket(bucketValues), expiry: tx.Bucket(bucketExpiry), now: s.now()}
+			t := table{values: tx.Bucket(bucketValues), expiry: tx.Bucket(bucketExpiry), feed: tx.Bucket(bucketFeed), now: s.now()}
 			for _, w := range batch {
 				if err := t.do(w); err != nil {
 					return err
@@ -127,6 +129,7 @@ func (s *Store) commit(batch []*write) error {
 			if !t.changed {
 				return errUnchanged
 			}
+			published = t.published
 			// More than a batch can add, so the dead always get fewer.
 			return t.collect(2*len(batch) + 8)
 		})
@@ -134,20 +137,26 @@ func (s *Store) commit(batch []*write) error {
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}
+	if err == nil && published {
+		s.growth.grew()
+	}
 	return err
 }
 
-// table is the two buckets inside one write transaction.
+// table is the buckets inside one write transaction.
 type table struct {
-	values, expiry *bolt.Bucket
-	now            time.Time
-	changed        bool
+	values, expiry, feed *bolt.Bucket
+	now                  time.Time
+	changed, published   bool
 }
 
 // do sets the answer of w. Its error is bolt's, and ends the transaction.
 func (t *table) do(w *write) error {
 	if w.err = w.ctx.Err(); w.err != nil {
 		return nil
+	}
+	if w.verb == verbPublish {
+		return t.publish(w)
 	}
 	exp, present, err := parseValue(t.values.Get(w.key))
 	if err != nil {

@@ -68,6 +68,7 @@ func TestChainNeverWidens(t *testing.T) {
 		raw := signOr(t, w, drawNarrow(t, must(w.First(user, drawClient(t, "web")))))
 		ceilings, expiries := []scopes.Set{user.Rights}, []time.Time{start.Add(3 * time.Hour)}
 		narrowed, wordsBefore, root := false, []string(nil), ""
+		var via, acted []string // who exchanged, in order; who delegated, the latest first
 		for hop := 0; raw != ""; hop++ {
 			claims := payload(t, raw)
 			subject, err := w.admit(raw)
@@ -88,6 +89,12 @@ func TestChainNeverWidens(t *testing.T) {
 			words := strings.Fields(strings.Join(texts(claims["scope"]), " "))
 			if hop > 0 {
 				checkDerived(t, claims, hop, words, wordsBefore)
+				if got := texts(claims["via"]); !slices.Equal(got, via) {
+					t.Fatalf("hop %d: got via %q, want %q", hop, got, via)
+				}
+				if got := chainOf(claims["act"]); !slices.Equal(got, acted) {
+					t.Fatalf("hop %d: got act %q, want %q", hop, got, acted)
+				}
 				if claims["root_jti"] != root || narrowed && claims["narrowed"] != true {
 					t.Fatalf("hop %d: root_jti %v (want %s), narrowed %v (was %v)", hop, claims["root_jti"], root, claims["narrowed"], narrowed)
 				}
@@ -102,7 +109,13 @@ func TestChainNeverWidens(t *testing.T) {
 			}
 			caller := drawClient(t, "hop"+string(rune('a'+hop)))
 			target, _ := w.Target(rapid.SampledFrom([]string{"https://shop.example.com", "https://crm.example.com", "https://elsewhere.example"}).Draw(t, "target"))
-			draft, err := w.Derive(subject, caller, target)
+			step := w.Derive
+			if rapid.Bool().Draw(t, "delegates") {
+				step, acted = w.Delegate, append([]string{caller.ID}, acted...)
+			} else {
+				via = append(via, caller.ID)
+			}
+			draft, err := step(subject, caller, target)
 			if hop == mint.MaxHops {
 				if reason(t, err) != mint.ChainTooLong {
 					t.Fatalf("hop %d: got %v, want chain_too_long", hop, err)
@@ -130,8 +143,8 @@ func checkDerived(t *rapid.T, claims map[string]any, hop int, words, before []st
 	if aud := texts(claims["aud"]); len(aud) != 1 {
 		t.Fatalf("hop %d: got aud %q, want exactly one", hop, aud)
 	}
-	if via := texts(claims["via"]); len(via) != hop || via[hop-1] != claims["client_id"] {
-		t.Fatalf("hop %d: got via %q, want the callers in order", hop, via)
+	if claims["client_id"] != "hop"+string(rune('a'+hop-1)) || claims["azp"] != claims["client_id"] {
+		t.Fatalf("hop %d: got client_id %v, azp %v, want the caller", hop, claims["client_id"], claims["azp"])
 	}
 	for _, word := range words {
 		if slices.Contains([]string{"openid", "profile", "email", "offline_access"}, word) {

@@ -37,11 +37,13 @@ type claims struct {
 	Act         json.RawMessage `json:"act,omitempty"`
 	Via         []string        `json:"via,omitempty"`
 	Narrowed    bool            `json:"narrowed,omitempty"`
+	Mode        string          `json:"scopegate_mode,omitempty"`
 	Allowed     json.RawMessage `json:"allowed_resource_scope,omitempty"`
 
 	rights  scopes.Set // Allowed, parsed
-	actors  []string   // sub of each actor in Act, outermost first
+	actors  []string   // sub of each actor in Act that was read, outermost first
 	binding bool       // a cnf claim is present
+	mayAct  *party     // the claim may_act, nil where it is absent
 }
 
 // audience is written as a string where there is one, as most readers of
@@ -134,6 +136,8 @@ func (c *claims) text(name string) *string {
 		return &c.Context
 	case "context_name":
 		return &c.ContextName
+	case "scopegate_mode":
+		return &c.Mode
 	}
 	return nil
 }
@@ -180,6 +184,8 @@ func (c *claims) read(r *strictjson.Reader, name string) (err error) {
 		if c.Allowed, err = r.Raw(); err == nil {
 			c.rights, err = scopes.ParseSet(c.Allowed)
 		}
+	case name == "may_act":
+		c.mayAct, err = readParty(r)
 	case name == "cnf":
 		c.binding = true
 		_, err = r.Raw()
@@ -239,6 +245,34 @@ func readActors(act []byte) ([]string, error) {
 		return err
 	}
 	return subs, link()
+}
+
+// party is the one that a may_act claim names (RFC 8693 section 4.4). Tokens of
+// ours never have it; where one is, only that party may derive from the token.
+type party struct {
+	sub, iss string
+	more     bool // it is also described by something that we cannot judge
+}
+
+// names reports whether the party is the client of the issuer.
+func (p *party) names(client, issuer string) bool {
+	return !p.more && p.sub == client && (p.iss == "" || p.iss == issuer)
+}
+
+func readParty(r *strictjson.Reader) (*party, error) {
+	p := &party{}
+	return p, r.Object(func(name string) (err error) {
+		switch name {
+		case "sub":
+			p.sub, err = r.String()
+		case "iss":
+			p.iss, err = r.String()
+		default:
+			p.more = true
+			_, err = r.Raw()
+		}
+		return err
+	})
 }
 
 // words splits a scope claim or parameter.

@@ -108,7 +108,13 @@ func TestClaims(t *testing.T) {
 		{"set with an unknown name", "allowed_resource_scope", strings.Replace(goodSet, `{"servicesScopes"`, `{"all":true,"servicesScopes"`, 1), mint.TokenMalformed},
 		{"set in other case", "allowed_resource_scope", strings.Replace(goodSet, `servicesScopes`, `ServicesScopes`, 1), mint.TokenMalformed},
 		{"set with a bad pattern", "allowed_resource_scope", strings.Replace(goodSet, `orders/**`, `orders/../x`, 1), mint.TokenMalformed},
-		{"a claim that we do not know", "may_act", `{"sub":"x"}`, ""},
+		{"a claim that we do not know", "x", `{"sub":"x"}`, ""},
+		{"may_act", "may_act", `{"sub":"x"}`, ""},
+		{"may_act null", "may_act", `null`, mint.TokenMalformed},
+		{"may_act a string", "may_act", `"x"`, mint.TokenMalformed},
+		{"may_act with a number", "may_act", `{"sub":7}`, mint.TokenMalformed},
+		{"may_act with two subs", "may_act", `{"sub":"x","sub":"y"}`, mint.TokenMalformed},
+		{"scopegate_mode true", "scopegate_mode", `true`, mint.TokenMalformed},
 		{"Exp beside exp", "Exp", `99`, ""},
 	}
 	for _, c := range cases {

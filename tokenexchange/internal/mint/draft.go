@@ -59,50 +59,6 @@ func first(c *Client, rights scopes.Set) Draft {
 	}
 }
 
-// Derive drafts an exchange: the subject's set, meet the caller's ceiling,
-// meet the target's service. The directory is not asked. act is copied whole
-// and the caller is appended to via.
-func (m *Mint) Derive(s Subject, caller *Client, to Target) (Draft, error) {
-	from := s.token().claims
-	if to.audience == "" {
-		return Draft{}, refuse(TokenAudience, "the exchange has no target")
-	}
-	if len(from.actors)+len(from.Via)+1 > MaxHops {
-		return Draft{}, refuse(ChainTooLong, "one more exchange would make more than 4 hops")
-	}
-	rights, err := caller.limit(from.rights.Service(to.service))
-	if err != nil {
-		return Draft{}, err
-	}
-	d := Draft{
-		claims: claims{
-			Subject: from.Subject, Account: from.Account, Username: from.Username, Domain: from.Domain,
-			Context: from.Context, ContextName: from.ContextName, AuthTime: from.AuthTime,
-			SID: from.SID, GrantID: from.GrantID, RootJTI: from.RootJTI,
-			Act: from.Act, actors: from.actors, Via: append(slices.Clone(from.Via), caller.ID),
-			ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
-			Scope: strings.Join(derivable(words(from.Scope)), " "), rights: rights,
-			Narrowed: from.Narrowed || !rights.Equal(from.rights),
-		},
-		alg: caller.AccessAlg, target: to, validity: caller.AccessValidity, latest: time.Unix(from.Expiry, 0),
-	}
-	if d.claims.RootJTI == "" {
-		d.claims.RootJTI = from.ID
-	}
-	return d, nil
-}
-
-// derivable drops what says who logged in: it never survives a derivation.
-func derivable(scope []string) []string {
-	return slices.DeleteFunc(scope, func(s string) bool {
-		switch s {
-		case "openid", "profile", "email", "offline_access":
-			return true
-		}
-		return false
-	})
-}
-
 func meet(a, b scopes.Set) (scopes.Set, error) {
 	set, err := a.Meet(b)
 	if err != nil {
@@ -174,6 +130,30 @@ func (d Draft) Limit(asked []string) (Draft, error) {
 		d.claims.Scope, d.claims.Narrowed = strings.Join(kept, " "), true
 	}
 	return d, nil
+}
+
+// Within keeps of the draft's set what is also in the other one. Nothing in
+// common leaves an identity-only token.
+func (d Draft) Within(set scopes.Set) (Draft, error) {
+	rights, err := meet(d.claims.rights, set)
+	if err != nil {
+		return Draft{}, err
+	}
+	if !rights.Equal(d.claims.rights) {
+		d.claims.rights, d.claims.Narrowed = rights, true
+	}
+	return d, nil
+}
+
+// Audited marks the token of a request that only passes because its guard does
+// not enforce yet. Such a token is for one upstream and never leaves through
+// the token endpoint, so any other draft is lost.
+func (d Draft) Audited() Draft {
+	if !d.target.upstream {
+		return Draft{}
+	}
+	d.claims.Mode = modeAudit
+	return d
 }
 
 // Shorten makes the token live for v if that is less than it would. The

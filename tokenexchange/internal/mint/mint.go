@@ -4,8 +4,8 @@
 // It owns three walls that the compiler keeps:
 //
 //   - A Draft is what a token will say. Its fields are unexported, its
-//     constructors are First, OwnClient and Derive, its methods only narrow,
-//     and only the mint signs it.
+//     constructors are First, OwnClient, Derive and Delegate, its methods only
+//     narrow, and only the mint signs it.
 //   - A Subject is a token that was presented and verified: signature, type,
 //     issuer, audience, time and revocation. Nothing else makes one.
 //   - An UpstreamToken is the only value that can write an Authorization

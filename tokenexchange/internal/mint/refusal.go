@@ -28,6 +28,8 @@ const (
 	TokenTooLarge     Reason = "token_too_large"
 	TokenSpent        Reason = "token_spent"
 	TargetNotUpstream Reason = "target_not_upstream"
+	SubjectKind       Reason = "subject_kind"
+	ExchangeRefused   Reason = "exchange_refused"
 )
 
 // Refusal is an error with a reason. Detail is for the log: it names what was

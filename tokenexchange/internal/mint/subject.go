@@ -1,6 +1,7 @@
 package mint
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -59,6 +60,34 @@ func (t *Token) Actor() string {
 		return ""
 	}
 	return t.claims.actors[0]
+}
+
+// Audiences returns the claim aud.
+func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
+
+// Hops reports whether the test holds for every client that the token went
+// through: those in act, and those in via.
+func (t *Token) Hops(test func(client string) bool) bool {
+	for _, chain := range [...][]string{t.claims.actors, t.claims.Via} {
+		for _, client := range chain {
+			if !test(client) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Claim returns a claim that is one string and says who the token is about or
+// through whom it came. No other claim is given out: least of all rights, or
+// who acts.
+func (t *Token) Claim(name string) (string, bool) {
+	switch name {
+	case "sub", "client_id", "azp", "cid", "sid", "grant_id", "acct", "username", "domain", "context", "context_name":
+		value := *t.claims.text(name)
+		return value, value != ""
+	}
+	return "", false
 }
 
 // Rights returns the set that the token holds.

@@ -64,7 +64,7 @@ func bare(e ast.Expr) string {
 
 func TestConstructors(t *testing.T) {
 	for typ, want := range map[string][]string{
-		"Draft":         {"Mint.Derive", "Mint.First", "Mint.OwnClient"},
+		"Draft":         {"Mint.Delegate", "Mint.Derive", "Mint.First", "Mint.OwnClient"},
 		"UpstreamToken": {"Mint.SignUpstream"},
 		"Issued":        {"Mint.Sign"},
 		"Signed":        {"Ring.Verify"},
@@ -116,7 +116,7 @@ func TestNothingIsExportedFromTheWalls(t *testing.T) {
 }
 
 func TestDraftMethodsOnlyNarrow(t *testing.T) {
-	want := []string{"GrantID", "Limit", "Narrow", "Org", "Rights", "Scope", "Session", "Shorten", "Subject"}
+	want := []string{"Audited", "GrantID", "Limit", "Narrow", "Org", "Rights", "Scope", "Session", "Shorten", "Subject", "Within"}
 	var got []string
 	typ := reflect.TypeFor[*mint.Draft]()
 	for i := range typ.NumMethod() {

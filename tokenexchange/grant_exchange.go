@@ -1,0 +1,71 @@
+package tokenexchange
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// exchangeSubject verifies subject_token, and actor_token where RFC 8693 has
+// one: it must be the caller's own token and changes nothing.
+func (c *call) exchangeSubject() (mint.Subject, error) {
+	if t := c.params["requested_token_type"]; t != "" && t != tokenTypeAccess {
+		return nil, refused("parameter_invalid", "requested_token_type")
+	}
+	if c.params["actor_token"] != "" || c.params["actor_token_type"] != "" {
+		actor, err := c.subject("actor_token", c.server.isIssuer)
+		if err != nil {
+			return nil, err
+		}
+		own, isClient := actor.(mint.ClientToken)
+		if !isClient || mint.Facts(own).Subject() != c.client.ID || mint.Facts(own).ClientID() != c.client.ID {
+			return nil, refused("subject_kind", "actor_token")
+		}
+	}
+	// Whom the token was issued to is known after its signature was checked;
+	// until then its audience is taken as it is and judged below.
+	subject, err := c.subject("subject_token", func([]string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	facts := mint.Facts(subject)
+	c.record.Subject, c.record.Actor, c.record.Org = facts.Subject(), facts.Actor(), facts.Org()
+	switch {
+	case facts.ClientID() != c.client.ID && !c.server.mint.Accepts(&c.client.Client, facts.Audiences()):
+		return nil, refused(Reason(mint.TokenAudience), "subject_token")
+	case c.org != "" && c.org != facts.Org():
+		return nil, refused("org_not_allowed", "")
+	}
+	return subject, nil
+}
+
+// target returns the target of an exchange, if the caller may ask for it and
+// the client that the subject was issued to lets it go there.
+func (c *call) target(subject mint.Subject, audience string) (mint.Target, error) {
+	to, ok := c.server.mint.Target(audience)
+	if !ok || !slices.Contains(c.client.targets, audience) {
+		return mint.Target{}, refused("target_not_allowed", "")
+	}
+	facts := mint.Facts(subject)
+	source, err := c.server.source(facts)
+	if err == nil && !source.allows(c.grant.name, c.client.ID, audience) {
+		err = missingAllow(source.ID, c.grant.name, c.client.ID, audience)
+	}
+	if err != nil {
+		return mint.Target{}, refusedBecause("exchange_refused", err)
+	}
+	return to, nil
+}
+
+// source returns the client that a token was issued to, which is the one to
+// ask for an exchange. Each client that the token went through was asked in its
+// turn; one that is no longer configured has taken its word back, and so has
+// the source. See docs/decisions/0011-who-is-asked-in-a-chain.md.
+func (s *Server) source(t *mint.Token) (*client, error) {
+	configured := func(id string) bool { return s.realm.clients[id] != nil }
+	if !configured(t.ClientID()) || !t.Hops(configured) {
+		return nil, errors.New("client " + t.ClientID() + ", or one that the token went through before, is not configured")
+	}
+	return s.realm.clients[t.ClientID()], nil
+}

@@ -1,0 +1,170 @@
+package tokenexchange
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// Values of GuardOptions.Preflight.
+const (
+	PreflightBlock  = "block"
+	PreflightPass   = "pass"
+	PreflightAnswer = "answer"
+)
+
+// maxAudit is how far ahead the end of mode audit may be. A guard that nobody
+// looks at again enforces.
+const maxAudit = 90 * 24 * time.Hour
+
+// GuardOptions are the words of a guard's block that change how it decides. The
+// zero value is the default: it enforces, and forwards nothing without a token
+// but what a public rule names. See docs/guard.md.
+type GuardOptions struct {
+	// "audience_exchange" (default), or "client_delegate": in a user's token for
+	// the upstream the guard's client is the actor. A client's own token has no
+	// user to act for and is exchanged in either case.
+	Exchange string
+	// Forward only the part of the rights that the rule needs.
+	NarrowToRule bool
+	// Answer 404, and not 403, where no rule names the path or the method.
+	HideExistence bool
+	// What becomes of a CORS preflight: "block" (default), "pass" or "answer".
+	Preflight string
+	// Until then requests that hold too little are forwarded and recorded.
+	AuditUntil time.Time
+	// With AuditUntil: also requests that no rule names.
+	AuditNoRule bool
+	// Keep %2F in a path as a byte of its segment.
+	EncodedSlashKeep bool
+	// The configured client that the guard acts as. Default: guard:SERVICE.
+	Client string
+}
+
+// Check says what is wrong with the options, as far as they can be judged
+// without a configuration. The time is that of the load.
+func (o GuardOptions) Check(now time.Time) error {
+	switch {
+	case o.exchange() != grantAudienceExchange.name && o.exchange() != grantClientDelegate.name:
+		return fmt.Errorf("exchange: unrecognized %q; expected audience_exchange or client_delegate", o.Exchange)
+	case !slices.Contains([]string{"", PreflightBlock, PreflightPass, PreflightAnswer}, o.Preflight):
+		return fmt.Errorf("preflight: unrecognized %q; expected block, pass or answer", o.Preflight)
+	case o.AuditUntil.After(now.Add(maxAudit)):
+		return fmt.Errorf("mode audit until %s: expected a date at most 90 days ahead", o.AuditUntil.Format(time.DateOnly))
+	case o.AuditNoRule && o.AuditUntil.IsZero():
+		return errors.New("including no_rule: expected it after mode audit until DATE")
+	}
+	return nil
+}
+
+// CheckGuard says what is wrong with the guard of a service, as far as it can
+// be known before there are keys and a store. The time is that of the load.
+func (r *Realm) CheckGuard(serviceID string, policy *scopes.Policy, o GuardOptions, now time.Time) error {
+	service := r.services[serviceID]
+	err := errors.New("there is no service of this name")
+	if service != nil && policy != nil {
+		err = o.Check(now)
+	}
+	if err == nil {
+		err = checkHeaders(policy.Headers())
+	}
+	if err == nil && o.Client != "" {
+		err = r.checkActing(service, o)
+	}
+	if err != nil {
+		return fmt.Errorf("guard %s: %w", serviceID, err)
+	}
+	return nil
+}
+
+// checkActing asks whether the configured client can make the guard's exchange
+// itself, as far as clients can: only a guard gets the upstream audience, and
+// the service's own audience stands for it.
+func (r *Realm) checkActing(service *service, o GuardOptions) error {
+	c := r.clients[o.Client]
+	switch {
+	case c == nil:
+		return fmt.Errorf("client: no client %q; expected one of the configured clients", o.Client)
+	case c.public:
+		return fmt.Errorf("client %s: expected a client with a secret", c.ID)
+	case !slices.Contains(c.grants, o.exchange()):
+		return fmt.Errorf("client %s: expected %s among its grant_types", c.ID, o.exchange())
+	case !slices.Contains(c.targets, service.Audience):
+		return fmt.Errorf("client %s: expected %s among its target_audiences", c.ID, service.Audience)
+	}
+	return nil
+}
+
+func (o GuardOptions) exchange() string { return cmp.Or(o.Exchange, grantAudienceExchange.name) }
+
+// Guard returns the guard of a service with the given rules. Without the option
+// Client it acts as the built-in client guard:SERVICE.
+func (s *Server) Guard(serviceID string, policy *scopes.Policy, o GuardOptions) (*Guard, error) {
+	if err := s.realm.CheckGuard(serviceID, policy, o, s.now()); err != nil {
+		return nil, err
+	}
+	g := &Guard{
+		server: s, service: s.realm.services[serviceID], policy: policy, headers: policy.Headers(),
+		options: o, log: s.log, ids: s.ids, name: serviceID, acting: s.realm.clients[o.Client],
+	}
+	g.target, _ = s.mint.Upstream(serviceID)
+	if o.EncodedSlashKeep {
+		g.slash = scopes.KeepEncodedSlash
+	}
+	switch {
+	case g.acting != nil:
+		g.client = &g.acting.Client
+	case s.ring.Can(mint.ES256):
+		g.client = guardClient(g.service, mint.ES256)
+	default:
+		g.client = guardClient(g.service, mint.RS256)
+	}
+	g.clients = g.wayOf(grantAudienceExchange, s.mint.Derive)
+	g.users = g.clients
+	if o.exchange() == grantClientDelegate.name {
+		g.users = g.wayOf(grantClientDelegate, s.mint.Delegate)
+	}
+	return g, nil
+}
+
+// way is how tokens of one kind are exchanged.
+type way struct {
+	grant  string
+	derive func(mint.Subject, *mint.Client, mint.Target) (mint.Draft, error)
+	// digest and audited are all that enters the token besides the presented
+	// one, without and with the mark of mode audit.
+	digest, audited [sha256.Size]byte
+}
+
+func (g *Guard) wayOf(row *grant, derive func(mint.Subject, *mint.Client, mint.Target) (mint.Draft, error)) way {
+	digest := func(marked bool) [sha256.Size]byte {
+		return exchangeDigest(g.server.realm.issuer, row.name, marked, g.client, g.target, g.server.ring)
+	}
+	return way{grant: row.name, derive: derive, digest: digest(false), audited: digest(true)}
+}
+
+// checkHeaders refuses rules that read a header which does not reach the
+// upstream as it came: what was decided on would not be what counts.
+func checkHeaders(names []string) error {
+	for _, name := range names {
+		if folded := alias(name); owned[folded] || changed[folded] {
+			return fmt.Errorf("{header:%s}: this header is removed or changed on its way to the upstream; expected another one", http.CanonicalHeaderKey(name))
+		}
+	}
+	return nil
+}
+
+// changed are headers that the guard, net/http or reverse_proxy write anew.
+var changed = map[string]bool{
+	"host": true, "connection": true, "keep-alive": true, "proxy-connection": true, "proxy-authorization": true,
+	"proxy-authenticate": true, "te": true, "trailer": true, "transfer-encoding": true, "content-length": true,
+	"upgrade": true, "expect": true, "cookie": true, "via": true, "forwarded": true,
+	"x-forwarded-for": true, "x-forwarded-proto": true, "x-forwarded-host": true,
+}

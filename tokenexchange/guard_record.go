@@ -1,0 +1,46 @@
+package tokenexchange
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// Record writes the audit record of a verdict.
+func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
+	rec := Record{
+		DecisionID: v.DecisionID, Endpoint: "guard", Allowed: v.Reason == scopes.ReasonAllowed, Reason: v.Reason.String(), WouldDeny: v.WouldDeny,
+		Client: v.claimed.ClientID, Subject: v.claimed.Subject, Actor: v.Actor, Org: v.Org,
+		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
+	}
+	if _, wanted := rec.level(ctx, g.log); !wanted {
+		return // Most requests are allowed, and most logs have no debug level.
+	}
+	if v.Reason != scopes.ReasonTokenLeak { // Its path may hold the copy.
+		rec.Path = loggable(v.Path.Raw())
+	}
+	rec.Cause = causeText(v.cause)
+	rec.write(ctx, g.log)
+}
+
+// Bounds of what a record shows of a path. No token is as short as a segment
+// may be, so one that somebody put into the path does not get into the log.
+const (
+	maxLoggedSegment = 128
+	maxLoggedPath    = 512
+)
+
+func loggable(path string) string {
+	segments := strings.Split(path, "/")
+	for i, segment := range segments {
+		if len(segment) > maxLoggedSegment || strings.HasPrefix(segment, "eyJ") {
+			segments[i] = "..."
+		}
+	}
+	if path = strings.Join(segments, "/"); len(path) > maxLoggedPath {
+		path = path[:maxLoggedPath] + "..."
+	}
+	return path
+}

@@ -1,0 +1,189 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// The feed is one Stream. Each entry has a random mark and names that of the
+// one before it, so a follower notices without any other state when entries
+// were trimmed, deleted with the Stream, or lost in a failover. The newest
+// entry is never trimmed, so the next one always has something to name.
+//
+// A position is the Stream's ID and the mark: IDs are made of the server's
+// time, and two Streams may come to the same one.
+
+// place is where an entry stands. The zero place is before the first entry
+// that ever was.
+type place struct{ id, mark string }
+
+func (p place) String() string { return p.id + "-" + p.mark }
+
+// places are what String gives: IDs are two numbers without zeros in front.
+var places = regexp.MustCompile(`^((?:0|[1-9][0-9]{0,18})-(?:0|[1-9][0-9]{0,18}))-([0-9a-f]{16})$`)
+
+// feedBatch is how many entries a follower reads at once.
+const feedBatch = 256
+
+// publishScript takes the time up to which entries may be forgotten, the
+// entry's own, its mark, and the entry. It removes more than it adds, so the
+// dead always get fewer.
+var publishScript = redis.NewScript(`
+local last, before = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1), ''
+if last[1] then before = last[1][2][4] end
+local id = redis.call('XADD', KEYS[1], '*', 'until', ARGV[2], 'mark', ARGV[3], 'before', before, 'entry', ARGV[4])
+for _, head in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 4)) do
+	local untilMillis = tonumber(head[2][2])
+	if head[1] == id or not untilMillis or untilMillis > tonumber(ARGV[1]) then break end
+	redis.call('XDEL', KEYS[1], head[1])
+end
+return id
+`)
+
+// Publish implements tokenexchange.Feed.
+func (s *Store) Publish(ctx context.Context, entry []byte, until time.Time) error {
+	now := s.now()
+	if err := tokenexchange.CheckExpiry(until, now); err != nil {
+		return err
+	}
+	var mark [8]byte
+	_, _ = rand.Read(mark[:]) // It never fails.
+	dead := now.Add(-tokenexchange.CollectAfter).UnixMilli()
+	return s.verb(ctx, "publishing", func(ctx context.Context) error {
+		_, err := s.run(ctx, publishScript, s.feedKey(), dead, until.UnixMilli(), hex.EncodeToString(mark[:]), entry)
+		return err
+	})
+}
+
+// Follow implements tokenexchange.Feed.
+func (s *Store) Follow(ctx context.Context, from string, fn func(position string, entry []byte)) error {
+	f := follower{store: s, oldest: from == ""}
+	if from != "" {
+		parts := places.FindStringSubmatch(from)
+		if parts == nil {
+			return tokenexchange.FeedGap(from, "not a position of this feed")
+		}
+		f.at = place{id: parts[1], mark: parts[2]}
+	}
+	for {
+		var found []feedEntry
+		err := s.verb(ctx, "following", func(ctx context.Context) (err error) {
+			found, err = f.read(ctx)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, e := range found {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			fn(e.at.String(), []byte(e.entry))
+			f.at = e.at
+		}
+	}
+}
+
+type feedEntry struct {
+	at            place
+	before, entry string
+}
+
+// follower is where one Follow stands.
+type follower struct {
+	store  *Store
+	at     place
+	oldest bool // begin wherever the feed begins
+	newest bool // nothing came after at when it was last read
+}
+
+// read gives the next entries, or none after a short wait.
+func (f *follower) read(ctx context.Context) ([]feedEntry, error) {
+	args := &redis.XReadArgs{Streams: []string{f.store.feedKey(), cmp.Or(f.at.id, "0-0")}, Count: feedBatch, Block: -1}
+	if f.newest {
+		args.Block = f.store.timeout / 2 // The answer still comes within the timeout.
+	}
+	streams, err := f.store.client.XRead(ctx, args).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, f.stillNewest(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	var found []feedEntry
+	at, oldest := f.at, f.oldest
+	for _, stream := range streams {
+		for _, m := range stream.Messages {
+			e, err := parseEntry(m)
+			if err != nil {
+				return nil, err
+			}
+			if !oldest && e.before != at.mark {
+				return nil, tokenexchange.FeedGap(at.String(), "what came after it is not there any more")
+			}
+			found, at, oldest = append(found, e), e.at, false
+		}
+	}
+	f.oldest, f.newest = false, false
+	return found, nil
+}
+
+// stillNewest looks whether the feed ends where the follower stands: a Stream
+// that was deleted, or that is older than the follower, gives no entries either.
+func (f *follower) stillNewest(ctx context.Context) error {
+	last, err := f.store.client.XRevRangeN(ctx, f.store.feedKey(), "+", "-", 1).Result()
+	if err != nil {
+		return err
+	}
+	var end place
+	if len(last) > 0 {
+		e, err := parseEntry(last[0])
+		if err != nil {
+			return err
+		}
+		end = e.at
+	}
+	f.newest, f.oldest = end == f.at, false
+	if !f.newest && !newer(end.id, f.at.id) {
+		return tokenexchange.FeedGap(f.at.String(), fmt.Sprintf("the feed ends at %q", end.id))
+	}
+	return nil // If it grew meanwhile, the next read looks at what came.
+}
+
+// newer compares two IDs.
+func newer(a, b string) bool {
+	return slices.Compare(idNumbers(a), idNumbers(b)) > 0
+}
+
+func idNumbers(id string) (numbers []uint64) {
+	for part := range strings.SplitSeq(id, "-") {
+		n, _ := strconv.ParseUint(part, 10, 64) // Redis writes nothing else; "" is 0.
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+func parseEntry(m redis.XMessage) (feedEntry, error) {
+	mark, ok1 := m.Values["mark"].(string)
+	before, ok2 := m.Values["before"].(string)
+	entry, ok3 := m.Values["entry"].(string)
+	if !ok1 || !ok2 || !ok3 {
+		return feedEntry{}, fmt.Errorf("the feed entry %s cannot be read", m.ID)
+	}
+	return feedEntry{at: place{id: m.ID, mark: mark}, before: before, entry: entry}, nil
+}
+
+func (s *Store) feedKey() string { return s.prefix + "feed" }
