@@ -20,7 +20,7 @@ func FuzzBearer(f *testing.F) {
 		mode                                      byte
 		auth, auth2, csp, cookie, conn, name, val string
 	}{
-		{0, "Bearer ~", "", "", "a=1; csp-auth-token=~", "close, Authorization", "X-Kept", "v"},
+		{0, "Bearer ~", "", "", "a=1, csp-auth-token=~; b=2", "close, Authorization", "X-Kept", "v"},
 		{0, "bEARER    ~", "", "", "CSP_AUTH.TOKEN=\"~\",a=b", "Upgrade", "Upgrade", "h2c"},
 		{second, "Bearer ~", "Bearer ~", "", "", "", "Authorization", "Bearer ~"},
 		{second, "Basic x", "Bearer ~", "", "", "", "X_Forwarded.Access-Token", "~"},

@@ -107,6 +107,7 @@ func TestTakeCookies(t *testing.T) {
 		" csp-auth-token = x ; a=1":          "a=1",
 		"csp-auth-token; a=1":                "a=1",
 		"csp-auth-token=x; csp-auth-token=y": "",
+		"a=1, csp-auth-token=x; b=2":         "b=2",
 		"not-csp-auth-token=1":               "not-csp-auth-token=1",
 		"a=csp-auth-token":                   "a=csp-auth-token",
 	} {

@@ -122,3 +122,29 @@ func twin(t *testing.T, raw string) string {
 	s.Sub(elliptic.P256().Params().N, s).FillBytes(sig[32:])
 	return raw[:at] + base64.RawURLEncoding.EncodeToString(sig)
 }
+
+// Some clients form-encode the secret in Basic, some percent-encode all that is
+// no letter, some send it raw. A raw one may look encoded.
+func TestTrap28SecretsInBasicComeInEveryForm(t *testing.T) {
+	raw := secret("a secret that looks encoded", "raw+secret%41with-escapes_that~decode")
+	h := newHouse(t, func(c *Config) { c.client("nightly").Secrets = []Secret{must(NewSecret(raw))} })
+	everything := strings.NewReplacer("-", "%2D", "_", "%5F", "~", "%7E").Replace(url.QueryEscape(raw))
+	for _, form := range []string{raw, url.QueryEscape(raw), everything, url.PathEscape(raw)} {
+		r := asNightly(pairs("grant_type", "client_credentials"), form)
+		want := strings.Contains(form, "%2B") || form == raw // A path escape leaves the plus, which then is a blank.
+		if g := h.do(r); want {
+			g.granted(t)
+		} else {
+			g.refused(t, http.StatusUnauthorized, "invalid_client", "client_authentication")
+		}
+	}
+	decoded := must(url.QueryUnescape(raw))
+	h.do(asNightly(pairs("grant_type", "client_credentials"), decoded)).refused(t, http.StatusUnauthorized, "invalid_client", "client_authentication")
+}
+
+// asNightly is a token request of nightly with these bytes as the secret in Basic.
+func asNightly(body, secret string) *http.Request {
+	r := form(body)
+	r.SetBasicAuth("nightly", secret)
+	return r
+}
