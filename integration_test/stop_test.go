@@ -23,8 +23,10 @@ func TestStopDrains(t *testing.T) {
 	t.Parallel()
 	g := startGuardedConfig(t, Config{Caddyfile: strings.ReplaceAll(durableShop, "{{globals}}", strings.ReplaceAll(globals, "2s", "20s"))})
 	token := g.token("web", "grant_type=client_credentials")
-	release := make(chan struct{})
-	g.upstream.Answer(func(Request) Reply { <-release; return Reply{Body: "after the drain"} })
+	released := make(chan struct{})
+	release := sync.OnceFunc(func() { close(released) })
+	defer release()
+	g.upstream.Answer(func(Request) Reply { <-released; return Reply{Body: "after the drain"} })
 	proxied := Dial(t, g.Addr("shop"))
 	proxied.Send(strings.ReplaceAll(raw("GET", "/orders/1", bearer(token)), "\n", "\r\n"))
 	g.upstream.Request(t, 0)
@@ -48,7 +50,7 @@ func TestStopDrains(t *testing.T) {
 	if g.process.ended() {
 		t.Error("the process ended with a request under way")
 	}
-	close(release)
+	release()
 	if got := proxied.Response(http.MethodGet); got.Status != http.StatusOK || got.Body != "after the drain" {
 		t.Errorf("the proxied request under way: got %d %s, want 200", got.Status, got.Body)
 	}
