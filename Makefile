@@ -1,5 +1,6 @@
 # `make test` installs what is missing, when it may, and runs everything.
-MODULES  := . cmd/build bench
+WYCHEPROOF := tokenexchange/internal/wycheproof
+MODULES  := . cmd/build bench $(WYCHEPROOF)
 BIN      := $(CURDIR)/.bin
 BINARY   ?=
 FUZZTIME ?= 1m
@@ -18,6 +19,7 @@ build:
 # so that the last lines tell which tests ran.
 test: lint
 	go -C cmd/build test -race -count=1 -timeout 2m ./...
+	go -C $(WYCHEPROOF) test -race -count=1 -timeout 2m -v ./...
 	SCOPEGATE_BINARY="$(if $(BINARY),$(abspath $(BINARY)))" go test -race -count=1 -timeout 9m ./...
 
 # Vet and staticcheck need the compiled dependencies. With -race they are those
@@ -39,5 +41,5 @@ bench:
 	go -C bench run .
 
 tools:
-	@tools/need.sh bash git gcc curl openssl
+	@tools/need.sh bash git gcc curl openssl redis-server
 	go -C tools build -o $(BIN)/ tool

@@ -130,7 +130,9 @@ var importers = []struct {
 	{"go.uber.org/zap", []string{"/caddymodule"}},
 	{"github.com/prometheus", []string{"/caddymodule"}},
 	{"go.etcd.io/bbolt", []string{"/tokenexchange/boltstore"}},
-	{"github.com/redis/go-redis", []string{"/tokenexchange/redisstore"}},
+	{"github.com/redis", []string{"/tokenexchange/redisstore"}},
+	{"github.com/alicebob/miniredis", nil},
+	{root + "/tokenexchange/storetest", nil},
 	{root + "/tokenexchange/internal/mint", []string{"/tokenexchange"}},
 	{root + "/caddymodule", []string{""}},
 }
@@ -163,7 +165,14 @@ var reach = []struct {
 	{"/tokenexchange", []string{
 		caddy, "go.uber.org/zap", "github.com/prometheus", "github.com/redis", "go.etcd.io/bbolt", root + "/caddymodule",
 	}},
-	{"/tokenexchange/internal/mint", []string{caddy, root + "/caddymodule", root + "/tokenexchange/boltstore"}},
+	{"/tokenexchange/internal/mint", []string{
+		caddy, root + "/caddymodule", root + "/tokenexchange/boltstore", root + "/tokenexchange/redisstore",
+	}},
+	{"/tokenexchange/redisstore", []string{caddy, "go.etcd.io/bbolt", root + "/caddymodule", root + "/tokenexchange/boltstore"}},
+	{"/tokenexchange/boltstore", []string{caddy, "github.com/redis", root + "/caddymodule", root + "/tokenexchange/redisstore"}},
+	{"/tokenexchange/storetest", []string{caddy, "github.com/redis", "go.etcd.io/bbolt", root + "/caddymodule"}},
+	{"/tokenexchange/storetest/redistest", []string{root + "/tokenexchange", "github.com/redis"}},
+	{"/tokenexchange/storetest/faultproxy", []string{root + "/tokenexchange", "github.com/redis"}},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

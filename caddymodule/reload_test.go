@@ -79,14 +79,14 @@ func eventually(t *testing.T, what string, done func() bool) {
 func TestReload(t *testing.T) {
 	w := newLive(t)
 	first := w.start(t, live(boltAt("a.db"), ""))
-	kept := first.shared
+	kept, caches := first.shared, first.shared.caches
 	token := w.token(t)
 	for i, rules := range []string{"\t\tpublic GET /one", "\t\tpublic GET /two", "\t\tpublic GET /three"} {
 		if err := w.load(live(boltAt("a.db"), rules)); err != nil {
 			t.Fatal(err)
 		}
 		app := running(t)
-		if app == first || app.shared != kept || app.shared.caches != kept.caches {
+		if app == first || app.shared != kept || app.shared.caches != caches {
 			t.Fatalf("reload %d: the store or its caches are not those from before", i)
 		}
 		if got := kept.count(); got != 1 {

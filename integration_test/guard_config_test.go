@@ -29,6 +29,13 @@ const shopIssuer = `{
 			permit shop/* **
 			permit bank/* **
 			allow audience_exchange by batch
+			allow client_delegate by agent
+		}
+		client agent {
+			secret {env.BATCH_SECRET}
+			grant_types client_delegate
+			permit shop/* **
+			target_audiences https://shop.example.com
 		}
 		client batch {
 			secret {env.BATCH_SECRET}

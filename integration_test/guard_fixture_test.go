@@ -45,7 +45,7 @@ func startGuardedConfig(t *testing.T, config Config) *guarded {
 
 // secret returns the secret of a client of shopIssuer.
 func (g *guarded) secret(client string) string {
-	name := map[string]string{"web": "WEB_SECRET", "teller": "WEB_SECRET", "batch": "BATCH_SECRET", "both": "BATCH_SECRET"}[client]
+	name := map[string]string{"web": "WEB_SECRET", "teller": "WEB_SECRET", "batch": "BATCH_SECRET", "both": "BATCH_SECRET", "agent": "BATCH_SECRET"}[client]
 	for _, env := range g.config.Env {
 		if value, ok := strings.CutPrefix(env, name+"="); ok {
 			return value

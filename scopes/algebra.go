@@ -56,11 +56,8 @@ func (s Set) Contains(t Set) bool {
 func comparePatterns(p, q Pattern) int {
 	for i := 0; ; i++ {
 		a, b := p.place(i), q.place(i)
-		if a != b {
+		if a != b || a <= placeTail {
 			return int(a) - int(b)
-		}
-		if a <= placeTail {
-			return 0
 		}
 		if c := strings.Compare(p.segs[i].text, q.segs[i].text); c != 0 {
 			return c

@@ -2,6 +2,7 @@ package scopes_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -86,6 +87,75 @@ func BenchmarkDecideForms(b *testing.B) {
 			for b.Loop() {
 				if d := policy.Find("GET", path).Decide(set, set, scopes.Inputs{}); d.Allowed() {
 					b.Fatal(d.Reason())
+				}
+			}
+		})
+	}
+}
+
+// inputForms are rules with values that are not of the path, and a request for
+// each. Only what is decoded is copied.
+var inputForms = []struct {
+	name, rule, query string
+	allocs            float64
+}{
+	{"query", "GET /v1 read o/{query:to}", "page=2&to=7&sort=a%20b", 0},
+	{"header", "GET /v1 read o/{header:X-Tenant}", "", 0},
+	{"claim", "GET /v1 read o/{claim:org}", "", 0},
+	{"all_of", "GET /v1 { all_of { read o/{query:to} | read o/{header:X-Tenant} | read o/{claim:org} } }", "to=7", 0},
+	{"any_of", "GET /v1 { any_of { read {query:to} | read a/** | read o/{claim:org} } }", "to=7", 0},
+	{"each", "GET /v1 { each query:to , | read o/{query:to} }", "to=0,1,2,3,4,5,6,7,8,9", 0},
+	{"escaped", "GET /v1 read o/{query:to}", "to=1%30", 1},
+	{"escaped_name", "GET /v1 read o/{query:to}", "%74o=7", 1},
+}
+
+// inputForm makes a match for a form, and the inputs of a request for it.
+func inputForm(tb testing.TB, rule, query string) (scopes.Match, scopes.Inputs) {
+	tb.Helper()
+	r, err := parseRule("f:1", strings.Fields(rule))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	policy, err := scopes.NewPolicy("s", []string{"read"}, nil, []scopes.Rule{r})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	path, err := scopes.CanonicalPath("/v1", scopes.RefuseEncodedSlash)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	header := map[string][]string{"X-Tenant": {"7"}}
+	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "User-Agent", "X-Forwarded-For", "X-Request-Id"} {
+		header[name] = []string{"some value"}
+	}
+	return policy.Find("GET", path), scopes.Inputs{Query: query, Header: header, Claims: claims{"org": "7"}}
+}
+
+func BenchmarkDecideInputs(b *testing.B) {
+	set := benchSet(b, 16, "o/%d")
+	for _, form := range inputForms {
+		m, in := inputForm(b, form.rule, form.query)
+		b.Run(form.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if d := m.Decide(set, set, in); !d.Allowed() {
+					b.Fatal(d.Reason())
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkNarrow(b *testing.B) {
+	set := benchSet(b, 256, "o/%d")
+	for _, form := range inputForms[:6] {
+		m, in := inputForm(b, form.rule, form.query)
+		d := m.Decide(set, set, in)
+		b.Run(form.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if s, err := d.Narrow(set); err != nil || s.Empty() {
+					b.Fatal(err)
 				}
 			}
 		})

@@ -2,8 +2,6 @@ package scopes_test
 
 import (
 	"encoding/json"
-	"net/url"
-	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -125,97 +123,6 @@ func FuzzPattern(f *testing.F) {
 		}
 		if p.Covers(q) && q.Covers(r) && !p.Covers(r) {
 			t.Fatalf("%q, %q, %q: not transitive", p, q, r)
-		}
-	})
-}
-
-func FuzzCanonicalPath(f *testing.F) {
-	for _, s := range []string{
-		"/", "/a/b", "/a%20b/", "/%2e%2e/a", "/a%252F", "/a;b", "/%c3%a9", "//", "/x/%25%32%66", "/\xff", "/a\x00", "*",
-	} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		p, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
-		decoded, ok := refDecode(raw)
-		if (err == nil) != ok || p.Decoded() != decoded {
-			t.Fatalf("%q: got %q, %v, the reference %q, %v", raw, p.Decoded(), err, decoded, ok)
-		}
-		if err != nil {
-			return
-		}
-		again, err := scopes.CanonicalPath(p.Raw(), scopes.RefuseEncodedSlash)
-		if err != nil || again != p {
-			t.Fatalf("%q became %q and then %q, %v", raw, p.Raw(), again.Raw(), err)
-		}
-		// The upstream's reader must see the same path.
-		u, err := url.ParseRequestURI(p.Raw())
-		if err != nil || u.Path != p.Decoded() || u.EscapedPath() != p.Raw() || u.Opaque != "" || u.RawQuery != "" {
-			t.Fatalf("%q: net/url reads %+v, %v", p.Raw(), u, err)
-		}
-		if strings.Count(p.Raw(), "/") != strings.Count(p.Decoded(), "/") {
-			t.Fatalf("%q and %q have different segments", p.Raw(), p.Decoded())
-		}
-	})
-}
-
-func FuzzPolicy(f *testing.F) {
-	f.Add("GET /a/{id} p a/{id}\nGET /a/{rest...} q {rest...}/**", "GET", "/a/b/c", "a/**")
-	f.Add("public GET /\nauthenticated POST /{_x}/", "POST", "/x/", "*")
-	f.Add("GET /a p a\nGET /a/ p b", "HEAD", "/a/", "b*")
-	f.Add("GET /{a}/{b} p {b}/{a}", "GET", "/*/x", "**")
-	f.Fuzz(func(t *testing.T, text, method, raw, pattern string) {
-		var rules []scopes.Rule
-		for line := range strings.SplitSeq(text, "\n") {
-			r, err := scopes.ParseRule("f:1", strings.Fields(line)...)
-			if err != nil {
-				return
-			}
-			rules = append(rules, r)
-		}
-		policy, err := scopes.NewPolicy("s", []string{"p", "q"}, nil, rules)
-		if err != nil {
-			if !strings.HasPrefix(err.Error(), "f:1: ") {
-				t.Fatalf("the error has no place: %v", err)
-			}
-			return
-		}
-		path, err := scopes.CanonicalPath(raw, scopes.RefuseEncodedSlash)
-		if err != nil {
-			return
-		}
-		p, err := scopes.ParsePattern(pattern)
-		if err != nil {
-			return
-		}
-		set, err := scopes.NewSet(scopes.Entry{Service: "s", Permission: "p", Resource: p})
-		if err != nil {
-			return
-		}
-		m := policy.Find(method, path)
-		d := m.Decide(set, set, scopes.Inputs{})
-		if (m.Access() == scopes.AccessNone) != (m.Reason() != scopes.ReasonNotReady) {
-			t.Fatalf("access %v, reason %v", m.Access(), m.Reason())
-		}
-		if d.Reason() == scopes.ReasonNotReady || d.Allowed() && d.Missing() != nil {
-			t.Fatalf("%v, missing %v", d.Reason(), d.Missing())
-		}
-		if none := m.Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{}); none.Allowed() && m.Access() == scopes.AccessPermission {
-			t.Fatalf("%s: allowed with nothing", m.Rule())
-		}
-		// Who is given exactly what is missing is allowed.
-		for _, n := range d.Missing() {
-			q, err := scopes.ParsePattern(n.Resource)
-			if err != nil {
-				t.Fatalf("missing %+v: %v", n, err)
-			}
-			more, err := scopes.NewSet(scopes.Entry{Service: n.Service, Permission: n.Permission, Resource: q})
-			if err != nil {
-				return // over a limit
-			}
-			if d := m.Decide(more, more, scopes.Inputs{}); !d.Allowed() {
-				t.Fatalf("given %+v: %v", n, d.Reason())
-			}
 		}
 	})
 }

@@ -165,6 +165,9 @@ func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 		got += " | allow " + strings.Join(m.AllowedMethods(), " ")
 	}
 	v.check(t, got, nil)
+	if d.AnyOf() && m.Access() != scopes.AccessPermission {
+		t.Errorf("%s: alternatives without a permission", v.at)
+	}
 	if d.Allowed() != strings.HasPrefix(v.want, "allowed ") {
 		t.Errorf("%s: allowed is %v", v.at, d.Allowed())
 	}
@@ -179,4 +182,8 @@ func (f *policyFile) checkNarrow(t *testing.T, v vector, line string) {
 	_, presented, d := f.decide(t, v, line)
 	got, err := d.Narrow(presented.Service(f.service))
 	v.check(t, show(got), err)
+	// Rights of other services stay out, even if they were in the derived set.
+	if all, err := d.Narrow(presented); err != nil || !all.Equal(got) {
+		t.Errorf("%s: the presented set is narrowed to %s, %v", v.at, show(all), err)
+	}
 }

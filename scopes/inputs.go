@@ -94,14 +94,21 @@ func (in *input) read(from Inputs, separator string) (value string, ok bool) {
 	return from.Claims.Claim(in.name)
 }
 
+// maxParts is how many parameters or lines of headers a request has at most
+// where one of them is read: many upstreams silently drop what is beyond some
+// number (Node.js and qs 1000 parameters and 2000 headers, PHP 1000 parameters),
+// and so would not see what was checked.
+const maxParts = 256
+
 // headerValue returns the value of a header that stands in exactly one line. A
 // comma may be the trace of several lines that a proxy joined, so it is refused
 // where it does not separate the items of a list. So is a second header that
 // upstreams which pass headers as variables (CGI, WSGI, Rack) would read under
 // the same name, such as X_Tenant.
 func headerValue(header map[string][]string, name, separator string) (value string, ok bool) {
-	for other := range header {
-		if other != name && sameName(other, name) {
+	total := 0
+	for other, lines := range header {
+		if total += len(lines); total > maxParts || other != name && sameName(other, name) {
 			return "", false
 		}
 	}

@@ -64,6 +64,14 @@ func TestLimits(t *testing.T) {
 	if _, err := scopes.ParseSet([]byte(long)); !errors.Is(err, scopes.ErrTooLarge) || !strings.Contains(err.Error(), "bytes of input") {
 		t.Errorf("a long input: %v", err)
 	}
+	services65 := make([]string, 65)
+	for i := range services65 {
+		services65[i] = fmt.Sprintf(`{"serviceDefinitionId":"%d","permissions":[{"permissionId":"p","resources":["x"]}]}`, i)
+	}
+	text = `{"servicesScopes":[` + strings.Join(services65, ",") + `]}`
+	if s, err := scopes.ParseSet([]byte(text)); !errors.Is(err, scopes.ErrTooLarge) || !strings.Contains(err.Error(), "65 services") || !s.Empty() {
+		t.Errorf("65 services: %v", err)
+	}
 	permissions := make([]string, 257)
 	for i := range permissions {
 		permissions[i] = fmt.Sprintf(`{"permissionId":"%d"}`, i)

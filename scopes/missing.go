@@ -59,8 +59,8 @@ func (d Decision) Narrow(derived Set) (Set, error) {
 		}
 	})
 	needed, err := setOf(entries)
-	if err != nil {
-		return Set{}, err
+	if err != nil || derived.Contains(needed) {
+		return needed, err // the meet of both, found faster
 	}
 	return needed.Meet(derived)
 }

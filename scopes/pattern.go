@@ -34,10 +34,9 @@ func (s seg) covers(t seg) bool {
 		return t.kind == segAny || t.kind == segPrefix || t.kind == segLiteral
 	case segPrefix:
 		return (t.kind == segPrefix || t.kind == segLiteral) && strings.HasPrefix(t.text, s.text)
-	case segLiteral:
+	default: // a pattern holds no variables
 		return t.kind == segLiteral && t.text == s.text
 	}
-	return false
 }
 
 // weight is larger for the smaller of two segments that cover each other one way.

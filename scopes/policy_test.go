@@ -111,6 +111,23 @@ func TestNoAllocations(t *testing.T) {
 	}
 }
 
+// TestAllocationsOfInputs says what values cost that are not of the path: only
+// what is decoded is copied.
+func TestAllocationsOfInputs(t *testing.T) {
+	set := benchSet(t, 16, "o/%d")
+	for _, form := range inputForms {
+		m, in := inputForm(t, form.rule, form.query)
+		allocs := testing.AllocsPerRun(100, func() {
+			if d := m.Decide(set, set, in); !d.Allowed() {
+				t.Errorf("%s: %v", form.name, d.Reason())
+			}
+		})
+		if allocs != form.allocs {
+			t.Errorf("%s: %v allocations, want %v", form.name, allocs, form.allocs)
+		}
+	}
+}
+
 // TestAdversarialPath has rules that are all ways through a tree of literals
 // and variables, and a path that every one of them almost matches.
 func TestAdversarialPath(t *testing.T) {

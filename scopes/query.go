@@ -6,7 +6,7 @@ import "strings"
 // name. It is false where the parameter is missing or repeated, and where two
 // readers could see different values:
 //
-//   - anywhere in the query: an invalid escape, a name that is escaped twice, a
+//   - anywhere in the query: more than 16 KiB or 256 parameters, an invalid escape, a name that is escaped twice, a
 //     raw semicolon, which some take for "&", and bytes that no query holds raw
 //   - another parameter that some upstream takes for this one: see isAlias
 //   - a "+" in the value, which is a blank for some
@@ -15,6 +15,9 @@ import "strings"
 //
 // It decodes only what has escapes, so that most queries cost no allocation.
 func queryValue(query, name, separator string) (value string, ok bool) {
+	if len(query) > maxInput || strings.Count(query, "&") >= maxParts {
+		return "", false
+	}
 	raw, found := "", false
 	for rest, more := query, true; more; {
 		var pair string

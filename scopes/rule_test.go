@@ -166,6 +166,27 @@ func TestRuleLimits(t *testing.T) {
 		}
 	}
 
+	// A query that is read has at most 16 KiB.
+	for _, n := range []int{16<<10 - 6, 16<<10 - 5} {
+		d := m.Decide(held(t, "", "s p **"), held(t, "", "s p **"), scopes.Inputs{Query: "ids=1&" + strings.Repeat("x", n)})
+		if d.Allowed() != (n == 16<<10-6) {
+			t.Errorf("a query of %d bytes: %v", n+6, d.Reason())
+		}
+	}
+
+	// So many parameters and lines of headers that an upstream may drop some.
+	for _, n := range []int{255, 256} {
+		d := m.Decide(held(t, "", "s p **"), held(t, "", "s p **"), scopes.Inputs{Query: strings.Repeat("a&", n) + "ids=1"})
+		if d.Allowed() != (n == 255) {
+			t.Errorf("%d parameters: %v", n+1, d.Reason())
+		}
+		header := map[string][]string{"X-H": {"1"}, "A": make([]string, n/2), "B": make([]string, n-n/2)}
+		h, err := load(scopes.Rule{AllOf: needs("p {header:X-H}")})
+		if d := h.Decide(held(t, "", "s p **"), held(t, "", "s p **"), scopes.Inputs{Header: header}); err != nil || d.Allowed() != (n == 255) {
+			t.Errorf("%d lines of headers: %v, %v", n+1, d.Reason(), err)
+		}
+	}
+
 	// What one request needs can be too large for a token.
 	long := strings.Repeat("x", 40)
 	in := scopes.Inputs{Query: "ids=" + strings.Join(list(100, long+"%d"), ",")}

@@ -24,21 +24,22 @@ func TestAuditMode(t *testing.T) {
 		want                  scopes.Reason // when it is enforced
 		soft, all             string        // would_deny, "" for a regular pass, or denied
 	}{
-		"held":               {"GET", "/orders/7", ada, scopes.ReasonAllowed, "", ""},
-		"authenticated":      {"GET", "/me", ada, scopes.ReasonAllowed, "", ""},
-		"permission":         {"GET", "/orders/7", writer, scopes.ReasonPermissionMissing, "permission_missing", "permission_missing"},
-		"resource":           {"POST", "/orders/7", ada, scopes.ReasonResourceMissing, "resource_missing", "resource_missing"},
-		"service":            {"GET", "/contacts", nightly, scopes.ReasonServiceMissing, "service_missing", "service_missing"},
-		"identity-only":      {"GET", "/orders/7", hollow("web"), scopes.ReasonNoResourceScope, "no_resource_scope", "no_resource_scope"},
-		"no rule":            {"GET", "/nothing", ada, scopes.ReasonNoRule, denied, "no_rule"},
-		"method":             {"DELETE", "/orders/7", ada, scopes.ReasonMethodNotAllowed, denied, "method_not_allowed"},
-		"variable":           {"GET", "/orders/*", ada, scopes.ReasonVariableRejected, denied, denied},
-		"no token":           {"GET", "/nothing", "", scopes.ReasonNoToken, denied, denied},
-		"not a token":        {"GET", "/orders/7", "x", scopes.ReasonTokenMalformed, denied, denied},
-		"path":               {"GET", "/orders/1%2F2", ada, scopes.ReasonPathAmbiguous, denied, denied},
-		"no consent":         {"GET", "/me", hollow("crmonly"), scopes.ReasonExchangeRefused, denied, denied},
-		"copy in the query":  {"GET", "/orders/7?again=" + ada, ada, scopes.ReasonTokenLeak, denied, denied},
-		"copy, and softened": {"POST", "/orders/7?again=" + ada, ada, scopes.ReasonResourceMissing, denied, denied},
+		"held":                       {"GET", "/orders/7", ada, scopes.ReasonAllowed, "", ""},
+		"authenticated":              {"GET", "/me", ada, scopes.ReasonAllowed, "", ""},
+		"permission":                 {"GET", "/orders/7", writer, scopes.ReasonPermissionMissing, "permission_missing", "permission_missing"},
+		"resource":                   {"POST", "/orders/7", ada, scopes.ReasonResourceMissing, "resource_missing", "resource_missing"},
+		"service":                    {"GET", "/contacts", nightly, scopes.ReasonServiceMissing, "service_missing", "service_missing"},
+		"identity-only":              {"GET", "/orders/7", hollow("web"), scopes.ReasonNoResourceScope, "no_resource_scope", "no_resource_scope"},
+		"no rule":                    {"GET", "/nothing", ada, scopes.ReasonNoRule, denied, "no_rule"},
+		"method":                     {"DELETE", "/orders/7", ada, scopes.ReasonMethodNotAllowed, denied, "method_not_allowed"},
+		"variable":                   {"GET", "/orders/*", ada, scopes.ReasonVariableRejected, denied, denied},
+		"no token":                   {"GET", "/nothing", "", scopes.ReasonNoToken, denied, denied},
+		"not a token":                {"GET", "/orders/7", "x", scopes.ReasonTokenMalformed, denied, denied},
+		"path":                       {"GET", "/orders/1%2F2", ada, scopes.ReasonPathAmbiguous, denied, denied},
+		"too little, and no consent": {"GET", "/orders/7", hollow("crmonly"), scopes.ReasonNoResourceScope, denied, denied},
+		"no consent":                 {"GET", "/me", hollow("crmonly"), scopes.ReasonExchangeRefused, denied, denied},
+		"copy in the query":          {"GET", "/orders/7?again=" + ada, ada, scopes.ReasonTokenLeak, denied, denied},
+		"copy, and softened":         {"POST", "/orders/7?again=" + ada, ada, scopes.ReasonResourceMissing, denied, denied},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h.clock = start

@@ -110,6 +110,10 @@ func TestDelegateRules(t *testing.T) {
 			}
 		})
 	}
+	// What is asked for goes before where the subject is good already.
+	if token := h.delegate("agent", shopOnly, "audience", crmAud).granted(t); claimsOf(t, token)["aud"] != crmAud || setOf(t, token) != "" {
+		t.Errorf("got %s for %v, want nothing for crm", setOf(t, token), claimsOf(t, token)["aud"])
+	}
 	for _, typ := range []string{"urn:ietf:params:oauth:token-type:id_token", "urn:ietf:params:oauth:token-type:jwt", "access_token"} {
 		h.token("agent", "grant_type", "client_delegate", "subject_token", ada, "subject_token_type", typ, "audience", shopAud).refused(t, 400, "invalid_request", "parameter_invalid")
 	}

@@ -15,7 +15,7 @@
 // A proxied request walks through Guard.Decide: the credentials were taken out
 // of it before (Take), the path is made canonical, the rule found, the token
 // verified, the exchange derived, and the decision made on exactly the set that
-// the forwarded token will hold.
+// was derived. The forwarded token holds that, or less.
 //
 // One promise: the caller's token is in no value that can reach an upstream.
 package tokenexchange

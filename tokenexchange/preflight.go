@@ -26,7 +26,7 @@ const (
 // that is meant, without a body. A tunnel is none.
 func isPreflight(r *http.Request) bool {
 	origin, method := r.Header["Origin"], r.Header[requestMethod]
-	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.TransferEncoding) == 0 && len(r.Trailer) == 0 &&
+	return r.Method == http.MethodOptions && r.ContentLength == 0 && len(r.Trailer) == 0 &&
 		r.Header["Upgrade"] == nil && len(origin) == 1 && origin[0] != "" && len(method) == 1 && isToken(method[0])
 }
 

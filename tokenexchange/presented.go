@@ -12,6 +12,7 @@ import (
 // header method: what goes in does not come out again, except to be verified.
 type Presented struct {
 	token     string
+	given     bool     // one was read, though it may be empty
 	tails     []string // the ends of everything that was taken out, to find copies
 	ambiguous bool     // two credentials that differ, or one in the query
 	logged    bool     // one was in a header that Caddy's error log shows in clear
@@ -36,6 +37,14 @@ var owned = map[string]bool{
 	"x-forwarded-roles": true, "x-forwarded-client-cert": true, "x-envoy-original-path": true,
 	"x-amzn-oidc-identity": true, "x-amzn-oidc-data": true, "x-amzn-oidc-accesstoken": true,
 	"x-goog-authenticated-user-email": true, "x-goog-authenticated-user-id": true, "x-goog-iap-jwt-assertion": true,
+	"x-authenticated-userid": true, "x-authenticated-groups": true, "x-consumer-id": true, "x-consumer-username": true, "x-consumer-custom-id": true,
+	"x-consumer-groups": true, "x-credential-identifier": true, "x-anonymous-consumer": true,
+	"x-ms-client-principal": true, "x-ms-client-principal-id": true, "x-ms-client-principal-name": true, "x-ms-client-principal-idp": true,
+	"x-ms-token-aad-access-token": true, "x-ms-token-aad-id-token": true, "x-pomerium-jwt-assertion": true, "x-vouch-user": true,
+	"x-authentik-username": true, "x-authentik-email": true, "x-authentik-groups": true, "x-authentik-jwt": true,
+	"x-ssl-client-cert": true, "x-ssl-client-verify": true, "x-ssl-client-s-dn": true, "x-client-cert": true,
+	"cf-access-jwt-assertion": true, "cf-access-authenticated-user-email": true, "tailscale-user-login": true, "tailscale-user-name": true,
+	"impersonate-user": true, "impersonate-group": true, "impersonate-uid": true,
 	"remote-groups": true, "remote-name": true, "remote-email": true, "x-remote-user": true, "remote-user": true, "x-webauth-user": true, "x-authenticated-user": true,
 }
 
@@ -105,8 +114,12 @@ func suspicious(name string) bool {
 		return true
 	case 'a':
 		return name[1]|0x20 == 'u'
+	case 'i':
+		return name[1]|0x20 == 'm'
+	case 't':
+		return name[1]|0x20 == 'a'
 	case 'c', 's':
-		return name[1]|0x20 == 's' || name[1]|0x20 == 'c'
+		return name[1]|0x20 == 's' || name[1]|0x20 == 'c' || name[1]|0x20 == 'f'
 	case 'h':
 		return name[1]|0x20 == 't'
 	case 'r':
@@ -130,10 +143,10 @@ func (p *Presented) bearer(lines []string) {
 
 func (p *Presented) add(tokens []string) {
 	for _, token := range tokens {
-		if p.token != "" && p.token != token || len(tokens) > 1 {
+		if p.given && p.token != token || len(tokens) > 1 {
 			p.ambiguous = true
 		}
-		p.token = token
+		p.token, p.given = token, true
 	}
 }
 

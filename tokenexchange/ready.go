@@ -30,16 +30,10 @@ func (s *Server) Ready(ctx context.Context) Readiness {
 		r.WaitingFor = append(r.WaitingFor, "start")
 		return r
 	}
-	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
-	defer cancel()
 	r.Details["store"] = "ok"
-	var now Epoch
-	record, err := s.state.findAt(ctx, kindEpoch, epochKey)
-	if err == nil {
-		err = record.read(&now)
-	}
+	now, err := s.storedEpoch(ctx)
 	switch {
-	case err == nil && now.ID == s.epoch.ID:
+	case err == nil && now == s.epoch.ID:
 	case errors.Is(err, ErrStoreUnavailable):
 		r.Details["store"] = "away"
 	default:
@@ -47,4 +41,21 @@ func (s *Server) Ready(ctx context.Context) Readiness {
 	}
 	r.Ready = len(r.WaitingFor) == 0
 	return r
+}
+
+// storedEpoch reads the id of the store's epoch. Anyone may ask for readiness,
+// so all who ask at once cost one look at the store, and the one who came first
+// cannot spoil it by going away.
+func (s *Server) storedEpoch(ctx context.Context) (string, error) {
+	id, err := s.looks.do(func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
+		defer cancel()
+		var e Epoch
+		record, err := s.state.findAt(ctx, kindEpoch, epochKey)
+		if err == nil {
+			err = record.read(&e)
+		}
+		return e.ID, err
+	})
+	return id.(string), err
 }

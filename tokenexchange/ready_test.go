@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"testing"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 )
@@ -56,15 +57,32 @@ func TestReady(t *testing.T) {
 // A store that does not answer at all keeps nobody waiting for long.
 func TestReadyIsBounded(t *testing.T) {
 	h := newHouse(t)
-	h.state.store = hanging{h.state.store}
+	slow := &hanging{Store: h.state.store}
+	h.state.store = slow
 	if r := h.Ready(t.Context()); !r.Ready || r.Details["store"] != "away" {
 		t.Errorf("got %+v, want a store that is away", r)
 	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if h.Ready(gone); slow.err != nil {
+		t.Errorf("who goes away spoils the look of others: %v", slow.err)
+	}
+	if slow.patience <= 0 || slow.patience > 500*time.Millisecond {
+		t.Errorf("the store has %s to answer, want at most 500ms", slow.patience)
+	}
 }
 
-type hanging struct{ Store }
+// hanging is a store that would answer after its caller has gone.
+type hanging struct {
+	Store
+	patience time.Duration
+	err      error
+}
 
-func (hanging) Get(ctx context.Context, _ string) ([]byte, error) {
-	<-ctx.Done()
-	return nil, ctx.Err()
+func (s *hanging) Get(ctx context.Context, _ string) ([]byte, error) {
+	if end, ok := ctx.Deadline(); ok {
+		s.patience = time.Until(end)
+	}
+	s.err = ctx.Err()
+	return nil, context.DeadlineExceeded
 }

@@ -144,32 +144,3 @@ func TestSealKeyPerRecord(t *testing.T) {
 		t.Error("two records share a key")
 	}
 }
-
-// FuzzOpenSealed opens what anyone may have written into the store: only the
-// one value that was sealed opens.
-func FuzzOpenSealed(f *testing.F) {
-	ring, bound, _, want := sealedSample(f)
-	// Each worker process must seal the same bytes.
-	raw, err := ring[0].sealValue(constantRandom(7), bound, want)
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(raw)
-	f.Add(raw[:len(raw)-1])
-	f.Add(raw[:sealHeaderLen])
-	f.Add([]byte{})
-	f.Add([]byte{sealVersion})
-	f.Add([]byte{sealVersion + 1})
-	f.Add(append([]byte{sealVersion}, ring[0].id[:]...))
-	f.Add(append(append([]byte{sealVersion}, ring[1].id[:]...), raw[5:]...))
-	f.Add(append(bytes.Clone(raw[:sealHeaderLen]), make([]byte, 16)...))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		got, err := openSealed(ring, bound, data)
-		if err == nil && (!bytes.Equal(data, raw) || !bytes.Equal(got.payload, want.payload)) {
-			t.Errorf("%x opened to %v", data, got)
-		}
-		if err != nil && !errors.Is(err, ErrStateCorrupt) {
-			t.Errorf("got %v, want ErrStateCorrupt", err)
-		}
-	})
-}

@@ -36,6 +36,7 @@ type Server struct {
 	log      *slog.Logger
 	now      func() time.Time
 	ids      *decisionIDs
+	looks    flights // at the store, for Ready
 	jwks     []byte
 	metadata []byte
 }

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,6 +20,10 @@ import (
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
 	var mu sync.Mutex
 	err = s.verb(ctx, "checking", func(ctx context.Context) error {
+		// A server can answer, and refuse this user everything.
+		if err := s.client.Get(ctx, s.valueKey("check")).Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return err
+		}
 		one := func(ctx context.Context, c redis.Cmdable) error {
 			if err := c.Ping(ctx).Err(); err != nil {
 				return err

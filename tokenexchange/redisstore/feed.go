@@ -114,7 +114,9 @@ type follower struct {
 func (f *follower) read(ctx context.Context) ([]feedEntry, error) {
 	args := &redis.XReadArgs{Streams: []string{f.store.feedKey(), cmp.Or(f.at.id, "0-0")}, Count: feedBatch, Block: -1}
 	if f.newest {
-		args.Block = f.store.timeout / 2 // The answer still comes within the timeout.
+		// The answer still comes within the timeout, and a lost feed is noticed
+		// within a second.
+		args.Block = min(f.store.timeout/2, DefaultTimeout/2)
 	}
 	streams, err := f.store.client.XRead(ctx, args).Result()
 	if errors.Is(err, redis.Nil) {

@@ -33,12 +33,12 @@ func (o Options) complete() (Options, error) {
 	}
 	for _, address := range o.Addresses {
 		host, port, err := net.SplitHostPort(address)
-		n, _ := strconv.ParseUint(port, 10, 16)
+		n, portErr := strconv.ParseUint(port, 10, 16)
 		// An @ is that of a URL, which can hold a password: do not repeat it.
 		if strings.Contains(address, "@") {
 			return o, errors.New("an address holds an @; expected host:port, with no login in it")
 		}
-		if err != nil || host == "" || n == 0 {
+		if err != nil || portErr != nil || host == "" || n == 0 {
 			return o, fmt.Errorf("address %q; expected host:port", address)
 		}
 	}

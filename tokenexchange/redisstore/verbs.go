@@ -39,7 +39,8 @@ end
 `
 
 // write sets the value. A repeat writes what is there again, with its own
-// expiry: nothing changes, but a WAIT after it waits for this write.
+// expiry: nothing changes, but WAIT is documented for what its own connection
+// wrote, and the first attempt was on another.
 const write = `
 if match then
 	if ARGV[3] == '' then

@@ -8,6 +8,9 @@
 //			Break: func(t *testing.T, s tokenexchange.Store) { ... },
 //		})
 //	}
+//
+// RunFeed does the same for tokenexchange.Feed. Package redistest starts real
+// servers, and faultproxy stands between a client and one.
 package storetest
 
 import (

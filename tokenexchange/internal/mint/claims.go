@@ -41,7 +41,7 @@ type claims struct {
 	Allowed     json.RawMessage `json:"allowed_resource_scope,omitempty"`
 
 	rights  scopes.Set // Allowed, parsed
-	actors  []string   // sub of each actor in Act, outermost first
+	actors  []string   // sub of each actor in Act that was read, outermost first
 	binding bool       // a cnf claim is present
 	mayAct  *party     // the claim may_act, nil where it is absent
 }

@@ -39,7 +39,7 @@ func (m *Mint) Delegate(s Subject, caller *Client, to Target) (Draft, error) {
 		if err != nil {
 			return fmt.Errorf("encoding act: %w", err)
 		}
-		c.Act, c.actors = act, append([]string{caller.ID}, c.actors...)
+		c.Act = act
 		return nil
 	})
 }
@@ -68,7 +68,7 @@ func (m *Mint) derive(s Subject, caller *Client, to Target, hop func(*claims) er
 			Subject: from.Subject, Account: from.Account, Username: from.Username, Domain: from.Domain,
 			Context: from.Context, ContextName: from.ContextName, AuthTime: from.AuthTime,
 			SID: from.SID, GrantID: from.GrantID, RootJTI: from.RootJTI,
-			Act: from.Act, actors: from.actors, Via: from.Via,
+			Act: from.Act, Via: from.Via,
 			ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
 			Scope: strings.Join(derivable(words(from.Scope)), " "), rights: rights,
 			Narrowed: from.Narrowed || !rights.Equal(from.rights),

@@ -83,6 +83,9 @@ func algorithm(private crypto.Signer) (string, error) {
 		if k.N.BitLen() < 2048 {
 			return "", fmt.Errorf("expected an RSA key of at least 2048 bits, found %d", k.N.BitLen())
 		}
+		if roca(k.N) {
+			return "", errors.New("the RSA key comes from a broken generator (CVE-2017-15361) and can be factored")
+		}
 		return RS256, k.Validate()
 	}
 	return "", fmt.Errorf("expected an EC P-256 or RSA private key, found %T", private)

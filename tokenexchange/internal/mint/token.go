@@ -67,7 +67,7 @@ func (r *Ring) Verify(raw string) (*Signed, error) {
 	}
 	c, err := readClaims(payload)
 	if err != nil {
-		return nil, refuse(TokenMalformed, err.Error())
+		return nil, refuse(TokenMalformed, "claims: "+err.Error())
 	}
 	// Decoded claims share no memory with raw; three times its size covers
 	// the strings, the parsed set and the overhead of both.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,7 +27,9 @@ type Server struct {
 	dir    string
 	config string
 	flags  []string
-	tls    bool
+	tls    *tls.Config // nil is plain TCP
+
+	settings map[string]string
 
 	cmd *exec.Cmd
 	out *os.File
@@ -37,45 +40,56 @@ const patience = 10 * time.Second
 
 // Start starts a server with appendonly yes and appendfsync always, waits until
 // it answers, and stops it when the test ends. Lines are added to its
-// configuration, so the last one counts. With the line "tls-port" it listens
-// with TLS only; see Certificates.
+// configuration, so the last one counts.
 func Start(t testing.TB, lines ...string) *Server {
 	t.Helper()
-	return start(t, nil, append([]string{
-		"appendonly yes", "appendfsync always", `save ""`, "maxmemory-policy noeviction",
-	}, lines...))
+	return start(t, nil, nil, append(durable, lines...))
+}
+
+// StartTLS is Start with TLS only, for clients with a certificate.
+func StartTLS(t testing.TB, certs Certificates, lines ...string) *Server {
+	t.Helper()
+	// It asks its own server, whose certificate is not what is tested here.
+	ask := &tls.Config{InsecureSkipVerify: true, Certificates: []tls.Certificate{certs.Client}}
+	return start(t, nil, ask, slices.Concat(durable, certs.lines, lines))
+}
+
+var durable = []string{
+	"appendonly yes", "appendfsync always", `save ""`, "maxmemory-policy noeviction",
+	"repl-diskless-sync-delay 0", // A replica is there at once, not after 5 s.
 }
 
 // StartSentinel starts a Sentinel that watches master under name, and promotes
 // a replica after the master was away for a fraction of a second.
 func StartSentinel(t testing.TB, name string, master *Server) *Server {
 	t.Helper()
-	return start(t, []string{"--sentinel"}, []string{
+	return start(t, []string{"--sentinel"}, nil, []string{
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 1", name, master.port),
 		fmt.Sprintf("sentinel down-after-milliseconds %s 300", name),
 		fmt.Sprintf("sentinel failover-timeout %s 3000", name),
 	})
 }
 
-func start(t testing.TB, flags, lines []string) *Server {
+func start(t testing.TB, flags []string, ask *tls.Config, lines []string) *Server {
 	t.Helper()
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		t.Fatal("redis-server is missing. Install it first, for example: apt-get install redis-server")
 	}
 	logVersion(t)
 	for try := 1; ; try++ {
-		s := &Server{t: t, port: FreePort(t), dir: t.TempDir(), flags: flags}
-		config := fmt.Sprintf("bind 127.0.0.1\ndir %s\ndaemonize no\nprotected-mode no\n", s.dir)
-		plain := s.port
+		s := &Server{t: t, port: FreePort(t), dir: t.TempDir(), flags: flags, tls: ask, settings: map[string]string{}}
+		port := fmt.Sprint("port ", s.port)
+		if ask != nil {
+			port = fmt.Sprintf("port 0\ntls-port %d", s.port)
+		}
+		config := fmt.Sprintf("bind 127.0.0.1\n%s\ndir %s\ndaemonize no\nprotected-mode no\n", port, s.dir)
 		for _, line := range lines {
-			if line == "tls-port" {
-				s.tls, plain = true, 0
-				line = fmt.Sprint("tls-port ", s.port)
-			}
+			name, val, _ := strings.Cut(line, " ")
+			s.settings[name] = val
 			config += line + "\n"
 		}
 		s.config = filepath.Join(s.dir, "redis.conf")
-		if err := os.WriteFile(s.config, []byte(config+fmt.Sprintf("port %d\n", plain)), 0o600); err != nil {
+		if err := os.WriteFile(s.config, []byte(config), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		err := s.run()
@@ -190,9 +204,8 @@ func (s *Server) ask(command string, timeout time.Duration) (string, error) {
 	var conn net.Conn
 	var err error
 	dialer := &net.Dialer{Timeout: timeout}
-	if s.tls {
-		// It asks its own server, whose certificate is not what is tested here.
-		conn, err = tls.DialWithDialer(dialer, "tcp", s.Addr(), &tls.Config{InsecureSkipVerify: true})
+	if s.tls != nil {
+		conn, err = tls.DialWithDialer(dialer, "tcp", s.Addr(), s.tls)
 	} else {
 		conn, err = dialer.Dial("tcp", s.Addr())
 	}
@@ -207,6 +220,20 @@ func (s *Server) ask(command string, timeout time.Duration) (string, error) {
 	line, err := bufio.NewReader(conn).ReadString('\n')
 	return strings.TrimSpace(line), err
 }
+
+// Text sends one command of plain words, and gives whatever comes back until
+// the server has nothing more to say.
+func (s *Server) Text(command string) string {
+	s.t.Helper()
+	out, err := exec.Command("redis-cli", append([]string{"-p", fmt.Sprint(s.port)}, strings.Fields(command)...)...).CombinedOutput()
+	if err != nil {
+		s.t.Fatalf("redis-cli, %s: got %s, %v", command, out, err)
+	}
+	return string(out)
+}
+
+// Setting is what the configuration says for a name.
+func (s *Server) Setting(name string) string { return s.settings[name] }
 
 // FreePort gives a port of the loopback address that nobody listened on.
 func FreePort(t testing.TB) int {

@@ -1,0 +1,89 @@
+package scopegate_test
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// traps is how many the design counts.
+const traps = 36
+
+// docs/floor.md promises a test for each line and trap. What it names must be
+// there, and what it does not name must be marked as not built.
+func TestFloorPage(t *testing.T) {
+	page, err := os.ReadFile("docs/floor.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	exists := testNames(t)
+	name := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]*)`")
+	rows, seen := 0, map[int]int{}
+	for line := range strings.SplitSeq(string(page), "\n") {
+		cells := strings.Split(line, " | ")
+		if !strings.HasPrefix(line, "| ") || len(cells) != 3 || cells[0] == "| line" || cells[0] == "| trap" {
+			continue
+		}
+		rows++
+		number, _, _ := strings.Cut(strings.TrimPrefix(cells[0], "| "), " ")
+		if n, err := strconv.Atoi(number); err == nil {
+			seen[n]++
+		}
+		found := name.FindAllStringSubmatch(cells[1], -1)
+		for _, test := range found {
+			if !exists[test[1]] {
+				t.Errorf("%s: there is no %s", cells[0], test[1])
+			}
+		}
+		if len(found) == 0 && !strings.HasPrefix(cells[1], "not built: ") {
+			t.Errorf("%s: got %q, want a test, or why there is none", cells[0], cells[1])
+		}
+	}
+	for n := 1; n <= traps; n++ {
+		if seen[n] != 1 {
+			t.Errorf("trap %d has %d rows, want one", n, seen[n])
+		}
+	}
+	if lines := rows - traps; lines < 30 {
+		t.Errorf("got %d lines of the floor, want at least 30", lines)
+	}
+}
+
+// testNames are all tests and fuzz targets of all modules here.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(\w+ \*testing\.[TF]\)`)
+	names := map[string]bool{}
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, match := range declared.FindAllSubmatch(text, -1) {
+			names[string(match[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
+
+// Providers of caddyauth can only answer 401, and the success of any of them
+// lets a request pass. The guard is a handler of its own.
+func TestTrap14GuardIsAHandlerOfItsOwn(t *testing.T) {
+	module := packages(t)[root+"/caddymodule"]
+	for _, imported := range module.Imports {
+		if under(imported, caddy+"/modules/caddyhttp/caddyauth") {
+			t.Errorf("caddymodule imports %s", imported)
+		}
+	}
+	if len(module.Imports) == 0 {
+		t.Error("the package caddymodule is gone; change this test with it")
+	}
+}

@@ -1,0 +1,367 @@
+package integration_test
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+const (
+	workers      = 30
+	requestEvery = 100 * time.Millisecond // of each worker: 300 requests a second
+	socketFor    = 5 * time.Second
+)
+
+// load asks a guard and a token endpoint all the time, as unmodified clients of
+// net/http do that keep their connections, and one that never does.
+type load struct {
+	g          *guarded
+	api        *loadedAPI
+	kept       string // alice's token
+	bob, carol *loadUser
+	keeping    *http.Client
+	single     *http.Client
+	start      time.Time
+	done       chan struct{}
+	running    sync.WaitGroup
+	reloads    atomic.Int64
+
+	answered, again, streams, sockets atomic.Int64
+
+	mu       sync.Mutex
+	failures []string
+}
+
+// loadUser is a user whose tokens a reload ends.
+type loadUser struct {
+	token string
+	at    int          // the number of that reload
+	state atomic.Int32 // 0 before it, 1 while it runs, 2 after it
+}
+
+func (u *loadUser) change(reload int) {
+	if reload == u.at {
+		u.state.Store(1)
+	}
+}
+
+func (u *loadUser) changed(reload int) {
+	if reload == u.at {
+		u.state.Store(2)
+	}
+}
+
+func newLoad(g *guarded, api *loadedAPI) *load {
+	token := func(user string) string {
+		return g.token("web", "grant_type=password", "username="+user, "password="+password)
+	}
+	return &load{
+		g: g, api: api, done: make(chan struct{}), kept: token("alice"),
+		bob: &loadUser{token: token("bob"), at: cutBob}, carol: &loadUser{token: token("carol"), at: cutCarol},
+		keeping: &http.Client{Timeout: waitTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: workers}},
+		single:  &http.Client{Timeout: waitTimeout, Transport: &http.Transport{DisableKeepAlives: true}},
+	}
+}
+
+// kinds are the requests of the load, as often as they are named.
+var kinds = []func(*load, int){
+	(*load).read, (*load).write, (*load).read, (*load).issue, (*load).read, (*load).refused, (*load).read, (*load).exchange,
+	(*load).askBob, (*load).read, (*load).issue, (*load).write, (*load).askCarol, (*load).read, (*load).single1, (*load).read,
+	(*load).login, (*load).read, (*load).write, (*load).read,
+}
+
+// everything makes each kind of request once.
+func (l *load) everything() {
+	for _, kind := range kinds {
+		kind(l, 0)
+	}
+}
+
+func (l *load) begin() {
+	l.start = time.Now()
+	for i := range workers {
+		l.running.Go(func() {
+			time.Sleep(requestEvery * time.Duration(i) / workers)
+			tick := time.NewTicker(requestEvery)
+			defer tick.Stop()
+			for n := i; ; n += workers + 1 {
+				select {
+				case <-l.done:
+					return
+				case <-tick.C:
+					kinds[n%len(kinds)](l, n)
+				}
+			}
+		})
+	}
+	for _, long := range []func(*load){(*load).stream, (*load).socket} {
+		l.running.Go(func() {
+			for !l.over() {
+				long(l)
+			}
+		})
+	}
+}
+
+func (l *load) over() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *load) end() time.Duration {
+	took := time.Since(l.start)
+	close(l.done)
+	l.running.Wait()
+	return took.Round(time.Millisecond)
+}
+
+func (l *load) report(took time.Duration) string {
+	return fmt.Sprintf("%d requests answered (%.0f a second), %d failed; %d sent again, because their connection ended without an answer; %d streams and %d sockets of %v lived through reloads",
+		l.answered.Load(), float64(l.answered.Load())/took.Seconds(), len(l.failures), l.again.Load(), l.streams.Load(), l.sockets.Load(), socketFor)
+}
+
+// assert fails the test if a request failed, or if there was no load.
+func (l *load) assert(t *testing.T) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, failure := range l.failures[:min(len(l.failures), 10)] {
+		t.Error(failure)
+	}
+	if len(l.failures) > 0 {
+		t.Fatalf("%d requests failed", len(l.failures))
+	}
+	if want := int64(reloads * reloadEvery.Seconds() * 200); l.answered.Load() < want {
+		t.Errorf("got %d answers, want at least %d", l.answered.Load(), want)
+	}
+	if l.streams.Load() < 3 || l.sockets.Load() < 3 {
+		t.Error("too few long requests lived through two reloads")
+	}
+	if l.again.Load()*20 > l.answered.Load() {
+		t.Errorf("%d of %d requests had to be sent again, want a few at most", l.again.Load(), l.answered.Load())
+	}
+}
+
+func (l *load) fail(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failures = append(l.failures, fmt.Sprintf("%v, reload %d: ", time.Since(l.start).Round(time.Millisecond), l.reloads.Load())+fmt.Sprintf(format, args...))
+}
+
+// ask sends a request and wants this answer. An answer counts as it is, whole
+// or not. Only a request that got none at all is sent again, as a client may
+// with what can be repeated: at the instant of a reload Caddy drops the
+// connections on which it has not read a request yet (docs/stores.md).
+func (l *load) ask(c *http.Client, method, url, body string, header http.Header, status int, want string) {
+	for try := 0; ; try++ {
+		r, err := http.NewRequest(method, url, strings.NewReader(body))
+		if err != nil {
+			l.fail("%v", err)
+			return
+		}
+		r.Header = header.Clone()
+		r.Header.Set("Idempotency-Key", "the same each time")
+		answer, err := c.Do(r)
+		if err != nil {
+			if try == 5 || !unanswered(err) {
+				l.fail("%v", err)
+				return
+			}
+			l.again.Add(1)
+			continue
+		}
+		data, err := io.ReadAll(answer.Body)
+		answer.Body.Close()
+		if err != nil || answer.StatusCode != status || !strings.Contains(string(data), want) {
+			l.fail("%s %s: got %d %.300s (%v), want %d %s", method, url, answer.StatusCode, data, err, status, want)
+			return
+		}
+		l.answered.Add(1)
+		return
+	}
+}
+
+// unanswered tells whether the server ended the connection without an answer.
+// A refused connection or a timeout is none of it.
+func unanswered(err error) bool {
+	text := err.Error()
+	return errors.Is(err, io.EOF) || strings.Contains(text, "connection reset") || strings.Contains(text, "broken pipe") || strings.Contains(text, "server closed idle connection")
+}
+
+func (l *load) proxied(c *http.Client, method, path, body, token string, status int, want string) {
+	l.ask(c, method, l.g.URL("shop", path), body, http.Header{"Authorization": {"Bearer " + token}}, status, want)
+}
+
+// fresh asks on a connection of its own.
+func (l *load) fresh(method, path, token string, status int, want string) {
+	l.proxied(l.single, method, path, "", token, status, want)
+}
+
+func (l *load) read(int) {
+	l.proxied(l.keeping, http.MethodGet, "/orders/7", "", l.kept, http.StatusOK, "GET /orders/7")
+}
+
+func (l *load) single1(int) {
+	l.fresh(http.MethodGet, "/orders/7", l.kept, http.StatusOK, "GET /orders/7")
+}
+
+func (l *load) write(n int) {
+	body := fmt.Sprintf("body %d", n)
+	l.proxied(l.keeping, http.MethodPost, "/orders/8", body, l.kept, http.StatusOK, "POST /orders/8 "+body)
+}
+
+func (l *load) refused(int) {
+	l.proxied(l.keeping, http.MethodPut, "/orders/2", "x", l.kept, http.StatusForbidden, `"resource_missing"`)
+}
+
+func (l *load) askBob(int)   { l.askUser(l.bob) }
+func (l *load) askCarol(int) { l.askUser(l.carol) }
+
+// askUser wants an answer that fits the time: before the reload allowed, after
+// it refused, and between the two one or the other.
+func (l *load) askUser(u *loadUser) {
+	status, want, before := http.StatusOK, "GET /orders/9", u.state.Load()
+	if before == 2 {
+		status, want = http.StatusUnauthorized, "token_revoked"
+	}
+	if before == 0 && u.at-int(l.reloads.Load()) <= 1 || before == 1 {
+		return // The answer could be either.
+	}
+	l.proxied(l.keeping, http.MethodGet, "/orders/9", "", u.token, status, want)
+}
+
+func (l *load) issue(int) { l.token("web", "grant_type=client_credentials") }
+
+func (l *load) login(int) {
+	l.token("web", "grant_type=password&username=alice&password="+password)
+}
+
+func (l *load) exchange(int) {
+	l.token("batch", "grant_type=audience_exchange&target_audience="+shopAudience+"&subject_token="+l.kept+
+		"&subject_token_type=urn:ietf:params:oauth:token-type:access_token")
+}
+
+func (l *load) token(client, form string) {
+	r := http.Request{Header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}
+	r.SetBasicAuth(client, l.g.secret(client))
+	l.ask(l.keeping, http.MethodPost, l.g.URL("auth", "/oauth2/token"), form, r.Header, http.StatusOK, `"access_token":"`)
+}
+
+// lived counts a long request that saw two reloads or more.
+func (l *load) lived(count *atomic.Int64, since int64) {
+	if l.reloads.Load() >= since+2 {
+		count.Add(1)
+	}
+}
+
+// stream reads an answer that takes seconds.
+func (l *load) stream() {
+	since, want := l.reloads.Load(), &strings.Builder{}
+	for n := range streamLines {
+		fmt.Fprintf(want, "line %d\n", n)
+	}
+	l.fresh(http.MethodGet, "/orders/stream", l.kept, http.StatusOK, want.String())
+	l.lived(&l.streams, since)
+}
+
+// socket upgrades a connection and uses it for seconds.
+func (l *load) socket() {
+	since, answered := l.reloads.Load(), false
+	for try := 0; !answered && try < 5; try++ {
+		answered = l.trySocket()
+	}
+	if !answered {
+		l.fail("no upgrade got an answer")
+	}
+	l.lived(&l.sockets, since)
+}
+
+func (l *load) trySocket() (answered bool) {
+	conn, err := net.Dial("tcp", l.g.Addr("sockets"))
+	if err != nil {
+		l.fail("%v", err)
+		return true
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(socketFor + waitTimeout))
+	fmt.Fprintf(conn, "GET /orders/socket HTTP/1.1\r\nHost: shop.example.com\r\n%s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n", bearer(l.kept))
+	reader := bufio.NewReader(conn)
+	answer, err := http.ReadResponse(reader, nil)
+	if err != nil {
+		return false
+	}
+	if answer.StatusCode != http.StatusSwitchingProtocols {
+		l.fail("upgrade: got %d, want 101", answer.StatusCode)
+		return true
+	}
+	for end := time.Now().Add(socketFor); time.Now().Before(end) && !l.over(); time.Sleep(streamEvery) {
+		said := fmt.Sprintf("%d\n", time.Now().UnixNano())
+		if _, err := io.WriteString(conn, said); err != nil {
+			l.fail("socket: %v", err)
+			return true
+		}
+		if got, err := reader.ReadString('\n'); err != nil || got != said {
+			l.fail("socket: got %q (%v), want %q", got, err, said)
+			return true
+		}
+	}
+	return true
+}
+
+// figures are the goroutines and open files of the process, without the
+// connections that both sides keep for later.
+func (l *load) figures() (f [2]int) {
+	l.keeping.CloseIdleConnections()
+	l.g.Client.CloseIdleConnections()
+	l.api.server.CloseClientConnections()
+	answer, err := l.single.Get(l.g.URL("figures", "/metrics"))
+	if err != nil {
+		return [2]int{1 << 20, 1 << 20}
+	}
+	defer answer.Body.Close()
+	for lines := bufio.NewScanner(answer.Body); lines.Scan(); {
+		fmt.Sscanf(lines.Text(), "go_goroutines %d", &f[0])
+		fmt.Sscanf(lines.Text(), "process_open_fds %d", &f[1])
+	}
+	return f
+}
+
+// smallest looks at the process until it stays as small as it was seen.
+func (l *load) smallest() [2]int {
+	f := l.figures()
+	for same := 0; same < 10; time.Sleep(streamEvery) {
+		now := l.figures()
+		same++
+		for i := range f {
+			if now[i] < f[i] {
+				f[i], same = now[i], 0
+			}
+		}
+	}
+	return f
+}
+
+// settles waits until the process is as small as it was.
+func (l *load) settles(t *testing.T, before [2]int) [2]int {
+	t.Helper()
+	var f [2]int
+	for end := time.Now().Add(waitTimeout); time.Now().Before(end); {
+		if f = l.smallest(); f[0] <= before[0] && f[1] <= before[1] {
+			return f
+		}
+	}
+	t.Errorf("goroutines and open files: got %v, before the reloads %v", f, before)
+	return f
+}

@@ -1,0 +1,82 @@
+package integration_test
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// SIGUSR1 reads the users file again although the Caddyfile did not change,
+// with the admin API off. Who was disabled stays so over reloads, and a token
+// from before tokens_not_before never works again.
+func TestReloadReadsUsersAgain(t *testing.T) {
+	t.Parallel()
+	g := startGuardedConfig(t, Config{Caddyfile: durableShop})
+	login := func() string { return g.token("web", "grant_type=password", "username=alice", "password="+password) }
+	before := login()
+	users := strings.ReplaceAll(shopUsers, "{{.hash}}", passwordHash(t))
+	alice := func(with string) {
+		g.WriteFile("users.json", strings.Replace(users, `{"id":"alice",`, `{"id":"alice",`+with, 1))
+	}
+	for _, step := range []struct {
+		name, with string
+		before     int
+	}{
+		{"as it was", "", http.StatusOK},
+		{"disabled", `"disabled":true,`, http.StatusUnauthorized},
+		{"still disabled", `"disabled":true,`, http.StatusUnauthorized},
+		{"enabled", "", http.StatusOK},
+		{"cut", `"tokens_not_before":"2090-01-01T00:00:00Z",`, http.StatusUnauthorized},
+	} {
+		alice(step.with)
+		g.Reload(g.config.Caddyfile)
+		if got := g.again(http.MethodGet, "/orders/1", before); got.Status != step.before {
+			t.Errorf("%s: got %d %s, want %d", step.name, got.Status, got.Body, step.before)
+		}
+	}
+	alice("")
+	if got := g.again(http.MethodGet, "/orders/1", before); got.Status != http.StatusUnauthorized {
+		t.Errorf("a file that was changed and not read: got %d", got.Status)
+	}
+}
+
+// `caddy run --watch` gives up at the first Caddyfile with an error in it;
+// SIGUSR1 goes on. That is how Caddy is, and the documentation says so.
+func TestWatchGivesUp(t *testing.T) {
+	t.Parallel()
+	c := &Caddy{Dir: t.TempDir(), t: t, ports: ports{}}
+	const site = "{\n\t{{globals}}\n}\nhttp://:{{port `web`}} {\n\trespond `NAME`\n}\n"
+	save := func(name string) { c.writeCaddyfile(strings.ReplaceAll(site, "NAME", name)) }
+	save("first")
+	c.process = launch(t, c.Dir, filepath.Join(c.Dir, "home"), nil, "run", "--watch", "--config", "Caddyfile")
+	t.Cleanup(c.Stop)
+	c.WaitLog(0, MsgIs("watching config file for changes"))
+	answers := func(want string) bool {
+		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Get(c.URL("web", "/"))
+		if err != nil {
+			return false
+		}
+		response, err := readAll(answer)
+		return err == nil && response.Body == want
+	}
+	mark := c.Mark()
+	c.WriteFile("Caddyfile", "{")
+	c.WaitLog(mark, func(l Line) bool { return l.Level() == "error" && l.Logger() == "watcher" })
+	mark = c.Mark()
+	save("second")
+	const looks = 3 * time.Second // Caddy looks every second.
+	if line, ok := c.process.log.wait(looks, mark, func(l Line) bool { return l.Logger() == "watcher" }); ok {
+		t.Errorf("--watch goes on after a bad file, the documentation says it does not: %s", line.Raw)
+	}
+	if !answers("first") {
+		t.Error("got another answer, want that of the first configuration")
+	}
+	c.Signal(syscall.SIGUSR1)
+	c.WaitLog(mark, MsgIs("successfully reloaded config from file"))
+	if !answers("second") {
+		t.Error("after SIGUSR1: got another answer, want that of the second configuration")
+	}
+}

@@ -1,0 +1,297 @@
+package scopes_test
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// pick takes one of a list.
+func pick[T any](r *rand.Rand, list ...T) T { return list[r.IntN(len(list))] }
+
+// randomResource makes a resource with the variables, in which the segments of
+// a path stand too.
+func randomResource(r *rand.Rand, path []string, all bool) string {
+	var resource []string
+	for _, part := range path {
+		if strings.HasPrefix(part, "{v") || strings.HasPrefix(part, "{r") {
+			if all || r.IntN(2) == 0 {
+				resource = append(resource, part)
+			}
+		} else if r.IntN(2) == 0 {
+			resource = append(resource, pick(r, "a", "b", "ab", "a*", "*"))
+		}
+	}
+	if r.IntN(4) == 0 {
+		resource = append(resource, pick(r, "{query:q}", "{query:q}", "{header:X-H}", "{claim:c}"))
+	}
+	if len(resource) == 0 || r.IntN(4) == 0 {
+		resource = append(resource, pick(r, "a", "**", "*"))
+	}
+	return strings.Join(resource, "/")
+}
+
+// randomRule makes one rule, in both forms.
+func randomRule(r *rand.Rand) (refRule, scopes.Rule) {
+	var path []string
+	for i := range r.IntN(4) {
+		part := pick(r, "a", "b", "ab", "{v}", "{_w}")
+		if isVar(part) {
+			part = strings.Replace(part, "}", string(rune('0'+i))+"}", 1)
+		}
+		path = append(path, part)
+	}
+	if r.IntN(4) == 0 {
+		path = append(path, pick(r, "{rest...}", "{_rest...}"))
+	}
+	ref := refRule{method: pick(r, "GET", "POST"), path: "/" + strings.Join(path, "/")}
+	if len(path) > 0 && r.IntN(5) == 0 {
+		ref.path += "/"
+	}
+	rule := scopes.Rule{Method: ref.method, Path: ref.path}
+	if r.IntN(8) == 0 {
+		path = []string{pick(r, "a", "b"), pick(r, "a", "b", "{_m}")}
+		ref.method, ref.path = "POST", "/"+strings.Join(path, "/")
+		rule.Method, rule.Path = "grpc", ref.path[1:]
+	}
+	ref.name = rule.Method + " " + rule.Path
+	if r.IntN(6) == 0 && !strings.Contains(ref.path, "{v") && !strings.Contains(ref.path, "{rest") {
+		ref.open, rule.Access = true, pick(r, scopes.AccessPublic, scopes.AccessAuthenticated)
+		return ref, rule
+	}
+	for i := range pick(r, 1, 1, 1, 2, 3) {
+		ref.needs = append(ref.needs, refNeed{pick(r, "p", "p", "q", "t/p"), randomResource(r, path, i == 0)})
+	}
+	list := &rule.AllOf
+	if ref.anyOf = r.IntN(3) == 0; ref.anyOf {
+		list = &rule.AnyOf
+	}
+	for _, n := range ref.needs {
+		*list = append(*list, scopes.RuleNeed{Permission: n.permission, Resource: n.resource})
+		for _, v := range []string{"{query:q}", "{header:X-H}"} {
+			if strings.Contains(n.resource, v) && r.IntN(2) == 0 {
+				ref.list, ref.separator = v, pick(r, ",", "|")
+				rule.Each = &scopes.Each{Variable: strings.Trim(v, "{}"), Separator: ref.separator}
+			}
+		}
+	}
+	return ref, rule
+}
+
+// randomRules makes rules that all load: one that is the same as another is
+// left out.
+func randomRules(t *testing.T, r *rand.Rand) ([]refRule, *scopes.Policy) {
+	t.Helper()
+	var refs []refRule
+	var rules []scopes.Rule
+	var policy *scopes.Policy
+	for range 1 + r.IntN(8) {
+		ref, rule := randomRule(r)
+		declared := func(s, p string) bool { return s == "t" && p == "p" }
+		next, err := scopes.NewPolicy("s", []string{"p", "q"}, declared, append(rules[:len(rules):len(rules)], rule))
+		if err != nil {
+			if !strings.Contains(err.Error(), "it is the same as") {
+				t.Fatalf("%+v: %v", rule, err)
+			}
+			continue
+		}
+		refs, rules, policy = append(refs, ref), append(rules, rule), next
+	}
+	return refs, policy
+}
+
+// randomRequest makes a request, most often one for the rule.
+func randomRequest(r *rand.Rand, ref refRule) refRequest {
+	req := refRequest{
+		method: pick(r, "GET", "GET", "HEAD", "POST", "POST", "PUT"), keep: r.IntN(2) == 0,
+		header: map[string][]string{}, claims: map[string]string{},
+	}
+	aimed := r.IntN(3) > 0
+	if aimed {
+		req.method = ref.method
+		for part := range strings.SplitSeq(ref.path[1:], "/") {
+			if isVar(part) {
+				part = pick(r, "a", "a", "b", "ab", "a%2Fb", "*")
+			}
+			req.path += "/" + part
+		}
+	}
+	for range r.IntN(5) {
+		if aimed {
+			break
+		}
+		req.path += "/" + pick(r, "a", "a", "b", "ab", "abc", "%61", "z", "*", "%25", "%E2%80%8B", "a%2fb", "..", "a;b")
+	}
+	if !aimed {
+		req.path += pick(r, "", "", "", "/")
+	}
+	for range pick(r, 0, 1, 1, 1, 2) {
+		req.query += pick(r, "&", "", "x=1&") + pick(r, "q=a", "q=a", "q=b", "q=%61", "q=a,b", "q=a|b", "q=a%2Cb", "q=a%2cb,a", "q=a,,b", "q=*", "q=",
+			"Q=a", "q[]=a", "%71=b", "x;y", "x=%zz", "q=a+b", "q=a%20,b", "q", "r=a")
+	}
+	for range pick(r, 0, 1, 1, 1, 2) {
+		name := pick(r, "X-H", "X-H", "X-H", "X_h", "X-I")
+		req.header[name] = append(req.header[name], pick(r, "a", "b", "a,b", "a|b", "a, b", "*", ""))
+	}
+	if r.IntN(3) > 0 {
+		req.claims["c"] = pick(r, "a", "a", "b", "*", "")
+	}
+	return req
+}
+
+// randomSet makes the same set in both forms, often with what the rule needs.
+func randomSet(t *testing.T, r *rand.Rand, ref refRule) (entries []refEntry, set scopes.Set) {
+	t.Helper()
+	var list []scopes.Entry
+	add := func(e refEntry) {
+		entries = append(entries, e)
+		list = append(list, scopes.Entry{Service: e.service, Permission: e.permission, Resource: pattern(t, e.pattern)})
+	}
+	for _, n := range ref.needs {
+		owner, permission, foreign := strings.Cut(n.permission, "/")
+		if !foreign {
+			owner, permission = "s", n.permission
+		}
+		segs := strings.Split(n.resource, "/")
+		for i, part := range segs {
+			if isVar(part) {
+				segs[i] = pick(r, "a", "a*", "*", "*")
+			}
+		}
+		if r.IntN(3) > 0 {
+			add(refEntry{owner, permission, strings.Join(segs, "/")})
+		}
+	}
+	for range r.IntN(4) {
+		segs := []string{}
+		for range r.IntN(4) {
+			segs = append(segs, pick(r, "a", "b", "ab", "a*", "ab*", "*", "z"))
+		}
+		if len(segs) == 0 || r.IntN(3) == 0 {
+			segs = append(segs, "**")
+		}
+		add(refEntry{pick(r, "s", "s", "t"), pick(r, "p", "p", "q"), strings.Join(segs, "/")})
+	}
+	set, err := scopes.NewSet(list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return entries, set
+}
+
+func TestDecisionsEqualTheReference(t *testing.T) {
+	triples := 100_000
+	if testing.Short() {
+		triples = 10_000
+	}
+	seed := rand.Uint64()
+	r := rand.New(rand.NewPCG(seed, 0))
+	seen := map[string]int{}
+	for done := 0; done < triples; {
+		refs, policy := randomRules(t, r)
+		for range 20 {
+			done++
+			aim := pick(r, refs...)
+			req := randomRequest(r, aim)
+			entries, presented := randomSet(t, r, aim)
+			slash := scopes.RefuseEncodedSlash
+			if req.keep {
+				slash = scopes.KeepEncodedSlash
+			}
+			got := "path_ambiguous"
+			if path, err := scopes.CanonicalPath(req.path, slash); err == nil {
+				m := policy.Find(req.method, path)
+				in := scopes.Inputs{Query: req.query, Header: req.header, Claims: claims(req.claims)}
+				d := m.Decide(presented, presented.Service("s"), in)
+				got = strings.TrimSpace(d.Reason().String() + " " + m.Rule())
+				checkNarrow(t, m, d, presented, in)
+			}
+			if want := refDecide("s", refs, req, entries); got != want {
+				t.Fatalf("seed %d: %+v with %s and %+v: got %q, want %q", seed, req, show(presented), refs, got, want)
+			}
+			seen[strings.Join(strings.Fields(got)[:1], "")]++
+			for _, ref := range refs {
+				if strings.HasSuffix(got, " "+ref.name) {
+					countForms(seen, got, ref)
+				}
+			}
+		}
+	}
+	for _, kind := range []string{
+		"allowed", "path_ambiguous", "no_rule", "method_not_allowed", "no_resource_scope",
+		"service_missing", "permission_missing", "resource_missing", "variable_rejected",
+		"allowed all_of", "allowed any_of", "allowed each", "allowed grpc", "allowed query", "allowed header", "allowed claim",
+		"refused all_of", "refused any_of", "refused each", "refused grpc", "refused query", "refused header", "refused claim",
+	} {
+		if seen[kind] < triples/1000 {
+			t.Errorf("seed %d: only %d of %d triples were %s", seed, seen[kind], triples, kind)
+		}
+	}
+}
+
+// countForms counts which forms of rules were decided on.
+func countForms(seen map[string]int, got string, ref refRule) {
+	word := "refused "
+	if strings.HasPrefix(got, "allowed ") {
+		word = "allowed "
+	}
+	count := func(form string, is bool) {
+		if is {
+			seen[word+form]++
+		}
+	}
+	uses := func(text string) bool {
+		for _, n := range ref.needs {
+			if strings.Contains(n.resource, text) {
+				return true
+			}
+		}
+		return false
+	}
+	count("all_of", len(ref.needs) > 1 && !ref.anyOf)
+	count("any_of", len(ref.needs) > 1 && ref.anyOf)
+	count("each", ref.list != "")
+	count("grpc", strings.HasPrefix(ref.name, "grpc "))
+	count("query", uses("{query:"))
+	count("header", uses("{header:"))
+	count("claim", uses("{claim:"))
+}
+
+// checkNarrow checks the laws of narrow to_rule, section 3.6: what one request
+// is narrowed to lies inside the derived set and inside the needs of its rule,
+// is of the own service alone, and is enough for the request.
+func checkNarrow(t *testing.T, m scopes.Match, d scopes.Decision, presented scopes.Set, in scopes.Inputs) {
+	t.Helper()
+	derived := presented.Service("s")
+	narrowed, err := d.Narrow(derived)
+	switch {
+	case err != nil:
+		t.Fatal(err)
+	case !d.Allowed() || m.Access() != scopes.AccessPermission:
+		if !narrowed.Empty() {
+			t.Fatalf("%s: %v, narrowed to %s", m.Rule(), d.Reason(), show(narrowed))
+		}
+		return
+	case !derived.Contains(narrowed):
+		t.Fatalf("%s: %s is not inside %s", m.Rule(), show(narrowed), show(derived))
+	}
+	if again := m.Decide(presented, narrowed, in); !again.Allowed() {
+		t.Fatalf("%s: with %s, narrowed to %s, it is %v", m.Rule(), show(derived), show(narrowed), again.Reason())
+	}
+	// To who holds nothing, all needs are missing.
+	all := m.Decide(scopes.Set{}, scopes.Set{}, in).Missing()
+	for _, e := range narrowed.Entries() {
+		inside := false
+		for _, n := range all {
+			inside = inside || n.Service == e.Service && n.Permission == e.Permission && pattern(t, n.Resource).Covers(e.Resource)
+		}
+		if !inside || e.Service != "s" {
+			t.Fatalf("%s: narrowed to %s, which is not needed: %v", m.Rule(), show(narrowed), all)
+		}
+	}
+	if less, err := d.Narrow(scopes.Set{}); err != nil || !less.Empty() {
+		t.Fatalf("%s: nothing narrowed to %s, %v", m.Rule(), show(less), err)
+	}
+}

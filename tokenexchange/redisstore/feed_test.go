@@ -1,0 +1,125 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
+)
+
+// followsTo follows until the entry last, and gives its position.
+func followsTo(t *testing.T, s *Store, from, last string) (position string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	err := s.Follow(ctx, from, func(at string, entry []byte) {
+		if string(entry) == last {
+			position = at
+			cancel()
+		}
+	})
+	if position == "" {
+		t.Fatalf("Follow(%q): got %v, want the entry %q", from, err, last)
+	}
+	return position
+}
+
+func publish(t *testing.T, s *Store, entries ...string) {
+	t.Helper()
+	for _, entry := range entries {
+		if err := s.Publish(t.Context(), []byte(entry), later()); err != nil {
+			t.Fatalf("Publish(%q): got %v, want no error", entry, err)
+		}
+	}
+}
+
+// TestFeedLost takes the Stream, or its newest part, away under a follower that
+// waits and under one that comes back: both are told of the gap, with and
+// without new entries.
+func TestFeedLost(t *testing.T) {
+	r := redistest.Start(t)
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
+	key := s.feedKey()
+	for name, c := range map[string]struct {
+		lose func(newest string)
+		then []string
+	}{
+		"flushed":                  {func(string) { r.Do("FLUSHALL") }, nil},
+		"flushed, new entries":     {func(string) { r.Do("FLUSHALL") }, []string{"new"}},
+		"deleted, new entries":     {func(string) { r.Do("DEL " + key) }, []string{"new", "newer"}},
+		"newest lost":              {func(id string) { r.Do("XDEL " + key + " " + id) }, nil},
+		"newest lost, new entries": {func(id string) { r.Do("XDEL " + key + " " + id) }, []string{"new", "newer"}},
+		"trimmed by another":       {func(string) { r.Do("XTRIM " + key + " MAXLEN 0") }, []string{"new"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			publish(t, s, "one", "two", "three")
+			at := followsTo(t, s, "", "three")
+			seen, ended := make(chan string, 100), make(chan error, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			go func() {
+				ended <- s.Follow(ctx, "", func(_ string, entry []byte) { seen <- string(entry) })
+			}()
+			for <-seen != "three" {
+				continue
+			}
+			c.lose(at[:len(at)-17])
+			publish(t, s, c.then...)
+			begun := time.Now()
+			if err := <-ended; !errors.Is(err, tokenexchange.ErrFeedGap) || len(seen) > 0 {
+				t.Errorf("a follower that waits: got %v and %d entries, want ErrFeedGap alone", err, len(seen))
+			}
+			if took := time.Since(begun); took > time.Second {
+				t.Errorf("a follower that waits: was told after %s, want within a second", took)
+			}
+			err := s.Follow(ctx, at, func(_ string, entry []byte) { t.Errorf("got %q, want no entry", entry) })
+			if !errors.Is(err, tokenexchange.ErrFeedGap) {
+				t.Errorf("a follower that comes back: got %v, want ErrFeedGap", err)
+			}
+			if len(c.then) > 0 {
+				followsTo(t, s, "", c.then[len(c.then)-1])
+			}
+			r.Do("FLUSHALL")
+		})
+	}
+}
+
+// TestFeedOtherHand finds an entry that this store did not write: a fault, not
+// silence and not a gap.
+func TestFeedOtherHand(t *testing.T) {
+	r := redistest.Start(t)
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
+	publish(t, s, "one")
+	at := followsTo(t, s, "", "one")
+	r.Do("XADD " + s.feedKey() + " * strange entry")
+	for _, from := range []string{"", at} {
+		err := s.Follow(t.Context(), from, func(string, []byte) {})
+		if err == nil || errors.Is(err, tokenexchange.ErrFeedGap) {
+			t.Errorf("Follow(%q): got %v, want a fault", from, err)
+		}
+	}
+	r.Do("DEL " + s.feedKey())
+	r.Do("SET " + s.feedKey() + " string")
+	if err := s.Publish(t.Context(), nil, later()); err == nil {
+		t.Error("Publish over another kind of key: got no error, want a fault")
+	}
+}
+
+func BenchmarkFeedDelay(b *testing.B) {
+	s := openTest(b, Options{Addresses: []string{redistest.Start(b).Addr()}})
+	arrived := make(chan struct{}, 1)
+	ctx, cancel := context.WithCancel(b.Context())
+	ended := make(chan error)
+	go func() { ended <- s.Follow(ctx, "", func(string, []byte) { arrived <- struct{}{} }) }()
+	for b.Loop() {
+		if err := s.Publish(b.Context(), []byte("entry"), later()); err != nil {
+			b.Fatal(err)
+		}
+		<-arrived
+	}
+	cancel()
+	<-ended
+}

@@ -1,0 +1,250 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+	"github.com/scopegate/scopegate/tokenexchange/storetest"
+	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
+)
+
+func password(text string) func() (string, error) {
+	return func() (string, error) { return text, nil }
+}
+
+// aclUser is the user of docs/stores.md, as it stands there.
+const aclUser = `user scopegate on >a-long-passphrase resetkeys ~scopegate:* resetchannels -@all +get +set +del +evalsha +eval +xadd +xdel +xrange +xrevrange +xread +wait +ping +select`
+
+// TestTLSAndACL goes over TLS with a client's certificate as a user who may do
+// only what the docs say.
+func TestTLSAndACL(t *testing.T) {
+	certs := redistest.NewCertificates(t)
+	r := redistest.StartTLS(t, certs, "user default off", aclUser)
+	good := Options{
+		Addresses: []string{r.Addr()},
+		Username:  "scopegate", Password: password("a-long-passphrase"),
+		TLS:      &TLS{CA: certs.CA, Client: &certs.Client},
+		Database: 3,
+	}
+	named := good
+	named.TLS = &TLS{CA: certs.CA, Client: &certs.Client, ServerName: "redis.test"}
+	for name, o := range map[string]Options{"by address": good, "by name": named} {
+		s := openTest(t, o)
+		mustAdd(t, s, name, "v")
+		if ok, err := s.Swap(t.Context(), name, []byte("v"), []byte("w"), later()); !ok || err != nil {
+			t.Errorf("%s, Swap: got %v, %v; want true", name, ok, err)
+		}
+		holds(t, s, name, "w")
+		if err := s.Delete(t.Context(), name); err != nil {
+			t.Errorf("%s, Delete: got %v, want no error", name, err)
+		}
+		if err := s.Publish(t.Context(), []byte(name), later()); err != nil {
+			t.Errorf("%s, Publish: got %v, want no error", name, err)
+		}
+		followsTo(t, s, "", name)
+		warnings, err := s.Check(t.Context())
+		if err != nil || len(warnings) != 2 || !strings.Contains(strings.Join(warnings, " "), "does not tell its maxmemory-policy") {
+			t.Errorf("%s, Check: got %q, %v; want two warnings of what is unknown", name, warnings, err)
+		}
+	}
+
+	for name, c := range map[string]struct {
+		change func(o *Options)
+		want   string
+	}{
+		"no TLS":         {func(o *Options) { o.TLS = nil }, ""},
+		"system roots":   {func(o *Options) { o.TLS = &TLS{Client: &certs.Client} }, "x509"},
+		"other name":     {func(o *Options) { o.TLS = &TLS{CA: certs.CA, Client: &certs.Client, ServerName: "other.test"} }, "x509"},
+		"other root":     {func(o *Options) { o.TLS = &TLS{CA: redistest.NewCertificates(t).CA, Client: &certs.Client} }, "x509"},
+		"no certificate": {func(o *Options) { o.TLS = &TLS{CA: certs.CA} }, ""},
+		"wrong password": {func(o *Options) { o.Password = password("another-passphrase") }, "no such user and password"},
+		"other user":     {func(o *Options) { o.Username = "nobody" }, "no such user and password"},
+		"no login":       {func(o *Options) { o.Username, o.Password = "", nil }, "wants a password"},
+		"other prefix":   {func(o *Options) { o.KeyPrefix = "elsewhere" }, "may not do this"},
+		"empty password": {func(o *Options) { o.Password = password("") }, "the password is empty"},
+		"no password file": {func(o *Options) {
+			o.Password = func() (string, error) { return "", errors.New("no such file") }
+		}, "reading the password: no such file"},
+	} {
+		o := good
+		c.change(&o)
+		s := openTest(t, o)
+		for verb, call := range everyCall(t.Context(), s) {
+			err := call()
+			if err == nil || errors.Is(err, tokenexchange.ErrNotFound) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s, %s: got %v, want a fault that says %q", name, verb, err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "passphrase") {
+				t.Errorf("%s, %s: the error shows the password: %v", name, verb, err)
+			}
+		}
+	}
+}
+
+// newCluster starts three masters that share the slots.
+func newCluster(t *testing.T, lines ...string) []*redistest.Server {
+	t.Helper()
+	var nodes []*redistest.Server
+	for i := range 3 {
+		n := redistest.Start(t, append([]string{
+			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 1000",
+			fmt.Sprint("cluster-port ", redistest.FreePort(t)),
+		}, lines...)...)
+		first, last := i*16384/3, (i+1)*16384/3-1
+		n.Do(fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", first, last))
+		n.Do(fmt.Sprintf("CLUSTER SET-CONFIG-EPOCH %d", i+1))
+		nodes = append(nodes, n)
+	}
+	for _, n := range nodes[1:] {
+		n.Do(fmt.Sprintf("CLUSTER MEET 127.0.0.1 %d %s", nodes[0].Port(), nodes[0].Setting("cluster-port")))
+	}
+	for _, n := range nodes {
+		waitFor(t, "the Cluster", func() bool {
+			info := n.Text("CLUSTER INFO")
+			return strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_known_nodes:3")
+		})
+	}
+	return nodes
+}
+
+// moveSlot gives the empty slot of key to the next master.
+func moveSlot(t *testing.T, nodes []*redistest.Server, key string) {
+	t.Helper()
+	slot := strings.TrimSpace(nodes[0].Text("CLUSTER KEYSLOT " + key))
+	n, err := strconv.Atoi(slot)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := nodes[(n*len(nodes)/16384+1)%len(nodes)]
+	id := strings.TrimSpace(to.Text("CLUSTER MYID"))
+	to.Do("CLUSTER BUMPEPOCH") // Else a message on its way could give the slot back.
+	to.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
+	for _, node := range nodes {
+		node.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
+	}
+}
+
+func waitFor(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(15 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s did not come in 15 s", what)
+		}
+	}
+}
+
+func addrs(servers ...*redistest.Server) (all []string) {
+	for _, s := range servers {
+		all = append(all, s.Addr())
+	}
+	return all
+}
+
+// TestCluster runs the suite on three masters, as the user of the docs. One
+// Cluster serves all cases, each under an issuer's keys.
+func TestCluster(t *testing.T) {
+	nodes := newCluster(t, aclUser+" +cluster|slots +command +info +config|get")
+	cluster := func(t *testing.T, o Options, servers ...*redistest.Server) *Store {
+		o.Addresses, o.Username, o.Password = addrs(servers...), "scopegate", password("a-long-passphrase")
+		return openTest(t, o)
+	}
+	opened := 0
+	h := storetest.Harness{
+		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
+			opened++
+			return cluster(t, Options{Now: now, Issuer: fmt.Sprint("https://", opened)}, nodes...), func() {}
+		},
+		// All servers stay: this one goes to where there are none.
+		Break: func(_ *testing.T, s tokenexchange.Store) {
+			_ = s.(*Store).client.Close()
+			s.(*Store).client = redis.NewUniversalClient(&redis.UniversalOptions{
+				Addrs: []string{"127.0.0.1:1", "127.0.0.1:2"}, DialerRetries: 1,
+			})
+		},
+	}
+	storetest.Run(t, h)
+	t.Run("feed", func(t *testing.T) {
+		s := cluster(t, Options{}, nodes[0], nodes[1])
+		if err := s.Publish(t.Context(), []byte("entry"), later()); err != nil {
+			t.Fatalf("Publish: got %v, want no error", err)
+		}
+		followsTo(t, s, "", "entry")
+		if warnings, err := s.Check(t.Context()); err != nil || len(warnings) != 0 {
+			t.Errorf("Check: got %q, %v; want nothing", warnings, err)
+		}
+	})
+	t.Run("moved", func(t *testing.T) { // A slot goes to another master while stores are open.
+		plain, waiting := cluster(t, Options{}, nodes...), cluster(t, Options{WaitReplicas: 1}, nodes...)
+		mustAdd(t, plain, "warm", "up")
+		_, _ = waiting.Add(t.Context(), "warm", []byte("up"), later())
+		moveSlot(t, nodes, plain.valueKey("moved"))
+		mustAdd(t, plain, "moved", "v")
+		moveSlot(t, nodes, plain.valueKey("moved_2"))
+		ok, err := waiting.Add(t.Context(), "moved_2", []byte("v"), later())
+		if ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
+			t.Errorf("Add, waiting: got %v, %v; want too few replicas on the new master", ok, err)
+		}
+		holds(t, plain, "moved_2", "v")
+	})
+	t.Run("wait", func(t *testing.T) { // No master has a replica.
+		s := cluster(t, Options{WaitReplicas: 1}, nodes...)
+		for i := range 6 { // Keys of every master, most likely.
+			ok, err := s.Add(t.Context(), fmt.Sprint(i), []byte("v"), later())
+			if ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
+				t.Errorf("Add: got %v, %v; want too few replicas", ok, err)
+			}
+		}
+	})
+}
+
+// soonAdd adds while a replica may still be catching up.
+func soonAdd(t *testing.T, s *Store, key, val string) {
+	t.Helper()
+	if !answered(t, func() (bool, error) { return s.Add(t.Context(), key, []byte(val), later()) }) {
+		t.Fatalf("Add(%q): got false, want true", key)
+	}
+}
+
+// TestSentinel fails a master over: the store finds the new one by itself.
+func TestSentinel(t *testing.T) {
+	master := redistest.Start(t)
+	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
+	waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
+	sentinel := redistest.StartSentinel(t, "main", master)
+	waitFor(t, "the Sentinel", func() bool { return strings.Contains(sentinel.Text("SENTINEL REPLICAS main"), replica.Addr()) })
+
+	through := Options{Addresses: []string{sentinel.Addr()}, MasterName: "main"}
+	s := openTest(t, through)
+	through.WaitReplicas = 1 // What comes before the failover must outlive it.
+	careful := openTest(t, through)
+	soonAdd(t, careful, "before", "v")
+	publish(t, careful, "before")
+	position := followsTo(t, s, "", "before")
+	mustAdd(t, s, "warm", "v")
+
+	begun := time.Now()
+	master.Kill()
+	if ok, err := s.Add(t.Context(), "during", []byte("v"), later()); ok || err == nil {
+		t.Errorf("Add without a master: got %v, %v; want a fault", ok, err)
+	}
+	if !answered(t, func() (bool, error) { return s.Add(t.Context(), "after", []byte("v"), later()) }) {
+		t.Error("Add after the failover: got false, want true")
+	}
+	t.Logf("writes came back after %s", time.Since(begun).Round(time.Millisecond))
+	if info := replica.Text("INFO replication"); !strings.Contains(info, "role:master") {
+		t.Errorf("the replica was not promoted: %s", info)
+	}
+	holds(t, s, "before", "v")
+	if ok, err := s.Add(t.Context(), "before", []byte("another"), later()); ok || err != nil {
+		t.Errorf("Add of what was there before the failover: got %v, %v; want false", ok, err)
+	}
+	publish(t, s, "after")
+	followsTo(t, s, position, "after")
+}
