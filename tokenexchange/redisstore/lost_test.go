@@ -149,4 +149,12 @@ func TestRoundTrips(t *testing.T) {
 			t.Errorf("%s: got %d round trips, want %d", c.what, got, c.want)
 		}
 	}
+	requests.Store(0)
+	fresh := openTest(t, Options{Addresses: []string{p.Addr()}, Timeout: patient})
+	if _, err := fresh.Get(ctx, "k"); err != nil {
+		t.Fatal(err)
+	}
+	if got := requests.Load(); got != 2 {
+		t.Errorf("a Get on a new connection: got %d round trips, want 2: HELLO and GET", got)
+	}
 }

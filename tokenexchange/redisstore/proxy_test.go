@@ -218,6 +218,32 @@ func TestHalfOpenClusterIsBounded(t *testing.T) {
 	}
 }
 
+// TestOneSilentAnswerIsRepeated lets one request go unanswered: after one
+// timeout it is repeated on another connection.
+func TestOneSilentAnswerIsRepeated(t *testing.T) {
+	s, p, _ := behindProxy(t, Options{})
+	p.SetRule(faultproxy.First(1, faultproxy.Hang, verbWords...))
+	begun := time.Now()
+	ok, err := s.Add(t.Context(), "k", []byte("v"), later())
+	if took := time.Since(begun); !ok || err != nil || took < DefaultTimeout {
+		t.Errorf("Add: got %v, %v after %s; want true after a timeout of %s", ok, err, took, DefaultTimeout)
+	}
+}
+
+// TestCallersDeadlineIsHeeded waits for a silent server no longer than the
+// caller wants to, whatever the store's own timeout.
+func TestCallersDeadlineIsHeeded(t *testing.T) {
+	s, p, _ := behindProxy(t, Options{Timeout: patient})
+	p.SetRule(faultproxy.Always(faultproxy.Hang))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	_, err := s.Get(ctx, "k")
+	if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+		t.Errorf("Get: got %v after %s; want context.DeadlineExceeded after 100 ms", err, took)
+	}
+}
+
 // lateContext has a deadline that passed, and does not know it yet.
 type lateContext struct{ context.Context }
 

@@ -92,6 +92,12 @@ func TestRedisFeed(t *testing.T) { storetest.RunFeed(t, realHarness()) }
 func TestClosed(t *testing.T) {
 	o := Options{Addresses: []string{miniredis.RunT(t).Addr()}}
 	s := openTest(t, o)
+	waits := make(chan error)
+	begun := make(chan struct{})
+	publish(t, openTest(t, o), "first")
+	go func() { waits <- s.Follow(t.Context(), "", func(string, []byte) { begun <- struct{}{} }) }()
+	<-begun
+	time.Sleep(50 * time.Millisecond) // Now it waits for the next one.
 	ended := make(chan error)
 	go func() {
 		ended <- s.Follow(t.Context(), "", func(string, []byte) {
@@ -100,8 +106,7 @@ func TestClosed(t *testing.T) {
 			}
 		})
 	}()
-	publish(t, openTest(t, o), "entry")
-	errs := map[string]error{"Follow": <-ended}
+	errs := map[string]error{"Follow": <-ended, "a Follow that waits": <-waits}
 	_, errs["Get"] = s.Get(t.Context(), "k")
 	_, errs["Add"] = s.Add(t.Context(), "k", nil, later())
 	_, errs["Swap"] = s.Swap(t.Context(), "k", []byte("old"), nil, later())
