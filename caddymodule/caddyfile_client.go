@@ -122,7 +122,7 @@ func parseAllow(w *words, c *tokenexchange.ClientConfig) error {
 	}
 	for i, grant := range grants {
 		if i > 0 { // A line for several grants is several lines to the app.
-			w.sources.Add("allow", place(w.Dispenser))
+			w.note("allow")
 		}
 		c.Allow = append(c.Allow, tokenexchange.AllowConfig{Grant: grant, By: clients, To: audiences})
 	}

@@ -21,12 +21,13 @@ import (
 type words struct {
 	*caddyfile.Dispenser
 	block   string // for errors: "client web"
+	lines   map[string]int
 	sources tokenexchange.Sources
 }
 
 // newWords begins the block of the line that the dispenser is at.
 func newWords(d *caddyfile.Dispenser, block string) *words {
-	return &words{Dispenser: d, block: block, sources: tokenexchange.Sources{"": place(d)}}
+	return &words{Dispenser: d, block: block, lines: map[string]int{}, sources: tokenexchange.Sources{"": place(d)}}
 }
 
 // place is where the dispenser is, as in "Caddyfile:12".
@@ -37,12 +38,18 @@ func place(d *caddyfile.Dispenser) string {
 // each reads the lines of the block.
 func (w *words) each(parse func() error) error {
 	for nesting := w.Nesting(); w.NextBlock(nesting); {
-		w.sources.Add(w.Val(), place(w.Dispenser))
+		w.note(w.Val())
 		if err := parse(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// note notes where the next line of a word was written.
+func (w *words) note(word string) {
+	w.sources.Add(word, w.lines[word], place(w.Dispenser))
+	w.lines[word]++
 }
 
 // eachOf is each for a block that may be left out, but not be empty.
@@ -85,7 +92,7 @@ func nothing(args []string, least int) string {
 
 // once refuses the second line of a word that has one value.
 func (w *words) once() error {
-	if word := w.Val(); w.sources[word+" 2"] != "" {
+	if word := w.Val(); w.lines[word] > 1 {
 		return w.Errf("%s: %s is given twice; expected once, as at %s", w.block, word, w.sources[word])
 	}
 	return nil

@@ -13,14 +13,8 @@ import (
 // word, "permit 2" for its second line, and "" for the block itself.
 type Sources map[string]string
 
-// Add notes where the next line of a word was written.
-func (s Sources) Add(word, place string) {
-	n := 0
-	for s[lineKey(word, n)] != "" {
-		n++
-	}
-	s[lineKey(word, n)] = place
-}
+// Add notes where the n-th line, from 0, of a word was written.
+func (s Sources) Add(word string, n int, place string) { s[lineKey(word, n)] = place }
 
 // Place puts the place of an error in front of it, and the name of the block
 // that it is in, such as "client web". An error of InLine is placed at that

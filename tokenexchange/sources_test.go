@@ -12,8 +12,8 @@ import (
 // the block, else none.
 func TestPlace(t *testing.T) {
 	s := Sources{"": "Caddyfile:5"}
-	for _, place := range []string{"Caddyfile:6", "Caddyfile:7", "Caddyfile:9"} {
-		s.Add("permit", place)
+	for n, place := range []string{"Caddyfile:6", "Caddyfile:7", "Caddyfile:9"} {
+		s.Add("permit", n, place)
 	}
 	wrong := errors.New("wrong")
 	for _, tc := range []struct {
