@@ -66,7 +66,8 @@ func (p *Policy) Public() []string {
 }
 
 // Warnings returns what is allowed but probably not meant, in the order of the
-// rules: a public rule with a variable in its first segment.
+// rules: a public rule with a variable in its first segment, and an alternative
+// of any_of that neither has a variable that another one checks nor ends in "**".
 func (p *Policy) Warnings() []string {
 	if p == nil {
 		return nil
@@ -105,13 +106,28 @@ func (p *Policy) add(c *compiler, in *Rule) error {
 			p.headers = append(p.headers, i.name)
 		}
 	}
-	if r.access != AccessPublic {
-		return nil
+	if r.access == AccessPublic {
+		p.public = append(p.public, r.name)
 	}
-	p.public = append(p.public, r.name)
-	if len(r.path) > 0 && r.path[0].kind != segLiteral {
-		p.warnings = append(p.warnings, in.fault("%s: public, with a variable in the first segment: "+
-			"it opens more than is in sight", r.name).Error())
+	if text := r.doubtful(); text != "" {
+		p.warnings = append(p.warnings, in.fault("%s: %s", r.name, text).Error())
 	}
 	return nil
+}
+
+// doubtful says what of a rule is allowed but probably not meant, "" for nothing.
+func (r *rule) doubtful() string {
+	if r.access == AccessPublic && len(r.path) > 0 && r.path[0].kind != segLiteral {
+		return "public, with a variable in the first segment: it opens more than is in sight"
+	}
+	// One alternative is enough, so a variable that it does not look at is open.
+	for _, n := range r.needs {
+		for _, s := range r.path {
+			if r.anyOf && !n.resource.tail && s.kind != segLiteral && s.slot >= 0 && !slices.Contains(n.resource.segs, s) {
+				return "an alternative of any_of does not look at a variable that another one checks: " +
+					"whoever holds it may use every value"
+			}
+		}
+	}
+	return ""
 }
