@@ -96,12 +96,12 @@ func (t *table) publish(w *write) error {
 		return err
 	}
 	w.ok = true
-	return t.forget(4, last.at.number)
+	return t.forget(4)
 }
 
 // forget removes at most limit entries from the head that are dead for
-// CollectAfter, and none after the number last.
-func (t *table) forget(limit int, last uint64) error {
+// CollectAfter. The new entry is alive, so the feed is never empty.
+func (t *table) forget(limit int) error {
 	dead := t.now.Add(-tokenexchange.CollectAfter).UnixMilli()
 	for range limit {
 		k, v := t.feed.Cursor().First()
@@ -109,7 +109,7 @@ func (t *table) forget(limit int, last uint64) error {
 		if err != nil {
 			return err
 		}
-		if head.until > dead || head.at.number > last {
+		if head.until > dead {
 			return nil
 		}
 		if err := t.feed.Delete(feedKey(head.at.number)); err != nil {

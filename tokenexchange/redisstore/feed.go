@@ -40,14 +40,14 @@ const feedBatch = 256
 
 // publishScript takes the time up to which entries may be forgotten, the
 // entry's own, its mark, and the entry. It removes more than it adds, so the
-// dead always get fewer.
+// dead always get fewer, and never the new entry, which is alive.
 var publishScript = redis.NewScript(`
 local last, before = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1), ''
 if last[1] then before = last[1][2][4] end
 local id = redis.call('XADD', KEYS[1], '*', 'until', ARGV[2], 'mark', ARGV[3], 'before', before, 'entry', ARGV[4])
 for _, head in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 4)) do
 	local untilMillis = tonumber(head[2][2])
-	if head[1] == id or not untilMillis or untilMillis > tonumber(ARGV[1]) then break end
+	if not untilMillis or untilMillis > tonumber(ARGV[1]) then break end
 	redis.call('XDEL', KEYS[1], head[1])
 end
 return id

@@ -148,8 +148,12 @@ func everyCall(ctx context.Context, s *Store) map[string]func() error {
 		"Swap":    func() error { _, err := s.Swap(ctx, "warm", []byte("up"), []byte("down"), later()); return err },
 		"Delete":  func() error { return s.Delete(ctx, "d") },
 		"Publish": func() error { return s.Publish(ctx, []byte("e"), later()) },
-		"Follow":  func() error { return s.Follow(ctx, "", func(string, []byte) {}) },
-		"Check":   func() error { _, err := s.Check(ctx); return err },
+		"Follow": func() error {
+			ctx, cancel := context.WithTimeout(ctx, 10*time.Second) // It would wait for ever.
+			defer cancel()
+			return s.Follow(ctx, "", func(string, []byte) {})
+		},
+		"Check": func() error { _, err := s.Check(ctx); return err },
 	}
 }
 
