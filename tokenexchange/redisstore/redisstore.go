@@ -20,6 +20,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -116,12 +117,15 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening redis store: %w", err)
 	}
-	// go-redis prints a line for each failed connection; our errors say the same
-	// to whoever asked.
-	redis.SetLogger(&logging.VoidLogger{})
+	silence()
 	s.client = redis.NewUniversalClient(universal)
 	return s, nil
 }
+
+// silence ends the lines that go-redis prints for each failed connection; our
+// errors say the same to whoever asked. Once only: the connections of another
+// store read the logger while this one would set it.
+var silence = sync.OnceFunc(func() { redis.SetLogger(&logging.VoidLogger{}) })
 
 // Identity names the data that these options lead to: how the servers are
 // found, the database and the keys, and nothing that could change while the
