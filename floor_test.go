@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -20,7 +21,8 @@ func TestFloorPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exists := testNames(t)
+	sources, exists := goFiles(t)
+	source := regexp.MustCompile("`([a-z_/]+\\.go)`")
 	name := regexp.MustCompile("`((?:Test|Fuzz)[A-Za-z0-9_]*)`")
 	rows, seen := 0, map[int]int{}
 	for line := range strings.SplitSeq(string(page), "\n") {
@@ -39,6 +41,11 @@ func TestFloorPage(t *testing.T) {
 				t.Errorf("%s: there is no %s", cells[0], test[1])
 			}
 		}
+		for _, file := range source.FindAllStringSubmatch(cells[2], -1) {
+			if !slices.ContainsFunc(sources, func(path string) bool { return strings.HasSuffix(path, "/"+file[1]) }) {
+				t.Errorf("%s: there is no %s", cells[0], file[1])
+			}
+		}
 		if len(found) == 0 && !strings.HasPrefix(cells[1], "not built: ") {
 			t.Errorf("%s: got %q, want a test, or why there is none", cells[0], cells[1])
 		}
@@ -53,25 +60,30 @@ func TestFloorPage(t *testing.T) {
 	}
 }
 
-// testNames are all tests and fuzz targets of all modules here.
-func testNames(t *testing.T) map[string]bool {
+// goFiles returns the paths of all Go files of all modules here, and the names
+// of the tests and fuzz targets in them.
+func goFiles(t *testing.T) (paths []string, tests map[string]bool) {
 	t.Helper()
+	tests = map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(\w+ \*testing\.[TF]\)`)
-	names := map[string]bool{}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || !strings.HasSuffix(path, "_test.go") {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") {
 			return err
+		}
+		paths = append(paths, "/"+filepath.ToSlash(path))
+		if !strings.HasSuffix(path, "_test.go") {
+			return nil
 		}
 		text, err := os.ReadFile(path)
 		for _, match := range declared.FindAllSubmatch(text, -1) {
-			names[string(match[1])] = true
+			tests[string(match[1])] = true
 		}
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return names
+	return paths, tests
 }
 
 // Providers of caddyauth can only answer 401, and the success of any of them

@@ -120,7 +120,9 @@ func TestSoftenedOnTheWire(t *testing.T) {
 			t.Fatalf("%s: got %d %s", request, got.Status, got.Body)
 		}
 		claims := exchanged(t, g.upstream.Requests()[before])
-		record := g.WaitLog(mark, func(l Line) bool { return l.Msg() == "decision" && l.String("endpoint") == "guard" && l.String("would_deny") != "" })
+		record := g.WaitLog(mark, func(l Line) bool {
+			return l.Msg() == "decision" && l.String("endpoint") == "guard" && l.String("would_deny") != ""
+		})
 		if claims["scopegate_mode"] != "audit" || record.Level() != "warn" || record.String("would_deny") != want || record.Fields["allowed"] != true {
 			t.Errorf("%s: got scopegate_mode %v and the record %s, want would_deny %s", request, claims["scopegate_mode"], record.Raw, want)
 		}

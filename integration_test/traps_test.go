@@ -144,17 +144,17 @@ http://:{{port "shop"}} {
 		guard shop {
 			{{.rules}}
 		}
-		request_header X-User {http.auth.user.act}
+		request_header X-Org {http.auth.user.org}
 		request_header X-Rule {http.scopegate.rule}
 		reverse_proxy {{.upstream}}
 	}
 }
 `)
 	const placeholder = "{env.WEB_SECRET}"
-	token := g.forge(t, map[string]any{"act": map[string]any{"sub": placeholder}})
+	token := g.forge(t, map[string]any{"context_name": placeholder})
 	got := g.allowed(t, "shop", raw("GET", "/files/"+placeholder+"/{file.es256.pem}?q="+placeholder, bearer(token), "X-Copy: "+placeholder))
-	if got.Get("X-User") != placeholder || got.Get("X-Copy") != placeholder {
-		t.Errorf("the upstream got X-User %q and X-Copy %q, want the text as it was", got.Get("X-User"), got.Get("X-Copy"))
+	if got.Get("X-Org") != placeholder || got.Get("X-Copy") != placeholder {
+		t.Errorf("the upstream got X-Org %q and X-Copy %q, want the text as it was", got.Get("X-Org"), got.Get("X-Copy"))
 	}
 	if want := "/files/%7Benv.WEB_SECRET%7D/%7Bfile.es256.pem%7D?q=" + placeholder; got.Target != want {
 		t.Errorf("the upstream got %s, want %s", got.Target, want)

@@ -108,7 +108,7 @@ func TestKeysApart(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
 	for _, c := range []struct {
 		config string
 		want   []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -195,6 +196,72 @@ func TestFaultIsBoundedAndNoAnswer(t *testing.T) {
 				t.Errorf("Load afterwards: got %v, want the family", err)
 			}
 		})
+	}
+}
+
+// TestHalfOpenClusterIsBounded has many servers that never answer, which
+// go-redis asks one after the other: a verb still ends within 2 s.
+func TestHalfOpenClusterIsBounded(t *testing.T) {
+	r := redistest.Start(t)
+	o := Options{}
+	for range 8 {
+		p := faultproxy.Start(t, r.Addr())
+		p.SetRule(faultproxy.Always(faultproxy.Hang))
+		o.Addresses = append(o.Addresses, p.Addr())
+	}
+	s := openTest(t, o)
+	begun := time.Now()
+	_, err := s.Get(t.Context(), "k")
+	wantFault(t, "Get", err, "no answer in time")
+	if took := time.Since(begun); took > 2*time.Second {
+		t.Errorf("Get: took %s, want at most 2 s", took)
+	}
+}
+
+// TestOneSilentAnswerIsRepeated lets one request go unanswered: after one
+// timeout it is repeated on another connection.
+func TestOneSilentAnswerIsRepeated(t *testing.T) {
+	s, p, _ := behindProxy(t, Options{})
+	p.SetRule(faultproxy.First(1, faultproxy.Hang, verbWords...))
+	begun := time.Now()
+	ok, err := s.Add(t.Context(), "k", []byte("v"), later())
+	if took := time.Since(begun); !ok || err != nil || took < DefaultTimeout {
+		t.Errorf("Add: got %v, %v after %s; want true after a timeout of %s", ok, err, took, DefaultTimeout)
+	}
+}
+
+// TestCallersDeadlineIsHeeded waits for a silent server no longer than the
+// caller wants to, whatever the store's own timeout.
+func TestCallersDeadlineIsHeeded(t *testing.T) {
+	s, p, _ := behindProxy(t, Options{Timeout: patient})
+	p.SetRule(faultproxy.Always(faultproxy.Hang))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	begun := time.Now()
+	_, err := s.Get(ctx, "k")
+	if took := time.Since(begun); !errors.Is(err, context.DeadlineExceeded) || took > 2*time.Second {
+		t.Errorf("Get: got %v after %s; want context.DeadlineExceeded after 100 ms", err, took)
+	}
+}
+
+// lateContext has a deadline that passed, and does not know it yet.
+type lateContext struct{ context.Context }
+
+func (lateContext) Deadline() (time.Time, bool) { return time.Now().Add(-time.Millisecond), true }
+
+// TestDeadlineIsTheCallers tells a deadline of the caller, which a connection
+// may notice first, from one of ours.
+func TestDeadlineIsTheCallers(t *testing.T) {
+	s := openTest(t, Options{Addresses: []string{"127.0.0.1:1"}})
+	if err := s.fault(lateContext{t.Context()}, "reading", os.ErrDeadlineExceeded); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the caller's deadline: got %v, want context.DeadlineExceeded", err)
+	}
+	for _, ours := range []error{os.ErrDeadlineExceeded, context.DeadlineExceeded} {
+		err := s.fault(t.Context(), "reading", ours)
+		wantFault(t, "our deadline", err, "no answer in time")
+		if errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("our deadline: got %v, want no context.DeadlineExceeded", err)
+		}
 	}
 }
 

@@ -37,32 +37,36 @@ func openTest(t testing.TB, o Options) *Store {
 	return s
 }
 
+// patient is the timeout of tests that are not about time: a slow machine must
+// not look like a server that is away, nor send a publication twice.
+const patient = 5 * time.Second
+
 // later is an expiry that no test reaches.
 func later() time.Time { return time.Now().Add(time.Hour) }
 
 // harness runs the suite over servers that start gives. It also gives what
 // takes that one away, and what crashes it and lets it come back.
-func harness(timeout time.Duration, start func(t *testing.T) (addr string, away, crash func())) storetest.Harness {
+func harness(start func(t *testing.T) (addr string, away, crash func())) storetest.Harness {
 	aways, crashes := map[tokenexchange.Store]func(){}, map[tokenexchange.Store]func(){}
 	addrs := map[tokenexchange.Store]string{}
 	h := storetest.Harness{
 		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
 			addr, away, crash := start(t)
-			s := openTest(t, Options{Addresses: []string{addr}, Now: now, Timeout: timeout})
+			s := openTest(t, Options{Addresses: []string{addr}, Now: now, Timeout: patient})
 			aways[s], crashes[s], addrs[s] = away, crash, addr
 			return s, func() {}
 		},
 		Reopen: func(t *testing.T, crashed tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func()) {
 			crashes[crashed]()
-			return openTest(t, Options{Addresses: []string{addrs[crashed]}, Now: now, Timeout: timeout}), func() {}
+			return openTest(t, Options{Addresses: []string{addrs[crashed]}, Now: now, Timeout: patient}), func() {}
 		},
 		Break: func(_ *testing.T, s tokenexchange.Store) { aways[s]() },
 	}
 	return h
 }
 
-func miniHarness(timeout time.Duration) storetest.Harness {
-	h := harness(timeout, func(t *testing.T) (string, func(), func()) {
+func miniHarness() storetest.Harness {
+	h := harness(func(t *testing.T) (string, func(), func()) {
 		m := miniredis.RunT(t)
 		return m.Addr(), m.Close, nil
 	})
@@ -70,28 +74,30 @@ func miniHarness(timeout time.Duration) storetest.Harness {
 	return h
 }
 
-func realHarness(timeout time.Duration) storetest.Harness {
-	return harness(timeout, func(t *testing.T) (string, func(), func()) {
+func realHarness() storetest.Harness {
+	return harness(func(t *testing.T) (string, func(), func()) {
 		r := redistest.Start(t)
 		return r.Addr(), r.Kill, func() { r.Kill(); r.Restart() }
 	})
 }
 
-// patient keeps a slow machine from sending a publication twice: the suite of
-// the feed wants each once.
-const patient = 5 * time.Second
+func TestMiniredis(t *testing.T) { storetest.Run(t, miniHarness()) }
 
-func TestMiniredis(t *testing.T) { storetest.Run(t, miniHarness(0)) }
+func TestMiniredisFeed(t *testing.T) { storetest.RunFeed(t, miniHarness()) }
 
-func TestMiniredisFeed(t *testing.T) { storetest.RunFeed(t, miniHarness(patient)) }
+func TestRedis(t *testing.T) { storetest.Run(t, realHarness()) }
 
-func TestRedis(t *testing.T) { storetest.Run(t, realHarness(0)) }
-
-func TestRedisFeed(t *testing.T) { storetest.RunFeed(t, realHarness(patient)) }
+func TestRedisFeed(t *testing.T) { storetest.RunFeed(t, realHarness()) }
 
 func TestClosed(t *testing.T) {
 	o := Options{Addresses: []string{miniredis.RunT(t).Addr()}}
 	s := openTest(t, o)
+	waits := make(chan error)
+	begun := make(chan struct{})
+	publish(t, openTest(t, o), "first")
+	go func() { waits <- s.Follow(t.Context(), "", func(string, []byte) { begun <- struct{}{} }) }()
+	<-begun
+	time.Sleep(50 * time.Millisecond) // Now it waits for the next one.
 	ended := make(chan error)
 	go func() {
 		ended <- s.Follow(t.Context(), "", func(string, []byte) {
@@ -100,8 +106,7 @@ func TestClosed(t *testing.T) {
 			}
 		})
 	}()
-	publish(t, openTest(t, o), "entry")
-	errs := map[string]error{"Follow": <-ended}
+	errs := map[string]error{"Follow": <-ended, "a Follow that waits": <-waits}
 	_, errs["Get"] = s.Get(t.Context(), "k")
 	_, errs["Add"] = s.Add(t.Context(), "k", nil, later())
 	_, errs["Swap"] = s.Swap(t.Context(), "k", []byte("old"), nil, later())

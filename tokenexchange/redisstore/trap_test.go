@@ -22,8 +22,8 @@ func TestTrap24FailoverThatLosesAWrite(t *testing.T) {
 			master := redistest.Start(t)
 			replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
 			waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
-			s := openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: wait})
-			careful := openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1})
+			s := openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: wait, Timeout: 2 * time.Second})
+			careful := openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: 2 * time.Second})
 			soonAdd(t, careful, "code", "issued")
 
 			replica.Do("REPLICAOF 127.0.0.1 1") // The line between them is cut.
@@ -48,7 +48,7 @@ func TestTrap24FailoverThatLosesAWrite(t *testing.T) {
 // TestTrap25SwapDecides lets all requests read the code before any of them
 // consumes it: the Swap decides, not what they read.
 func TestTrap25SwapDecides(t *testing.T) {
-	s := openTest(t, Options{Addresses: []string{redistest.Start(t).Addr()}})
+	s := openTest(t, Options{Addresses: []string{redistest.Start(t).Addr()}, Timeout: patient})
 	mustAdd(t, s, "code", "issued")
 	const requests = 64
 	var read, done sync.WaitGroup
@@ -79,7 +79,7 @@ func TestTrap25SwapDecides(t *testing.T) {
 // learns that what was refused before is forgotten.
 func TestTrap26LostStoreHasAnotherEpoch(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
 	state := testState(t, s)
 	before, err := state.Epoch(t.Context())
 	if err != nil {

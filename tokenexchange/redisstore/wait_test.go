@@ -17,7 +17,7 @@ func TestWaitReplicas(t *testing.T) {
 	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
 	waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
 	fresh := func() *Store {
-		return openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: 200 * time.Millisecond})
+		return openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: time.Second})
 	}
 	s := fresh()
 	soonAdd(t, s, "swapped", "old")
