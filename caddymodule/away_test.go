@@ -235,10 +235,17 @@ func TestStopsTrying(t *testing.T) {
 	if err := w.loadFar(t, "", ""); err != nil {
 		t.Fatal(err)
 	}
+	// While the configuration is still there, Stop alone has to end it.
+	if err := running(t).Stop(); err != nil {
+		t.Fatal(err)
+	}
+	tried := far.tries.Load()
+	time.Sleep(3 * firstPause)
+	if got := far.tries.Load(); got != tried {
+		t.Errorf("got %d tries after Stop, want none", got-tried)
+	}
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	if err := goleak.Find(before); err != nil {
-		t.Error(err)
-	}
+	noneLeft(t, before)
 }

@@ -115,7 +115,5 @@ func TestRedisIsLeft(t *testing.T) {
 	before := goleak.IgnoreCurrent()
 	round()
 	eventually(t, "the connections to end", func() bool { return server.CurrentConnectionCount() == 0 })
-	if err := goleak.Find(before); err != nil {
-		t.Error(err)
-	}
+	noneLeft(t, before)
 }
