@@ -137,7 +137,7 @@ func foldName(c byte) byte {
 	switch {
 	case isLetter(c):
 		return c | 0x20
-	case '0' <= c && c <= '9', c >= 0x80:
+	case '0' <= c && c <= '9':
 		return c
 	}
 	return '_'

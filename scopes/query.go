@@ -81,20 +81,26 @@ func unescapeQuery(s string) string {
 }
 
 // isAlias says whether some upstream takes the parameter for the one with the
-// name: letters without case (ASP.NET, also for the few letters beyond ASCII
-// that have an ASCII one as their other case), name[], name[x] and [name] for
-// lists and objects (PHP, Rails, qs), blanks around it, a zero byte behind it,
-// and "." or a blank for "_" (PHP).
+// name: that is what it begins with, and nothing goes on that could be a part of
+// a name. The readers that this follows:
+//
+//   - letters without case: ASP.NET, also for the few letters beyond ASCII that
+//     have an ASCII one as their other case
+//   - name[], name[x] and [name], for lists and objects: PHP, Rails, qs. Rack up
+//     to 2.2 skips all brackets in front
+//   - name.x: qs with allowDots, binders of Spring and ASP.NET
+//   - blanks around it, a zero byte behind it
+//   - "_" for "." and blanks, and for a bracket that is not closed: PHP. One that
+//     is closed is not told from that
 func isAlias(key, name string) bool {
-	key = strings.TrimLeft(key, "[+"+blanks)
-	if i := strings.IndexAny(key, "[]\x00"); i >= 0 {
-		key = key[:i]
-	}
-	key = strings.TrimRight(key, "+"+blanks)
+	key = strings.TrimLeft(key, "[]+"+blanks)
 	if !isASCII(key) {
 		key = strings.ToLower(strings.ToUpper(key))
 	}
-	return sameName(key, name)
+	if len(key) < len(name) || !sameName(key[:len(name)], name) {
+		return false
+	}
+	return len(key) == len(name) || strings.IndexByte("[].+"+blanks, key[len(name)]) >= 0
 }
 
 const blanks = " \t\n\v\f\r\x00"
