@@ -7,10 +7,11 @@ import (
 // Match is what [Policy.Find] found: a rule, or the reason why there is none.
 // The zero value is denied. See docs/scopes.md, section 3.5.
 type Match struct {
-	policy *Policy
-	rule   *rule
-	path   string // its segments
-	reason Reason
+	policy  *Policy
+	rule    *rule
+	path    string // its segments
+	decoded string // the path with each kept %2F as a border, where that finds the same rule
+	reason  Reason
 }
 
 // Find finds the most specific rule for a request among the rules for its
@@ -22,7 +23,9 @@ type Match struct {
 //
 // A path with a kept %2F that would find another rule if that were a border is
 // ReasonPathAmbiguous: an upstream that decodes first would see the other
-// operation. See docs/scopes.md, sections 3.4 and 3.5 (step 3).
+// operation. Where it finds the same rule, [Match.Decide] refuses it unless both
+// readings give the rule the same values. See docs/scopes.md, sections 3.4 and
+// 3.5 (step 3).
 func (p *Policy) Find(method string, path Path) Match {
 	if p == nil || path.segments == "" {
 		return Match{reason: ReasonNoRule}
@@ -33,12 +36,17 @@ func (p *Policy) Find(method string, path Path) Match {
 	body, slash := splitPath(path.segments)
 	if root := p.tries[method]; root != nil {
 		if r := root.find(body, index(slash)); r != nil {
+			m := Match{policy: p, rule: r, path: path.segments}
 			if decoded, _ := splitPath(path.decoded); decoded != body {
-				if other := root.find(decoded, index(slash)); other != nil && other != r {
+				switch root.find(decoded, index(slash)) {
+				case nil:
+				case r:
+					m.decoded = path.decoded
+				default:
 					return Match{reason: ReasonPathAmbiguous}
 				}
 			}
-			return Match{policy: p, rule: r, path: path.segments}
+			return m
 		}
 	}
 	for _, root := range p.tries {
@@ -58,8 +66,8 @@ func (m Match) Access() Access {
 }
 
 // Reason is ReasonNoRule, ReasonMethodNotAllowed or ReasonPathAmbiguous when
-// there is no rule. When
-// there is one, nothing was decided yet and it is ReasonNotReady.
+// there is no rule. When there is one, nothing was decided yet and it is
+// ReasonNotReady.
 func (m Match) Reason() Reason { return m.reason }
 
 // Rule returns "METHOD PATH" as the rule is written, for logs; "" for none.
@@ -121,7 +129,7 @@ func (m Match) Decide(presented, derived Set, in Inputs) Decision {
 	case AccessPermission:
 		// Values are judged first, because other reasons can be softened by an
 		// audit mode, and this one never.
-		if !m.rule.capture(m.path, in, &d.values) {
+		if !m.capture(in, &d.values) {
 			d.reason = ReasonVariableRejected
 			return d
 		}

@@ -102,7 +102,8 @@ const maxParts = 256
 
 // headerValue returns the value of a header that stands in exactly one line. A
 // comma may be the trace of several lines that a proxy joined, so it is refused
-// where it does not separate the items of a list. So is a second header that
+// where it does not separate the items of a list. Bytes beyond ASCII are UTF-8 to
+// some and Latin-1 to others, so they are refused too. So is a second header that
 // upstreams which pass headers as variables (CGI, WSGI, Rack) would read under
 // the same name, such as X_Tenant.
 func headerValue(header map[string][]string, name, separator string) (value string, ok bool) {
@@ -113,7 +114,7 @@ func headerValue(header map[string][]string, name, separator string) (value stri
 		}
 	}
 	lines := header[name]
-	if len(lines) != 1 || separator != "," && strings.Contains(lines[0], ",") {
+	if len(lines) != 1 || !isASCII(lines[0]) || separator != "," && strings.Contains(lines[0], ",") {
 		return "", false
 	}
 	return lines[0], true

@@ -1,6 +1,9 @@
 package scopes
 
-import "strings"
+import (
+	"strings"
+	"unicode"
+)
 
 // queryValue returns the value of the one parameter of a raw query that has the
 // name. It is false where the parameter is missing or repeated, and where two
@@ -81,29 +84,30 @@ func unescapeQuery(s string) string {
 }
 
 // isAlias says whether some upstream takes the parameter for the one with the
-// name: that is what it begins with, and nothing goes on that could be a part of
-// a name. The readers that this follows:
+// name. That is so for all that is the name in between brackets, dots and blanks,
+// whatever stands behind them:
 //
-//   - letters without case: ASP.NET, also for the few letters beyond ASCII that
-//     have an ASCII one as their other case
-//   - name[], name[x] and [name], for lists and objects: PHP, Rails, qs. Rack up
-//     to 2.2 skips all brackets in front
-//   - name.x: qs with allowDots, binders of Spring and ASP.NET
-//   - blanks around it, a zero byte behind it
-//   - "_" for "." and blanks, and for a bracket that is not closed: PHP. One that
-//     is closed is not told from that
+//   - name[], name[x] and [name] are lists and objects: PHP, Rails, qs. Rack up to
+//     2.2 skips all brackets in front
+//   - name.x and .name are so too: qs with allowDots, binders of Spring and ASP.NET
+//   - blanks, dots, and a bracket that is not closed are "_" to PHP. One that is
+//     closed is not told from that
+//   - some cut at a zero byte, and some trim
+//   - letters have no case to ASP.NET, nor have the few beyond ASCII that have an
+//     ASCII one as their other case
 func isAlias(key, name string) bool {
-	key = strings.TrimLeft(key, "[]+"+blanks)
+	key = strings.TrimLeftFunc(key, isEdge)
 	if !isASCII(key) {
 		key = strings.ToLower(strings.ToUpper(key))
 	}
 	if len(key) < len(name) || !sameName(key[:len(name)], name) {
 		return false
 	}
-	return len(key) == len(name) || strings.IndexByte("[].+"+blanks, key[len(name)]) >= 0
+	return len(key) == len(name) || strings.IndexFunc(key[len(name):], isEdge) == 0
 }
 
-const blanks = " \t\n\v\f\r\x00"
+// isEdge says where a name begins or ends for some reader.
+func isEdge(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("[].+\x00", r) }
 
 func isASCII(s string) bool {
 	for i := range len(s) {

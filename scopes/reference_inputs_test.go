@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -49,18 +50,10 @@ func refDecode(raw string, keep bool) (string, bool) {
 	return "/" + strings.Join(segments, "/"), true
 }
 
-var (
-	refBadQuery = regexp.MustCompile(`[^\x21-\x7e]|[;#]`)
-	// What PHP, Rails, qs and ASP.NET make of the name of a parameter.
-	refParameter = regexp.MustCompile(`(?s)^[\[+\s\x00\v]*([^\[\]\x00]*?)[+\s\x00\v]*([\[\]\x00].*)?$`)
-	refMark      = regexp.MustCompile(`[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]`)
-)
+var refBadQuery = regexp.MustCompile(`[^\x21-\x7e]|[;#]`)
 
-func refFold(name string) string {
-	return refMark.ReplaceAllString(strings.ToLower(strings.ToUpper(name)), "_")
-}
-
-// refInput gives the value of {query:...}, {header:...} or {claim:...}.
+// refInput gives the value of {query:...}, {header:...} or {claim:...}, and
+// false where it has none, or where readers differ.
 func refInput(variable string, req refRequest, separator string) (string, bool) {
 	kind, name, _ := strings.Cut(strings.Trim(variable, "{}"), ":")
 	switch kind {
@@ -68,24 +61,7 @@ func refInput(variable string, req refRequest, separator string) (string, bool) 
 		value, ok := req.claims[name]
 		return value, ok
 	case "header":
-		var lines []string
-		total := 0
-		for other, values := range req.header {
-			if total += len(values); total > 256 {
-				return "", false
-			}
-			if refFold(other) != refFold(name) {
-				continue
-			}
-			if other != http.CanonicalHeaderKey(name) {
-				return "", false
-			}
-			lines = values
-		}
-		if len(lines) != 1 || strings.Contains(lines[0], ",") && separator != "," {
-			return "", false
-		}
-		return lines[0], true
+		return refHeader(name, req.header, separator)
 	}
 	if refBadQuery.MatchString(req.query) || len(req.query) > 16*1024 || len(strings.Split(req.query, "&")) > 256 {
 		return "", false
@@ -93,23 +69,77 @@ func refInput(variable string, req refRequest, separator string) (string, bool) 
 	var found []string
 	for pair := range strings.SplitSeq(req.query, "&") {
 		key, value, _ := strings.Cut(pair, "=")
-		decoded, err := url.PathUnescape(key)
-		if _, err2 := url.PathUnescape(value); err != nil || err2 != nil || strings.Contains(decoded, "%") {
+		decoded, err := url.QueryUnescape(key)
+		if _, err2 := url.QueryUnescape(value); err != nil || err2 != nil || strings.Contains(decoded, "%") {
 			return "", false
 		}
-		if decoded == name {
-			found = append(found, value)
-		} else if refFold(refParameter.FindStringSubmatch(decoded)[1]) == refFold(name) {
-			return "", false
+		for _, takes := range refQueryReaders {
+			if takes(decoded, name) {
+				found = append(found, value)
+				if decoded != name {
+					return "", false
+				}
+				break
+			}
 		}
 	}
-	if len(found) != 1 || strings.Contains(found[0], "+") {
+	if len(found) != 1 {
 		return "", false
 	}
-	value, _ := url.PathUnescape(found[0])
+	value, _ := url.QueryUnescape(found[0])
+	if plain, _ := url.PathUnescape(found[0]); plain != value {
+		return "", false // a reader for which "+" is no blank
+	}
 	raw := len(strings.Split(found[0], separator))
 	if separator != "" && raw > 1 && raw != len(strings.Split(value, separator)) {
 		return "", false
 	}
 	return value, true
 }
+
+// refHeader is the part of refInput for headers.
+func refHeader(name string, header map[string][]string, separator string) (string, bool) {
+	var lines []string
+	total := 0
+	for other, values := range header {
+		if total += len(values); total > 256 {
+			return "", false
+		}
+		for _, read := range refHeaderReaders {
+			if read(other) == read(name) {
+				lines = append(lines, values...)
+				if other != http.CanonicalHeaderKey(name) {
+					return "", false
+				}
+				break
+			}
+		}
+	}
+	if len(lines) != 1 {
+		return "", false
+	}
+	var latin []rune // as who reads bytes sees it
+	for _, c := range []byte(lines[0]) {
+		latin = append(latin, rune(c))
+	}
+	if string(latin) != lines[0] || len(strings.Split(lines[0], ",")) > 1 && separator != "," {
+		return "", false
+	}
+	return lines[0], true
+}
+
+// refOdd says whether a query has a name besides the one that is checked which
+// is not made of letters, digits and "_". Only there may more be refused than
+// the readers ask for.
+func refOdd(query string, names ...string) bool {
+	for pair := range strings.SplitSeq(query, "&") {
+		key, _, _ := strings.Cut(pair, "=")
+		decoded, _ := url.QueryUnescape(key)
+		if !slices.Contains(names, decoded) && !refPlainName.MatchString(decoded) {
+			return true
+		}
+	}
+	return false
+}
+
+var refPlainName = regexp.MustCompile(`^[A-Za-z0-9_]*$`)

@@ -36,6 +36,9 @@ func refIsLiteral(s string) bool {
 	return refLiteral.MatchString(s) && strings.ToValidUTF8(s, "") == s && len(s) <= 128 && s != "." && s != ".."
 }
 
+// refIsItem is for values that are not of the path: one reader trims them.
+func refIsItem(s string) bool { return refIsLiteral(s) && strings.TrimSpace(s) == s }
+
 func isVar(s string) bool { return strings.HasPrefix(s, "{") }
 
 // refMatch gives the variables of a path, or nil if the rule is not for it.
@@ -140,13 +143,22 @@ func refDecide(service string, rules []refRule, req refRequest, held []refEntry)
 		return "no_rule"
 	}
 	// A reader that decodes first sees these segments.
-	if other, _ := refFind(rules, method, strings.Split(strings.Join(path, "/"), "/")); other != nil && other != rule {
+	decoded := strings.Split(strings.Join(path, "/"), "/")
+	other, _ := refFind(rules, method, decoded)
+	if other != nil && other != rule {
 		return "path_ambiguous"
 	}
 	if rule.open {
 		return "allowed " + rule.name
 	}
 	vars := refMatch(strings.Split(rule.path, "/")[1:], path)
+	if other == rule {
+		for part, value := range refMatch(strings.Split(rule.path, "/")[1:], decoded) {
+			if !strings.HasPrefix(part, "{_") && !slices.Equal(value, vars[part]) {
+				return "variable_rejected " + rule.name
+			}
+		}
+	}
 	items := []string{""}
 	for _, n := range rule.needs {
 		for part := range strings.SplitSeq(n.resource, "/") {
@@ -156,14 +168,14 @@ func refDecide(service string, rules []refRule, req refRequest, held []refEntry)
 			case part == rule.list:
 				list, ok := refInput(part, req, rule.separator)
 				items = strings.Split(list, rule.separator)
-				bad := func(item string) bool { return !refIsLiteral(item) || strings.Trim(item, " ") != item }
+				bad := func(item string) bool { return !refIsItem(item) }
 				if !ok || len(items) > 100 || slices.ContainsFunc(items, bad) {
 					return "variable_rejected " + rule.name
 				}
 				continue
 			default:
 				value, ok := refInput(part, req, "")
-				if !ok {
+				if !ok || !refIsItem(value) {
 					return "variable_rejected " + rule.name
 				}
 				vars[part] = []string{value}

@@ -11,7 +11,26 @@ type values struct {
 
 // capture takes the values out of a request that the rule matches. It is false
 // if one of them is missing, doubtful, or no literal.
-func (r *rule) capture(path string, in Inputs, vals *values) bool {
+func (m *Match) capture(in Inputs, vals *values) bool {
+	if !m.rule.segments(m.path, vals) {
+		return false
+	}
+	if m.decoded != "" {
+		var other values
+		if !m.rule.segments(m.decoded, &other) || other != *vals {
+			return false
+		}
+	}
+	for i := range m.rule.inputs {
+		if !m.rule.input(&m.rule.inputs[i], in, vals) {
+			return false
+		}
+	}
+	return true
+}
+
+// segments takes the values out of a path.
+func (r *rule) segments(path string, vals *values) bool {
 	body, _ := splitPath(path)
 	for _, s := range r.path {
 		text, left, _ := strings.Cut(body, "/")
@@ -33,11 +52,6 @@ func (r *rule) capture(path string, in Inputs, vals *values) bool {
 		}
 		body = left
 	}
-	for i := range r.inputs {
-		if !r.input(&r.inputs[i], in, vals) {
-			return false
-		}
-	}
 	return true
 }
 
@@ -45,7 +59,7 @@ func (r *rule) capture(path string, in Inputs, vals *values) bool {
 func (r *rule) input(v *input, in Inputs, vals *values) bool {
 	if r.each.separator == "" || v.slot != r.each.slot {
 		text, ok := v.read(in, "")
-		if !ok || literalFault(text, maxLiteral) != "" {
+		if !ok || !isItem(text) {
 			return false
 		}
 		vals.one[v.slot] = Literal{text: text}
@@ -55,16 +69,20 @@ func (r *rule) input(v *input, in Inputs, vals *values) bool {
 	if !ok || strings.Count(text, r.each.separator) >= maxItems {
 		return false
 	}
-	// Who trims the items reads others than who does not.
 	for item, rest, more := "", text, true; more; {
 		item, rest, more = strings.Cut(rest, r.each.separator)
-		if literalFault(item, maxLiteral) != "" || strings.Trim(item, " ") != item {
+		if !isItem(item) {
 			return false
 		}
 	}
 	vals.list = text
 	return true
 }
+
+// isItem says whether a value that is not of the path is a literal, the same to
+// who trims it as to who does not. HTTP/1 trims headers, which HTTP/2 brings as
+// they are.
+func isItem(s string) bool { return literalFault(s, maxLiteral) == "" && strings.TrimSpace(s) == s }
 
 // take makes the next item of a list the value that is decided on. Where there
 // is no list, it does nothing once.
