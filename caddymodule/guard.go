@@ -87,7 +87,7 @@ func (g *Guard) bind(a *App) error {
 			return fmt.Errorf("guard %s: %s: %s %s: the guard answers this path itself; expected another one", g.Service, r.Source, r.Method, r.Path)
 		}
 	}
-	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, g.Rules)
+	policy, err := scopes.NewPolicy(g.Service, permissions, a.realm.Declares, tokenexchange.ClaimNames(), g.Rules)
 	if err != nil {
 		return fmt.Errorf("guard %s: %w", g.Service, err)
 	}

@@ -85,7 +85,7 @@ func TestZeroValuesDeny(t *testing.T) {
 	if none.Public() != nil || none.Warnings() != nil {
 		t.Error("a nil policy has rules")
 	}
-	policy, err := scopes.NewPolicy("s", nil, nil, []scopes.Rule{{Access: scopes.AccessPublic, Method: "GET", Path: "/"}})
+	policy, err := scopes.NewPolicy("s", nil, nil, nil, []scopes.Rule{{Access: scopes.AccessPublic, Method: "GET", Path: "/"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +93,10 @@ func TestZeroValuesDeny(t *testing.T) {
 		t.Errorf("the zero path found %s", m.Rule())
 	}
 	// A rule that says nothing asks for a permission, and must name it.
-	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{{Method: "GET", Path: "/"}}); err == nil {
+	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, nil, []scopes.Rule{{Method: "GET", Path: "/"}}); err == nil {
 		t.Error("a rule that asks for nothing was loaded")
 	}
-	policy, err = scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{{Method: "GET", Path: "/", AllOf: needs("p x")}})
+	policy, err = scopes.NewPolicy("s", []string{"p"}, nil, nil, []scopes.Rule{{Method: "GET", Path: "/", AllOf: needs("p x")}})
 	if err != nil {
 		t.Fatal(err)
 	}

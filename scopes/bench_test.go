@@ -23,7 +23,7 @@ func benchPolicy(tb testing.TB, rules int) *scopes.Policy {
 		})
 	}
 	list[0].Path = "/v1/o/{id}/lines/{_line}"
-	p, err := scopes.NewPolicy("s", []string{"read"}, nil, list)
+	p, err := scopes.NewPolicy("s", []string{"read"}, nil, nil, list)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -101,9 +101,9 @@ var inputForms = []struct {
 }{
 	{"query", "GET /v1 read o/{query:to}", "page=2&to=7&sort=a%20b", 0},
 	{"header", "GET /v1 read o/{header:X-Tenant}", "", 0},
-	{"claim", "GET /v1 read o/{claim:org}", "", 0},
-	{"all_of", "GET /v1 { all_of { read o/{query:to} | read o/{header:X-Tenant} | read o/{claim:org} } }", "to=7", 0},
-	{"any_of", "GET /v1 { any_of { read {query:to} | read a/** | read o/{claim:org} } }", "to=7", 0},
+	{"claim", "GET /v1 read o/{claim:sub}", "", 0},
+	{"all_of", "GET /v1 { all_of { read o/{query:to} | read o/{header:X-Tenant} | read o/{claim:sub} } }", "to=7", 0},
+	{"any_of", "GET /v1 { any_of { read {query:to} | read a/** | read o/{claim:sub} } }", "to=7", 0},
 	{"each", "GET /v1 { each query:to , | read o/{query:to} }", "to=0,1,2,3,4,5,6,7,8,9", 0},
 	{"escaped", "GET /v1 read o/{query:to}", "to=1%30", 1},
 	{"escaped_name", "GET /v1 read o/{query:to}", "%74o=7", 1},
@@ -116,7 +116,7 @@ func inputForm(tb testing.TB, rule, query string) (scopes.Match, scopes.Inputs) 
 	if err != nil {
 		tb.Fatal(err)
 	}
-	policy, err := scopes.NewPolicy("s", []string{"read"}, nil, []scopes.Rule{r})
+	policy, err := scopes.NewPolicy("s", []string{"read"}, nil, []string{"sub"}, []scopes.Rule{r})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func inputForm(tb testing.TB, rule, query string) (scopes.Match, scopes.Inputs) 
 	for _, name := range []string{"Accept", "Accept-Encoding", "Accept-Language", "Content-Type", "User-Agent", "X-Forwarded-For", "X-Request-Id"} {
 		header[name] = []string{"some value"}
 	}
-	return policy.Find("GET", path), scopes.Inputs{Query: query, Header: header, Claims: claims{"org": "7"}}
+	return policy.Find("GET", path), scopes.Inputs{Query: query, Header: header, Claims: claims{"sub": "7"}}
 }
 
 func BenchmarkDecideInputs(b *testing.B) {

@@ -46,6 +46,7 @@ type compiler struct {
 	service     string
 	permissions []string
 	declared    func(service, permission string) bool
+	claims      []string
 }
 
 // compile checks one rule and compiles it. The error begins with the place.
@@ -54,6 +55,7 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 	if err != nil {
 		return nil, in.fault("%s: %w", in.name(), err)
 	}
+	n.claims = c.claims
 	for _, text := range slices.Concat(in.AllOf, in.AnyOf) {
 		right, err := c.need(text.Permission)
 		if err == nil {

@@ -25,7 +25,7 @@
 //
 // # One flow
 //
-//	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, []scopes.Rule{{
+//	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, nil, []scopes.Rule{{
 //		Method: "GET", Path: "/orders/{id}", Source: "Caddyfile:12",
 //		AllOf: []scopes.RuleNeed{{Permission: "orders.read", Resource: "orders/{id}"}},
 //	}})

@@ -87,7 +87,7 @@ func ExampleCanonicalPath() {
 
 // A guard finds the rule of a request, and decides by what the token holds.
 func ExamplePolicy_Find() {
-	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, []scopes.Rule{
+	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, nil, []scopes.Rule{
 		{Method: "GET", Path: "/orders/{id}", AllOf: []scopes.RuleNeed{{Permission: "orders.read", Resource: "orders/{id}"}}},
 		{Access: scopes.AccessPublic, Method: "GET", Path: "/healthz"},
 	})
@@ -125,7 +125,7 @@ func ExampleMatch_Decide() {
 		}
 		rule.AllOf = append(rule.AllOf, need)
 	}
-	policy, err := scopes.NewPolicy("orders", []string{"orders.read", "orders.write"}, nil, []scopes.Rule{rule})
+	policy, err := scopes.NewPolicy("orders", []string{"orders.read", "orders.write"}, nil, nil, []scopes.Rule{rule})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -154,7 +154,7 @@ func ExampleDecision_Narrow() {
 		fmt.Println(err)
 		return
 	}
-	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, []scopes.Rule{rule})
+	policy, err := scopes.NewPolicy("orders", []string{"orders.read"}, nil, nil, []scopes.Rule{rule})
 	if err != nil {
 		fmt.Println(err)
 		return

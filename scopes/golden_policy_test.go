@@ -13,6 +13,7 @@ type policyFile struct {
 	service     string
 	permissions []string
 	others      []string
+	claims      []string
 	slash       scopes.EncodedSlash
 	rules       []scopes.Rule
 	policy      *scopes.Policy
@@ -23,7 +24,7 @@ func (f *policyFile) compile(more ...scopes.Rule) (*scopes.Policy, error) {
 	declared := func(service, permission string) bool {
 		return slices.Contains(f.others, service+"/"+permission)
 	}
-	return scopes.NewPolicy(f.service, f.permissions, declared, append(slices.Clone(f.rules), more...))
+	return scopes.NewPolicy(f.service, f.permissions, declared, f.claims, append(slices.Clone(f.rules), more...))
 }
 
 func TestPolicyVectors(t *testing.T) {
@@ -37,6 +38,8 @@ func TestPolicyVectors(t *testing.T) {
 				f = policyFile{service: words[0], permissions: words[1:]}
 			case "other":
 				f.others = words
+			case "claims":
+				f.claims = words
 			case "keep":
 				f.slash = scopes.KeepEncodedSlash
 			case "rule":

@@ -57,7 +57,7 @@ func parseInput(text string) (in input, found bool, err error) {
 		err = fmt.Errorf("%s: expected a name in [A-Za-z][A-Za-z0-9-]*, as in {header:X-Tenant}", quote(text))
 	case in.kind == inputClaim && isName(name):
 	case in.kind == inputClaim:
-		err = fmt.Errorf("%s: expected a name in [a-z][a-z0-9_]*, as in {claim:org}", quote(text))
+		err = fmt.Errorf("%s: expected a name in [a-z][a-z0-9_]*, as in {claim:sub}", quote(text))
 	default:
 		err = fmt.Errorf("unrecognized variable %s: expected {query:name}, {header:name} or {claim:name}", quote(text))
 	}

@@ -152,10 +152,10 @@ func TestVariableLimit(t *testing.T) {
 		r.AllOf[0].Resource += "/{rest...}"
 		return r
 	}
-	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{rule(17)}); err == nil || !strings.Contains(err.Error(), "more than 16 variables") {
+	if _, err := scopes.NewPolicy("s", []string{"p"}, nil, nil, []scopes.Rule{rule(17)}); err == nil || !strings.Contains(err.Error(), "more than 16 variables") {
 		t.Errorf("got %v", err)
 	}
-	p, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{rule(16)})
+	p, err := scopes.NewPolicy("s", []string{"p"}, nil, nil, []scopes.Rule{rule(16)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,12 +19,13 @@ type Policy struct {
 // NewPolicy compiles the rules of the guard in front of one service, which has
 // the given permissions. For a rule that names SERVICE/PERMISSION, declared
 // says whether that service has that permission; nil means that no other
-// service is known.
+// service is known. The claims are the names that [Claims] knows: a rule that
+// names another one would refuse every request, so it is an error.
 //
 // The error joins one text for each rule that is wrong, with the Source of the
 // rule and what was expected. The order of the rules does not matter. See
 // docs/scopes.md, section 3.4.
-func NewPolicy(service string, permissions []string, declared func(service, permission string) bool, rules []Rule) (*Policy, error) {
+func NewPolicy(service string, permissions []string, declared func(service, permission string) bool, claims []string, rules []Rule) (*Policy, error) {
 	if err := CheckID(service); err != nil {
 		return nil, fmt.Errorf("service: %w", err)
 	}
@@ -36,7 +37,7 @@ func NewPolicy(service string, permissions []string, declared func(service, perm
 			return nil, fmt.Errorf("service %q: permission %q is declared twice", service, p)
 		}
 	}
-	c := compiler{service: service, permissions: permissions, declared: declared}
+	c := compiler{service: service, permissions: permissions, declared: declared, claims: claims}
 	p := &Policy{tries: make(map[string]*node)}
 	var errs []error
 	for i := range rules {

@@ -21,7 +21,7 @@ func TestPolicyTexts(t *testing.T) {
 		{Access: scopes.AccessPermission, Method: "GET", Path: "/all/{id}/{sub...}", AllOf: needs("r/read {id}/{sub...}", "r/read {id}"), Source: "Caddyfile:8"},
 	}
 	declared := func(s, p string) bool { return s == "r" && p == "read" }
-	p, err := scopes.NewPolicy("s", []string{"read"}, declared, rules)
+	p, err := scopes.NewPolicy("s", []string{"read"}, declared, nil, rules)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,13 +48,13 @@ func TestPolicyTexts(t *testing.T) {
 
 	// All rules that are wrong are named at once, each with its line.
 	rules[0].Path, rules[2].AllOf = "x", needs("raed {id}")
-	_, err = scopes.NewPolicy("s", []string{"write", "read"}, nil, rules[:3])
+	_, err = scopes.NewPolicy("s", []string{"write", "read"}, nil, nil, rules[:3])
 	wantText := `Caddyfile:3: GET x: path "x": expected a slash at the start
 Caddyfile:5: GET /r/{id}: permission "raed" is not declared by service "s": the nearest is "read"`
 	if err == nil || err.Error() != wantText {
 		t.Errorf("got %v, want %s", err, wantText)
 	}
-	if _, err := scopes.NewPolicy("s", nil, nil, []scopes.Rule{{
+	if _, err := scopes.NewPolicy("s", nil, nil, nil, []scopes.Rule{{
 		Access: scopes.AccessPermission, Method: "GET", Path: "/", AllOf: needs("r/read x"),
 	}}); err == nil || !strings.Contains(err.Error(), `permission "read" is not declared by a service "r"`) {
 		t.Errorf("another service's right, and none is known: %v", err)
@@ -69,7 +69,7 @@ Caddyfile:5: GET /r/{id}: permission "raed" is not declared by service "s": the 
 		{"s", []string{"a", "a"}, `permission "a" is declared twice`},
 		{"s", nil, `permission "raed": service "s" declares none`},
 	} {
-		if _, err := scopes.NewPolicy(bad.service, bad.permissions, nil, rules); err == nil || !strings.Contains(err.Error(), bad.want) {
+		if _, err := scopes.NewPolicy(bad.service, bad.permissions, nil, nil, rules); err == nil || !strings.Contains(err.Error(), bad.want) {
 			t.Errorf("got %v, want %s", err, bad.want)
 		}
 	}
@@ -151,7 +151,7 @@ func TestAdversarialPath(t *testing.T) {
 		r.Path += "/end"
 		rules = append(rules, r)
 	}
-	policy, err := scopes.NewPolicy("s", nil, nil, rules[:3])
+	policy, err := scopes.NewPolicy("s", nil, nil, nil, rules[:3])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -90,7 +90,7 @@ func randomRules(t *testing.T, r *rand.Rand) ([]refRule, *scopes.Policy) {
 	for range 1 + r.IntN(8) {
 		ref, rule := randomRule(r)
 		declared := func(s, p string) bool { return s == "t" && p == "p" }
-		next, err := scopes.NewPolicy("s", []string{"p", "q"}, declared, append(rules[:len(rules):len(rules)], rule))
+		next, err := scopes.NewPolicy("s", []string{"p", "q"}, declared, []string{"c"}, append(rules[:len(rules):len(rules)], rule))
 		if err != nil {
 			if !strings.Contains(err.Error(), "it is the same as") {
 				t.Fatalf("%+v: %v", rule, err)

@@ -99,7 +99,7 @@ func TestRulesAsJSONSaysIt(t *testing.T) {
 		{scopes.Rule{Method: "GET", Path: "/", Source: "f:1", AllOf: append(needs("p x"), scopes.RuleNeed{Permission: "r", Resource: "x", Source: "f:3"})}, `f:3: GET /: permission "r" is not declared`},
 		{scopes.Rule{Method: "GET", Path: "/", Source: "f:1", AnyOf: append(needs("r x"), scopes.RuleNeed{Permission: "p", Resource: "x", Source: "f:3"})}, `f:1: GET /: permission "r" is not declared`},
 	} {
-		_, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{tt.rule})
+		_, err := scopes.NewPolicy("s", []string{"p"}, nil, nil, []scopes.Rule{tt.rule})
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) && !strings.Contains(err.Error(), ": "+tt.want) {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
@@ -119,7 +119,7 @@ func TestRuleLimits(t *testing.T) {
 	}
 	load := func(r scopes.Rule) (scopes.Match, error) {
 		r.Method, r.Path = "GET", "/"
-		p, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{r})
+		p, err := scopes.NewPolicy("s", []string{"p"}, nil, nil, []scopes.Rule{r})
 		return p.Find("GET", path), err
 	}
 	// 64 needs, each of which counts.
@@ -200,7 +200,7 @@ func TestRuleLimits(t *testing.T) {
 }
 
 func TestHeaders(t *testing.T) {
-	p, err := scopes.NewPolicy("s", []string{"p"}, nil, []scopes.Rule{
+	p, err := scopes.NewPolicy("s", []string{"p"}, nil, []string{"c"}, []scopes.Rule{
 		{Method: "GET", Path: "/a", AllOf: needs("p {header:x-tenant}/{header:B3}")},
 		{Method: "GET", Path: "/b", AnyOf: needs("p {header:X-TENANT}", "p {query:q}/{claim:c}/{header:accept-language}")},
 	})

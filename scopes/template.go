@@ -23,7 +23,8 @@ type names struct {
 	segs   []seg                // of the path
 	path   map[string]*variable // by their text, without dots and the closing brace
 	inputs []input
-	slots  int8 // how many are taken
+	claims []string // that may be named
+	slots  int8     // how many are taken
 }
 
 // variable is one variable of a path.
@@ -184,6 +185,9 @@ func (n *names) resourceVariable(part string) (seg, error) {
 	if in, found, err := parseInput(part); found {
 		if err != nil {
 			return seg{}, err
+		}
+		if in.kind == inputClaim && !slices.Contains(n.claims, in.name) {
+			return seg{}, fmt.Errorf("%s: unrecognized claim: expected one of %v", part, n.claims)
 		}
 		slot, err := n.inputSlot(in)
 		return seg{kind: segVariable, slot: slot}, err

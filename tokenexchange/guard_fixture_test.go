@@ -18,7 +18,7 @@ func policy(t testing.TB, service string, rules ...string) *scopes.Policy {
 		parsed = append(parsed, must(scopes.ParseRule("test", strings.Fields(rule)...)))
 	}
 	declared := func(service, permission string) bool { return service == "crm" && permission == "contacts.read" }
-	return must(scopes.NewPolicy(service, []string{"orders.read", "orders.write"}, declared, parsed))
+	return must(scopes.NewPolicy(service, []string{"orders.read", "orders.write"}, declared, ClaimNames(), parsed))
 }
 
 func (h *house) shop(t testing.TB) *Guard { return h.shopWith(t, GuardOptions{}) }

@@ -53,7 +53,7 @@ func TestGuardOptions(t *testing.T) {
 			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
 		}
 	}
-	if _, err := h.Guard("crm", must(scopes.NewPolicy("crm", nil, nil, []scopes.Rule{must(scopes.ParseRule("", "public", "GET", "/x"))})), GuardOptions{Client: "robot", Exchange: "client_delegate"}); err == nil || !strings.Contains(err.Error(), "client robot: expected https://crm.example.com among its target_audiences") {
+	if _, err := h.Guard("crm", must(scopes.NewPolicy("crm", nil, nil, nil, []scopes.Rule{must(scopes.ParseRule("", "public", "GET", "/x"))})), GuardOptions{Client: "robot", Exchange: "client_delegate"}); err == nil || !strings.Contains(err.Error(), "client robot: expected https://crm.example.com among its target_audiences") {
 		t.Errorf("a client without the target: got %v", err)
 	}
 }

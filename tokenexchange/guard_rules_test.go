@@ -34,7 +34,7 @@ func (h *house) ruled(t testing.TB, o GuardOptions) *Guard {
 		rules = append(rules, must(scopes.ParseRule("test", strings.Fields(line)...)))
 	}
 	declared := func(service, permission string) bool { return service == "crm" && permission == "contacts.read" }
-	return must(h.Guard("shop", must(scopes.NewPolicy("shop", []string{"orders.read", "orders.write"}, declared, rules)), o))
+	return must(h.Guard("shop", must(scopes.NewPolicy("shop", []string{"orders.read", "orders.write"}, declared, ClaimNames(), rules)), o))
 }
 
 func held(set string) string {
@@ -156,7 +156,7 @@ func TestHeadersOfRulesAreChecked(t *testing.T) {
 	h := newHouse(t)
 	for header, good := range map[string]bool{"X-Tenant": true, "Cookie": false, "X-Original-URL": false} {
 		rules := []scopes.Rule{must(scopes.ParseRule("test", "GET", "/a", "orders.read", "{header:"+header+"}"))}
-		p := must(scopes.NewPolicy("shop", []string{"orders.read"}, nil, rules))
+		p := must(scopes.NewPolicy("shop", []string{"orders.read"}, nil, ClaimNames(), rules))
 		if _, err := h.Guard("shop", p, GuardOptions{}); (err == nil) != good {
 			t.Errorf("%s: got %v", header, err)
 		}

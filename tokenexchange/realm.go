@@ -86,6 +86,10 @@ func (r *Realm) Declares(service, permission string) bool {
 	return s != nil && slices.Contains(s.permissions, permission)
 }
 
+// ClaimNames returns the claims of a token that a rule can read with
+// {claim:...}. What else a rule names is a load error.
+func ClaimNames() []string { return mint.ClaimNames() }
+
 func checkIssuer(issuer string) error {
 	u, err := url.Parse(issuer)
 	if err != nil || issuer == "" || u.Host == "" || issuer != u.Scheme+"://"+u.Host {

@@ -78,16 +78,20 @@ func (t *Token) Hops(test func(client string) bool) bool {
 	return true
 }
 
+var claimNames = []string{"sub", "client_id", "azp", "cid", "sid", "grant_id", "acct", "username", "domain", "context", "context_name"}
+
+// ClaimNames returns the names that [Token.Claim] knows.
+func ClaimNames() []string { return slices.Clone(claimNames) }
+
 // Claim returns a claim that is one string and says who the token is about or
 // through whom it came. No other claim is given out: least of all rights, or
 // who acts.
 func (t *Token) Claim(name string) (string, bool) {
-	switch name {
-	case "sub", "client_id", "azp", "cid", "sid", "grant_id", "acct", "username", "domain", "context", "context_name":
-		value := *t.claims.text(name)
-		return value, value != ""
+	if !slices.Contains(claimNames, name) {
+		return "", false
 	}
-	return "", false
+	value := *t.claims.text(name)
+	return value, value != ""
 }
 
 // Rights returns the set that the token holds.
