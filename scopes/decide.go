@@ -1,13 +1,8 @@
 package scopes
 
-import (
-	"slices"
-)
-
 // Match is what [Policy.Find] found: a rule, or the reason why there is none.
 // The zero value is denied. See docs/scopes.md, section 3.5.
 type Match struct {
-	policy  *Policy
 	rule    *rule
 	path    string // its segments
 	decoded string // the path with each kept %2F as a border, where that finds the same rule
@@ -36,7 +31,7 @@ func (p *Policy) Find(method string, path Path) Match {
 	body, slash := splitPath(path.segments)
 	if root := p.tries[method]; root != nil {
 		if r := root.find(body, index(slash)); r != nil {
-			m := Match{policy: p, rule: r, path: path.segments}
+			m := Match{rule: r, path: path.segments}
 			if decoded, _ := splitPath(path.decoded); decoded != body {
 				switch root.find(decoded, index(slash)) {
 				case nil:
@@ -51,10 +46,10 @@ func (p *Policy) Find(method string, path Path) Match {
 	}
 	for _, root := range p.tries {
 		if root.find(body, index(slash)) != nil {
-			return Match{policy: p, path: path.segments, reason: ReasonMethodNotAllowed}
+			return Match{reason: ReasonMethodNotAllowed}
 		}
 	}
-	return Match{policy: p, path: path.segments, reason: ReasonNoRule}
+	return Match{reason: ReasonNoRule}
 }
 
 // Access says what the rule asks for; AccessNone when there is no rule.
@@ -76,33 +71,6 @@ func (m Match) Rule() string {
 		return ""
 	}
 	return m.rule.name
-}
-
-// AllowedMethods returns the methods that have a rule for this path, sorted,
-// HEAD with GET. It is meant for the answer to ReasonMethodNotAllowed.
-func (m Match) AllowedMethods() []string {
-	if m.policy == nil {
-		return nil
-	}
-	body, slash := splitPath(m.path)
-	var list []string
-	for _, method := range m.policy.methods {
-		if m.policy.tries[method].find(body, index(slash)) == nil {
-			continue
-		}
-		if list = append(list, method); method == "GET" {
-			list = append(list, "HEAD")
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// Foreign says whether the rule asks for a right of another service. That is
-// decided on the presented set and is not in the forwarded one. See
-// docs/scopes.md, section 3.4.
-func (m Match) Foreign() bool {
-	return m.rule != nil && slices.ContainsFunc(m.rule.needs, func(n need) bool { return n.foreign })
 }
 
 // Decision is the answer to one request. It holds the values and the sets that

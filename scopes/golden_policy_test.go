@@ -164,9 +164,6 @@ func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 		}
 		got += strings.Join(list, ", ")
 	}
-	if m.Reason() == scopes.ReasonMethodNotAllowed {
-		got += " | allow " + strings.Join(m.AllowedMethods(), " ")
-	}
 	v.check(t, got, nil)
 	if d.AnyOf() && m.Access() != scopes.AccessPermission {
 		t.Errorf("%s: alternatives without a permission", v.at)

@@ -10,7 +10,6 @@ import (
 // no rules and denies all. See docs/scopes.md, section 3.4.
 type Policy struct {
 	tries    map[string]*node // by method
-	methods  []string         // sorted
 	headers  []string         // that variables read, sorted
 	public   []string
 	warnings []string
@@ -48,10 +47,6 @@ func NewPolicy(service string, permissions []string, declared func(service, perm
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	for m := range p.tries {
-		p.methods = append(p.methods, m)
-	}
-	slices.Sort(p.methods)
 	slices.Sort(p.headers)
 	slices.Sort(p.public)
 	return p, nil

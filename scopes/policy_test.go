@@ -37,8 +37,8 @@ func TestPolicyTexts(t *testing.T) {
 	}
 	path, _ := scopes.CanonicalPath("/r/1", scopes.RefuseEncodedSlash)
 	m := p.Find("GET", path)
-	if !m.Foreign() || m.Access() != scopes.AccessPermission || m.Reason() != scopes.ReasonNotReady {
-		t.Errorf("foreign %v, access %v, reason %v", m.Foreign(), m.Access(), m.Reason())
+	if m.Access() != scopes.AccessPermission || m.Reason() != scopes.ReasonNotReady {
+		t.Errorf("access %v, reason %v", m.Access(), m.Reason())
 	}
 	// A foreign right is decided on the presented set and on no other.
 	right := held(t, "", "r read 1")
@@ -107,7 +107,7 @@ func TestNoAllocations(t *testing.T) {
 				if d := m.Decide(set, set, scopes.Inputs{}); d.Allowed() != (raw == "/v1/o/77/lines/7" && method != "POST") {
 					t.Errorf("%s %s: %v", method, raw, d.Reason())
 				}
-				_, _, _ = m.Rule(), m.Access(), m.Foreign()
+				_, _ = m.Rule(), m.Access()
 				m.Decide(scopes.Set{}, scopes.Set{}, scopes.Inputs{})
 			})
 			if allocs != 0 {

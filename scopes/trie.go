@@ -62,8 +62,7 @@ func (n *node) insert(r *rule) (other *rule) {
 // find returns the most specific rule for what is left of a path: at the first
 // place where two rules differ, a literal goes before "{name}", and that before
 // "{name...}". A branch that ends nowhere falls back to the next one. Each node
-// is reached by one way only, so the work is bounded by the number of nodes,
-// and by two to the power of the path's length where few rules share a start.
+// is reached by one way only, so the work is bounded by their number.
 func (n *node) find(path string, slash int) *rule {
 	if path == "" {
 		return n.end[slash]
