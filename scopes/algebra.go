@@ -51,12 +51,13 @@ func (s Set) Contains(t Set) bool {
 }
 
 // comparePatterns is the order of the index: segment by segment, and in one
-// place: the end, "**", "*", prefixes, literals. Patterns with the same first
-// segments stand side by side, which makes a sorted list a tree.
+// place: "**", the end, "*", prefixes, literals. Patterns with the same first
+// segments stand side by side, which makes a sorted list a tree. What covers
+// another pattern stands before it.
 func comparePatterns(p, q Pattern) int {
 	for i := 0; ; i++ {
 		a, b := p.place(i), q.place(i)
-		if a != b || a <= placeTail {
+		if a != b || a <= placeEnd {
 			return int(a) - int(b)
 		}
 		if c := strings.Compare(p.segs[i].text, q.segs[i].text); c != 0 {
@@ -67,8 +68,8 @@ func comparePatterns(p, q Pattern) int {
 
 // The places of comparePatterns.
 const (
-	placeEnd = iota
-	placeTail
+	placeTail = iota
+	placeEnd
 	placeAny
 	placePrefix
 	placeLiteral
@@ -93,19 +94,16 @@ func covered(held []Pattern, depth int, need cursor) bool {
 	if len(held) == 0 {
 		return false
 	}
-	if held[0].place(depth) == placeEnd {
+	switch held[0].place(depth) {
+	case placeTail:
+		return true
+	case placeEnd:
 		if need.done() && !need.tail {
 			return true
 		}
 		held = held[1:]
-		if len(held) == 0 {
-			return false
-		}
 	}
-	if held[0].place(depth) == placeTail {
-		return true
-	}
-	if need.done() {
+	if len(held) == 0 || need.done() {
 		return false
 	}
 	next, need := need.next()

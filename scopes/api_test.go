@@ -70,7 +70,7 @@ func TestZeroValuesDeny(t *testing.T) {
 	if r == scopes.ReasonAllowed || r.String() != "not_ready" || d.Allowed() || d.Missing() != nil || d.AnyOf() {
 		t.Errorf("zero reason %v, zero decision %v", r, d.Reason())
 	}
-	if narrowed, err := d.Narrow(full); err != nil || !narrowed.Empty() {
+	if narrowed, err := d.Narrow(); err != nil || !narrowed.Empty() {
 		t.Errorf("the zero decision narrows to %s, %v", show(narrowed), err)
 	}
 	var m scopes.Match

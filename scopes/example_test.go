@@ -162,7 +162,7 @@ func ExampleDecision_Narrow() {
 	token := mustSet(`{"servicesScopes":[{"serviceDefinitionId":"orders","permissions":[
 		{"permissionId":"orders.read","resources":["orders/**"]}]}]}`)
 	decision := policy.Find("GET", mustPath("/batch")).Decide(token, token, scopes.Inputs{Query: "ids=1,2"})
-	narrowed, err := decision.Narrow(token)
+	narrowed, err := decision.Narrow()
 	fmt.Println(decision.Reason(), narrowed.Entries(), err)
 	// Output:
 	// allowed [{orders orders.read orders/1} {orders orders.read orders/2}] <nil>

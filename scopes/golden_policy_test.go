@@ -113,9 +113,8 @@ func (c claims) Claim(name string) (string, bool) {
 	return value, ok
 }
 
-// decide reads METHOD PATH[?QUERY] [NAME:VALUE | claim:NAME=VALUE]... "|" HELD,
-// and decides on it.
-func (f *policyFile) decide(t *testing.T, v vector, line string) (scopes.Match, scopes.Set, scopes.Decision) {
+// request reads METHOD PATH[?QUERY] [NAME:VALUE | claim:NAME=VALUE]... "|" HELD.
+func (f *policyFile) request(t *testing.T, v vector, line string) (scopes.Match, scopes.Set, scopes.Inputs) {
 	t.Helper()
 	if f.policy == nil {
 		p, err := f.compile()
@@ -146,13 +145,14 @@ func (f *policyFile) decide(t *testing.T, v vector, line string) (scopes.Match, 
 	}
 	presented := held(t, v.at, have)
 	m := f.policy.Find(words[0], path)
-	return m, presented, m.Decide(presented, presented.Service(f.service), in)
+	return m, presented, in
 }
 
 // checkRequest checks one decision.
 func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 	t.Helper()
-	m, presented, d := f.decide(t, v, line)
+	m, presented, in := f.request(t, v, line)
+	d := m.Decide(presented, presented.Service(f.service), in)
 	got := strings.TrimSpace(d.Reason().String() + " " + m.Rule())
 	if missing := d.Missing(); missing != nil {
 		var list []string
@@ -171,7 +171,7 @@ func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 	if d.Allowed() != strings.HasPrefix(v.want, "allowed ") {
 		t.Errorf("%s: allowed is %v", v.at, d.Allowed())
 	}
-	if narrow, err := d.Narrow(presented.Service(f.service)); err != nil || !d.Allowed() && !narrow.Empty() {
+	if narrow, err := d.Narrow(); err != nil || !d.Allowed() && !narrow.Empty() {
 		t.Errorf("%s: %v, narrowed to %s, %v", v.at, d.Reason(), show(narrow), err)
 	}
 }
@@ -179,11 +179,11 @@ func (f *policyFile) checkRequest(t *testing.T, v vector, line string) {
 // checkNarrow checks what a token for one request is narrowed to.
 func (f *policyFile) checkNarrow(t *testing.T, v vector, line string) {
 	t.Helper()
-	_, presented, d := f.decide(t, v, line)
-	got, err := d.Narrow(presented.Service(f.service))
+	m, presented, in := f.request(t, v, line)
+	got, err := m.Decide(presented, presented.Service(f.service), in).Narrow()
 	v.check(t, show(got), err)
 	// Rights of other services stay out, even if they were in the derived set.
-	if all, err := d.Narrow(presented); err != nil || !all.Equal(got) {
+	if all, err := m.Decide(presented, presented, in).Narrow(); err != nil || !all.Equal(got) {
 		t.Errorf("%s: the presented set is narrowed to %s, %v", v.at, show(all), err)
 	}
 }

@@ -95,7 +95,7 @@ func (v vector) check(t *testing.T, got string, err error) {
 }
 
 // held reads "SERVICE PERMISSION PATTERN, ..."; "-" is nothing.
-func held(t *testing.T, at, text string) scopes.Set {
+func held(t testing.TB, at, text string) scopes.Set {
 	t.Helper()
 	var entries []scopes.Entry
 	if text = strings.TrimSpace(text); text != "-" {

@@ -44,25 +44,31 @@ func (d Decision) AnyOf() bool { return d.match.rule != nil && d.match.rule.anyO
 // the rule asks for of the guard's own service, with the values of the request.
 // Of an any_of these are the alternatives that are met, of a list the needs of
 // all items. A rule without a permission needs nothing, and a decision that does
-// not allow gives the empty set. The error is a [*LimitError]. See
-// docs/scopes.md, section 3.6.
-func (d Decision) Narrow(derived Set) (Set, error) {
+// not allow gives the empty set. The error is a [*LimitError]: more than 256
+// different needs are not even put together. See docs/scopes.md, section 3.6.
+func (d Decision) Narrow() (Set, error) {
 	if d.reason != ReasonAllowed || d.match.Access() != AccessPermission {
 		return Set{}, nil
 	}
 	var entries []Entry
+	seen := make(map[Need]bool)
 	d.eachItem(func(Reason) {
 		for i := range d.match.rule.needs {
-			if n := &d.match.rule.needs[i]; !n.foreign && d.check(n) == ReasonAllowed {
-				entries = append(entries, Entry{n.service, n.permission, n.resource.pattern(&d.values)})
+			n := &d.match.rule.needs[i]
+			if n.foreign || len(seen) > maxEntries || d.check(n) != ReasonAllowed {
+				continue
+			}
+			p := n.resource.pattern(&d.values)
+			if right := (Need{n.service, n.permission, p.text}); !seen[right] {
+				seen[right] = true
+				entries = append(entries, Entry{n.service, n.permission, p})
 			}
 		}
 	})
-	needed, err := setOf(entries)
-	if err != nil || derived.Contains(needed) {
-		return needed, err // the meet of both, found faster
+	if len(seen) > maxEntries {
+		return Set{}, &LimitError{Limit: "entries", Max: maxEntries, Used: len(seen)}
 	}
-	return needed.Meet(derived)
+	return setOf(entries)
 }
 
 // eachItem calls f with the values of each item, or once where there is no list.

@@ -1,7 +1,6 @@
 package scopes
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -37,17 +36,6 @@ func (s seg) covers(t seg) bool {
 	default: // a pattern holds no variables
 		return t.kind == segLiteral && t.text == s.text
 	}
-}
-
-// weight is larger for the smaller of two segments that cover each other one way.
-func (s seg) weight() int {
-	switch s.kind {
-	case segPrefix:
-		return len(s.text)
-	case segLiteral:
-		return maxLiteral + len(s.text)
-	}
-	return 0
 }
 
 // Pattern names one resource or many: segments parted by slashes, each a
@@ -187,27 +175,4 @@ func writeSegments(segs []seg, tail bool) string {
 		b.WriteString("**")
 	}
 	return b.String()
-}
-
-// compareSize puts p before q if p covers q and not the other way round, so
-// that a list in this order is reduced in one pass.
-func compareSize(p, q Pattern) int {
-	if c := cmp.Compare(len(p.segs), len(q.segs)); c != 0 {
-		return c
-	}
-	if p.tail != q.tail {
-		if p.tail {
-			return -1
-		}
-		return 1
-	}
-	pw, qw := 0, 0
-	for i := range p.segs {
-		pw += p.segs[i].weight()
-		qw += q.segs[i].weight()
-	}
-	if c := cmp.Compare(pw, qw); c != 0 {
-		return c
-	}
-	return cmp.Compare(p.text, q.text)
 }

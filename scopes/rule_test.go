@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,15 +188,36 @@ func TestRuleLimits(t *testing.T) {
 		}
 	}
 
-	// What one request needs can be too large for a token.
-	long := strings.Repeat("x", 40)
-	in := scopes.Inputs{Query: "ids=" + strings.Join(list(100, long+"%d"), ",")}
+	// What one request needs can be too large for a token. Needs are counted as
+	// they are met, equal ones once, before what another one covers is left out.
 	everything := held(t, "", "s p **")
-	d := m.Decide(everything, everything, in)
-	narrowed, err := d.Narrow(everything)
-	var limit *scopes.LimitError
-	if !d.Allowed() || !narrowed.Empty() || !errors.As(err, &limit) {
-		t.Errorf("got %v, %s, %v", d.Reason(), show(narrowed), err)
+	for _, tt := range []struct {
+		needs []string
+		items []string
+		want  string
+	}{
+		{[]string{"p {query:ids}"}, list(100, strings.Repeat("x", 40)+"%d"), "bytes in canonical form"},
+		{[]string{"p {query:ids}"}, list(100, "%d"), ""},
+		{list(64, "p {query:ids}/%d"), list(100, "%d"), "257 entries"},
+		{slices.Repeat([]string{"p {query:ids}/**"}, 64), list(100, "%d"), ""},
+		{append(list(3, "p {query:ids}/%d"), "p **"), list(100, "%d"), "257 entries"},
+		{append(list(2, "p {query:ids}/%d"), "p **"), list(100, "%d"), ""},
+		{list(64, "p {query:ids}/%d"), slices.Repeat([]string{"1"}, 100), ""},
+	} {
+		m, err := load(scopes.Rule{AnyOf: needs(tt.needs...), Each: &scopes.Each{Variable: "query:ids", Separator: ","}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := m.Decide(everything, everything, scopes.Inputs{Query: "ids=" + strings.Join(tt.items, ",")})
+		narrowed, err := d.Narrow()
+		switch {
+		case !d.Allowed():
+			t.Fatalf("%v: %v", tt.needs, d.Reason())
+		case tt.want == "" && (err != nil || narrowed.Empty()):
+			t.Errorf("%v: got %s, %v", tt.needs, show(narrowed), err)
+		case tt.want != "" && (!errors.Is(err, scopes.ErrTooLarge) || !strings.Contains(err.Error(), tt.want) || !narrowed.Empty()):
+			t.Errorf("%v: got %s, %v, want %s", tt.needs, show(narrowed), err, tt.want)
+		}
 	}
 }
 

@@ -105,26 +105,22 @@ func assemble(list []service) (Set, error) {
 }
 
 // reduce leaves out what another pattern covers and sorts the rest for the
-// index. It gives up after more than limit patterns: in this order no later
-// pattern covers an earlier one, so what was kept stays.
+// index. In that order no pattern covers an earlier one, so what was kept stays,
+// and is an index for what follows. It gives up after more than limit patterns.
 func reduce(patterns []Pattern, limit int) []Pattern {
 	if len(patterns) == 0 {
 		return nil
 	}
-	slices.SortFunc(patterns, compareSize)
+	slices.SortFunc(patterns, comparePatterns)
 	kept := make([]Pattern, 0, min(len(patterns), limit+1))
-next:
 	for _, p := range patterns {
-		for _, k := range kept {
-			if k.Covers(p) {
-				continue next
-			}
+		if covered(kept, 0, cursor{segs: p.segs, tail: p.tail}) {
+			continue
 		}
 		if kept = append(kept, p); len(kept) > limit {
 			break
 		}
 	}
-	slices.SortFunc(kept, comparePatterns)
 	return kept
 }
 

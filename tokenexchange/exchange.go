@@ -70,7 +70,7 @@ func (g *Guard) consent(how *way, t *mint.Token) error {
 // where the guard is told to, and marked where the decision was not to allow.
 func (g *Guard) sign(how *way, token [sha256.Size]byte, e *exchanged, d scopes.Decision) (mint.UpstreamToken, error) {
 	if g.options.NarrowToRule {
-		needed, err := d.Narrow(e.draft.Rights())
+		needed, err := d.Narrow()
 		if err != nil {
 			return mint.UpstreamToken{}, err
 		}
