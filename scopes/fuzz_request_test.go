@@ -136,6 +136,7 @@ func FuzzPolicy(f *testing.F) {
 	f.Add("GET /{_x} p a\nGET /a/b q a", "GET", "/a%2Fb", "a", "", "")
 	f.Add("GET /{_x}/{key...} p {key...}", "GET", "/a%2Fb/c", "c", "", "")
 	f.Add("GET /a p a/{claim:c}", "GET", "/a", "**", "", "b")
+	f.Add("GET /a p a/{claim:org}", "GET", "/a", "**", "", "b")
 	f.Add("GET /{_x}/{id}/{_rest...} p {id}", "GET", "/a%2Fb/c/d", "c", "", "")
 	f.Fuzz(func(t *testing.T, text, method, raw, pattern, query, header string) {
 		var rules []scopes.Rule

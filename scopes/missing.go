@@ -22,7 +22,8 @@ func (d Decision) Missing() []Need {
 		return nil
 	}
 	var list []Need
-	d.eachItem(func(reason Reason) {
+	d.eachItem(func() {
+		reason := d.item()
 		for i := range d.match.rule.needs {
 			n := &d.match.rule.needs[i]
 			if reason == ReasonAllowed || len(list) == maxMissing || d.check(n) == ReasonAllowed {
@@ -52,10 +53,10 @@ func (d Decision) Narrow() (Set, error) {
 	}
 	var entries []Entry
 	seen := make(map[Need]bool)
-	d.eachItem(func(Reason) {
+	d.eachItem(func() {
 		for i := range d.match.rule.needs {
 			n := &d.match.rule.needs[i]
-			if n.foreign || len(seen) > maxEntries || d.check(n) != ReasonAllowed {
+			if n.foreign || len(entries) > maxEntries || d.check(n) != ReasonAllowed {
 				continue
 			}
 			p := n.resource.pattern(&d.values)
@@ -65,17 +66,17 @@ func (d Decision) Narrow() (Set, error) {
 			}
 		}
 	})
-	if len(seen) > maxEntries {
-		return Set{}, &LimitError{Limit: "entries", Max: maxEntries, Used: len(seen)}
+	if len(entries) > maxEntries {
+		return Set{}, &LimitError{Limit: "entries", Max: maxEntries, Used: len(entries)}
 	}
 	return setOf(entries)
 }
 
 // eachItem calls f with the values of each item, or once where there is no list.
-func (d *Decision) eachItem(f func(Reason)) {
+func (d *Decision) eachItem(f func()) {
 	for items, more := d.values.list, true; more; {
 		items, more = d.match.rule.each.take(items, &d.values)
-		f(d.item())
+		f()
 	}
 }
 

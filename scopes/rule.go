@@ -12,7 +12,7 @@ const (
 	AccessNone          Access = iota // of a [Match]: no rule, denied; of a [Rule]: the same as AccessPermission
 	AccessPermission                  // a permission on a resource
 	AccessAuthenticated               // a valid token, whatever it holds
-	AccessPublic                      // nothing; a token is not even looked at
+	AccessPublic                      // nothing; a token is not verified
 )
 
 // accessNames is in the order of the constants.
