@@ -200,7 +200,7 @@ func TestDelegatedTokens(t *testing.T) {
 		}
 		for claim, want := range map[string]any{
 			"sub": "example.com:ada", "client_id": c.client, "azp": c.client, "scope": "orders", "narrowed": true,
-			"root_jti": claimsOf(t, ada)["jti"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"], "exp": claimsOf(t, ada)["exp"],
+			"root_jti": claimsOf(t, ada)["jti"], "root_iat": claimsOf(t, ada)["iat"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"], "exp": claimsOf(t, ada)["exp"],
 		} {
 			if claims[claim] != want {
 				t.Errorf("%s: %s: got %v, want %v", name, claim, claims[claim], want)

@@ -117,7 +117,7 @@ func TestForwardedToken(t *testing.T) {
 	claims := claimsOf(t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	for name, want := range map[string]any{
 		"aud": "urn:scopegate:upstream:shop", "sub": "example.com:ada", "client_id": "guard:shop", "azp": "guard:shop", "scope": "orders",
-		"root_jti": claimsOf(t, ada)["jti"], "exp": claimsOf(t, ada)["exp"], "act": nil, "context_name": "acme",
+		"root_jti": claimsOf(t, ada)["jti"], "root_iat": claimsOf(t, ada)["iat"], "exp": claimsOf(t, ada)["exp"], "act": nil, "context_name": "acme",
 	} {
 		if claims[name] != want {
 			t.Errorf("%s: got %v, want %v", name, claims[name], want)
