@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -88,6 +89,9 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 		return scopes.ReasonPathAmbiguous, err
 	}
 	v.Path = path
+	if neverForwarded(r.Method) {
+		return scopes.ReasonMethodNotAllowed, nil
+	}
 
 	// 3 Find the rule and tell nobody yet.
 	match := g.policy.Find(r.Method, path)
@@ -129,6 +133,13 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 		return match.Reason(), nil
 	}
 	return g.exchange(r, v, match, subject, token)
+}
+
+// neverForwarded are methods that no rule can name and that no mode softens: an
+// upstream answers TRACE with the token, and a proxy sends CONNECT on as
+// another method. The answer is the same on every path, so it tells nothing.
+func neverForwarded(method string) bool {
+	return strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, http.MethodConnect)
 }
 
 // exchange is steps 8 to 10, for a token that was judged.

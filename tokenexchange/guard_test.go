@@ -59,6 +59,7 @@ func TestGuardReasons(t *testing.T) {
 		{"slash at the end", "GET", "/orders/7/", ada, scopes.ReasonNoRule, 403},
 		{"method", "DELETE", "/orders/7", ada, scopes.ReasonMethodNotAllowed, 403},
 		{"unknown method", "BREW", "/orders/7", ada, scopes.ReasonMethodNotAllowed, 403},
+		{"never, whoever asks", "TRACE", "/healthz", "", scopes.ReasonMethodNotAllowed, 403},
 		{"permission", "GET", "/orders/7", writer, scopes.ReasonPermissionMissing, 403},
 		{"resource", "POST", "/orders/7", ada, scopes.ReasonResourceMissing, 403},
 		{"whole subtree", "GET", "/all", ada, scopes.ReasonResourceMissing, 403},
