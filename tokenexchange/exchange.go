@@ -118,7 +118,7 @@ func exchangeDigest(issuer, grant string, marked bool, c *mint.Client, target mi
 	for _, part := range []string{
 		issuer, grant, fmt.Sprint(marked), c.ID, c.Permit.Canonical(), c.Own.Canonical(), fmt.Sprint(c.Ceilings),
 		c.GuardOf, fmt.Sprintf("%q", c.Declared),
-		c.AccessValidity.String(), c.AccessAlg, target.Audience(), string(keys[:]),
+		c.AccessValidity.String(), c.AccessAlg, target.Audience(), target.Service(), string(keys[:]),
 	} {
 		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		sum.Write([]byte(part))

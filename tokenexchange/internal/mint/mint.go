@@ -136,6 +136,9 @@ type Target struct {
 // Audience returns the audience that the derived token will carry.
 func (t Target) Audience() string { return t.audience }
 
+// Service returns the service whose rights the derived token can hold, "" for none.
+func (t Target) Service() string { return t.service }
+
 // Target returns the target of an exchange at the token endpoint. It reports
 // false for an upstream audience: only a guard may ask for one of those, or a
 // caller could walk around the guard.
