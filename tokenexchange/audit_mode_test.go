@@ -43,6 +43,7 @@ func TestAuditMode(t *testing.T) {
 		"too little, and no consent": {"GET", "/orders/7", hollow("crmonly"), scopes.ReasonNoResourceScope, denied, denied},
 		"no consent":                 {"GET", "/me", hollow("crmonly"), scopes.ReasonExchangeRefused, denied, denied},
 		"copy in the query":          {"GET", "/orders/7?again=" + ada, ada, scopes.ReasonTokenLeak, denied, denied},
+		"copy in the method":         {ada, "/nothing", ada, scopes.ReasonNoRule, denied, denied},
 		"copy, and softened":         {"POST", "/orders/7?again=" + ada, ada, scopes.ReasonResourceMissing, denied, denied},
 	} {
 		t.Run(name, func(t *testing.T) {

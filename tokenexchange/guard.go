@@ -74,9 +74,9 @@ func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
 	if g.server != nil {
 		v.Reason, v.cause = g.decide(r, p, v)
 	}
-	if !v.Allowed() && p.within(v.Path.Raw()) {
-		// The path holds a copy of the token: neither the answer nor the
-		// record may show it.
+	if !v.Allowed() && (p.within(v.Path.Raw()) || slices.ContainsFunc(v.missing, func(n scopes.Need) bool { return p.within(n.Resource) })) {
+		// The path, or a value of the query or a header that the rule reads, holds
+		// a copy of the token: neither the answer nor the record may show it.
 		v.Path, v.missing = scopes.Path{}, nil
 	}
 	return v
