@@ -53,7 +53,7 @@ type Verdict struct {
 	anyOf     bool // one of missing is enough
 	cause     error
 	claimed   mint.Identifiers // of a token that we signed, also if it was refused
-	headers   []string         // that rules read
+	guard     *Guard           // that decided
 	hidden    bool             // tell nobody whether there is such a path
 	malformed bool             // a preflight that cannot be answered
 	answer    *preflightAnswer // what the guard itself answers
@@ -67,7 +67,7 @@ func (v *Verdict) Allowed() bool { return v.Reason == scopes.ReasonAllowed && v.
 // step, Take, must have been done; the last one is the caller's: write the
 // token, look for leaks, forward. A refused request costs no signature.
 func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
-	v := &Verdict{}
+	v := &Verdict{guard: g}
 	if g.ids != nil {
 		v.DecisionID = g.ids.next()
 	}
@@ -95,7 +95,7 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 
 	// 3 Find the rule and tell nobody yet.
 	match := g.policy.Find(r.Method, path)
-	v.Rule, v.headers = match.Rule(), g.headers
+	v.Rule = match.Rule()
 
 	// 4 Exactly one bearer token. One in the query is refused even where the
 	// rule is public, since the query is forwarded as it came.

@@ -148,11 +148,15 @@ func TestZeroGuardAndVerdict(t *testing.T) {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
 	h := newHouse(t)
-	if _, err := h.Guard("nowhere", policy(t, "shop"), GuardOptions{}); err == nil {
-		t.Error("a guard of no service")
+	if _, err := h.Guard("nowhere", policy(t, "shop"), GuardOptions{}); err == nil || !strings.Contains(err.Error(), "guard nowhere: there is no service of this name") {
+		t.Errorf("a guard of no service: got %v", err)
 	}
-	if _, err := h.Guard("shop", nil, GuardOptions{}); err == nil {
-		t.Error("a guard without rules")
+	if _, err := h.Guard("shop", nil, GuardOptions{}); err == nil || !strings.Contains(err.Error(), "guard shop: there are no rules") {
+		t.Errorf("a guard without rules: got %v", err)
+	}
+	r := bearer("GET", "/healthz", "x")
+	if (&Verdict{}).Forward(r, Presented{}) || r.Header["Authorization"] != nil {
+		t.Error("a verdict that refuses forwards, or leaves Authorization in the request")
 	}
 }
 
