@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/headers"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/fastcgi"
@@ -144,6 +145,8 @@ func (w *walk) handler(h caddyhttp.MiddlewareHandler, s state) state {
 		if s.all&guarded != 0 {
 			w.find("rewrite or uri behind the guard changes what was decided on; put it before the guard")
 		}
+	case *headers.Handler:
+		w.rereads(h, s)
 	case *intercept.Intercept:
 		w.responses(h.HandleResponse, s.forget())
 	case *reverseproxy.Handler:
@@ -189,6 +192,7 @@ func (w *walk) proxy(h *reverseproxy.Handler, s state) state {
 	for _, u := range h.Upstreams {
 		w.proxied[u.Dial] |= s.all
 	}
+	w.rereads(h.Headers, s)
 	_, cgi := h.Transport.(*fastcgi.Transport)
 	switch {
 	case s.all == 0:

@@ -21,6 +21,7 @@ type walk struct {
 	err    error
 
 	upstreams upstreams
+	warned    map[string]bool
 
 	// What belongs to the host name that is being walked.
 	host     string // "" is every host that no route names
@@ -42,7 +43,7 @@ func (a *App) bind(httpApp *caddyhttp.App) error {
 				return a.at("demo", 0, err)
 			}
 		}
-		w := &walk{app: a, server: srv, upstreams: at}
+		w := &walk{app: a, server: srv, upstreams: at, warned: map[string]bool{}}
 		if err := w.run(); err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (w *walk) run() error {
 
 	// A request has one host, so each name is followed alone through all the
 	// routes that may match it.
-	warned, here := map[string]bool{}, upstreams{}
+	here := upstreams{}
 	for _, host := range hostNames(w.server.Routes, errorRoutes) {
 		w.host, w.guards, w.findings, w.proxied = host, nil, nil, map[string]reach{}
 		w.site(w.server.Routes, entering(bare))
@@ -77,7 +78,7 @@ func (w *walk) run() error {
 		}
 		here.add(w, w.where())
 		w.upstreams.add(w, w.where())
-		if err := w.report(warned); err != nil {
+		if err := w.report(); err != nil {
 			return err
 		}
 	}
@@ -166,7 +167,7 @@ func (w *walk) where() string {
 
 // report makes the findings of a guarded host load errors, or warnings where a
 // guard of the site says unguarded_ok.
-func (w *walk) report(warned map[string]bool) error {
+func (w *walk) report() error {
 	if len(w.guards) == 0 || len(w.findings) == 0 {
 		return nil
 	}
@@ -175,10 +176,10 @@ func (w *walk) report(warned map[string]bool) error {
 		return w.guards[0].wrong("site %s: %s (unguarded_ok in the guard's block makes this a warning)", where, w.findings[0])
 	}
 	for _, f := range w.findings {
-		if !warned[f] {
+		if !w.warned[f] {
 			w.app.log.Warn("unguarded_ok: "+f, "site", where)
 		}
-		warned[f] = true
+		w.warned[f] = true
 	}
 	return nil
 }

@@ -32,6 +32,10 @@ func TestAuditMode(t *testing.T) {
 		"identity-only":              {"GET", "/orders/7", hollow("web"), scopes.ReasonNoResourceScope, "no_resource_scope", "no_resource_scope"},
 		"no rule":                    {"GET", "/nothing", ada, scopes.ReasonNoRule, denied, "no_rule"},
 		"method":                     {"DELETE", "/orders/7", ada, scopes.ReasonMethodNotAllowed, denied, "method_not_allowed"},
+		"TRACE":                      {"TRACE", "/orders/7", ada, scopes.ReasonMethodNotAllowed, denied, denied},
+		"CONNECT":                    {"CONNECT", "/orders/7", ada, scopes.ReasonMethodNotAllowed, denied, denied},
+		"trace":                      {"trace", "/nothing", ada, scopes.ReasonMethodNotAllowed, denied, denied},
+		"TRACE without a token":      {"TRACE", "/healthz", "", scopes.ReasonMethodNotAllowed, denied, denied},
 		"variable":                   {"GET", "/orders/*", ada, scopes.ReasonVariableRejected, denied, denied},
 		"no token":                   {"GET", "/nothing", "", scopes.ReasonNoToken, denied, denied},
 		"not a token":                {"GET", "/orders/7", "x", scopes.ReasonTokenMalformed, denied, denied},
@@ -39,6 +43,7 @@ func TestAuditMode(t *testing.T) {
 		"too little, and no consent": {"GET", "/orders/7", hollow("crmonly"), scopes.ReasonNoResourceScope, denied, denied},
 		"no consent":                 {"GET", "/me", hollow("crmonly"), scopes.ReasonExchangeRefused, denied, denied},
 		"copy in the query":          {"GET", "/orders/7?again=" + ada, ada, scopes.ReasonTokenLeak, denied, denied},
+		"copy in the method":         {ada, "/nothing", ada, scopes.ReasonNoRule, denied, denied},
 		"copy, and softened":         {"POST", "/orders/7?again=" + ada, ada, scopes.ReasonResourceMissing, denied, denied},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"crypto/sha256"
+	"strings"
 	"testing"
 	"time"
 
@@ -20,6 +21,9 @@ func TestExchangeKeyIsComplete(t *testing.T) {
 	m := must(mint.New(issuer, services, ringOf(ecKey()), time.Now))
 	shop, _ := m.Upstream("shop")
 	crm, _ := m.Upstream("crm")
+	swapped := must(mint.New(issuer, []mint.Service{{ID: "shop", Audience: shopAud, Upstream: "urn:up:crm"}, {ID: "crm", Audience: crmAud, Upstream: "urn:up:shop"}}, ringOf(ecKey()), time.Now))
+	shopAtCRM, _ := swapped.Upstream("shop")
+	crmAtShop, _ := swapped.Upstream("crm")
 	type inputs struct {
 		issuer string
 		grant  string
@@ -45,7 +49,7 @@ func TestExchangeKeyIsComplete(t *testing.T) {
 		"issuer":           func(in *inputs) { in.issuer += "x" },
 		"grant":            func(in *inputs) { in.grant = "client_delegate" },
 		"mode audit":       func(in *inputs) { in.marked = true },
-		"service":          func(in *inputs) { in.client.GuardOf = "shop" },
+		"guard's service":  func(in *inputs) { in.client.GuardOf = "shop" },
 		"declared":         func(in *inputs) { in.client.Declared = []string{"orders.read"} },
 		"client":           func(in *inputs) { in.client.ID = "guard:crm" },
 		"ceiling":          func(in *inputs) { in.client.Permit = entries("c") },
@@ -53,7 +57,9 @@ func TestExchangeKeyIsComplete(t *testing.T) {
 		"which is ceiling": func(in *inputs) { in.client.Ceilings = false },
 		"lifetime":         func(in *inputs) { in.client.AccessValidity++ },
 		"algorithm":        func(in *inputs) { in.client.AccessAlg = mint.RS256 },
-		"audience":         func(in *inputs) { in.target = crm },
+		"audience":         func(in *inputs) { in.target = shopAtCRM },
+		"target's service": func(in *inputs) { in.target = crmAtShop },
+		"target":           func(in *inputs) { in.target = crm },
 		"a key gone":       func(in *inputs) { in.ring = ringOf(ecKey()) },
 		"a key more":       func(in *inputs) { in.ring = ringOf(ecKey(), rsaKey(), ecOther()) },
 		"another signs":    func(in *inputs) { in.ring = ringOf(ecOther(), ecKey(), rsaKey()) },
@@ -133,5 +139,26 @@ func TestReloadSeesItsOwnCeilings(t *testing.T) {
 	h.Server = h.reload(h.caches, func(c *Config) { c.Services[0].UpstreamAudience = "urn:moved" })
 	if got := claimsOf(t, token()[len("Bearer "):])["aud"]; got != "urn:moved" {
 		t.Errorf("got a token for %v from the cache, want urn:moved", got)
+	}
+}
+
+// Two services that change places keep their clients and audiences, and what
+// was exchanged for one of them is still not for the other.
+func TestSwappedUpstreamsFindNothing(t *testing.T) {
+	upstreams := func(shop, crm string) func(*Config) {
+		return func(c *Config) {
+			c.Services[0].UpstreamAudience, c.Services[1].UpstreamAudience = shop, crm
+			c.client("batch").Permit = lines("shop/* **", "crm/* **")
+		}
+	}
+	h := newHouse(t, upstreams("urn:one", "urn:two"))
+	ada := h.adas()
+	crm := must(h.Guard("crm", must(scopes.NewPolicy("crm", []string{"contacts.read"}, nil, []scopes.Rule{must(scopes.ParseRule("", "authenticated", "GET", "/me"))})), GuardOptions{Client: "batch"}))
+	if claims, raw := h.forwarded(t, crm, bearer("GET", "/me", ada)); claims["aud"] != "urn:two" || !strings.Contains(setOf(t, raw), "contacts.read") {
+		t.Fatalf("got %v with %s", claims["aud"], setOf(t, raw))
+	}
+	h.Server = h.reload(h.caches, upstreams("urn:two", "urn:one"))
+	if claims, raw := h.forwarded(t, h.shopWith(t, GuardOptions{Client: "batch"}), bearer("GET", "/me", ada)); claims["aud"] != "urn:two" || strings.Contains(setOf(t, raw), "contacts.read") {
+		t.Errorf("the shop's upstream got %v with %s", claims["aud"], setOf(t, raw))
 	}
 }

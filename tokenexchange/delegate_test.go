@@ -50,6 +50,7 @@ func TestDelegateRules(t *testing.T) {
 	nobody := h.token("web", "grant_type", "password", "username", "two", "password", password, "orgId", "acme").granted(t)
 	from := claimsOf(t, ada)
 	toShop := []string{"audience", shopAud}
+	_, acting := h.forwarded(t, h.shopWith(t, GuardOptions{Client: "agent", Exchange: "client_delegate"}), bearer("GET", "/me", ada))
 	for name, c := range map[string]struct {
 		client, subject string
 		params          []string
@@ -83,6 +84,7 @@ func TestDelegateRules(t *testing.T) {
 		"a client's own token, with an actor":    {"agent", forge("at+jwt", claimsOf(t, h.nightlys()), map[string]any{"act": map[string]any{"sub": "agent"}}), toShop, "invalid_request", "subject_kind"},
 		"an id token":                            {"agent", forge("JWT", from, nil), toShop, "invalid_request", "token_type"},
 		"an upstream token":                      {"agent", h.upstreams(t, ada), toShop, "invalid_request", "token_audience"},
+		"an upstream token, its own":             {"agent", acting, toShop, "invalid_request", "token_audience"},
 		"made for the issuer, by another client": {"agent", nobody, toShop, "invalid_request", "token_audience"},
 		"bound to a key":                         {"agent", forge("at+jwt", from, map[string]any{"cnf": map[string]any{"jkt": "x"}}), toShop, "invalid_request", "token_binding"},
 		"another org":                            {"agent", ada, append(toShop, "orgId", "beta"), "invalid_request", "org_not_allowed"},
@@ -200,7 +202,7 @@ func TestDelegatedTokens(t *testing.T) {
 		}
 		for claim, want := range map[string]any{
 			"sub": "example.com:ada", "client_id": c.client, "azp": c.client, "scope": "orders", "narrowed": true,
-			"root_jti": claimsOf(t, ada)["jti"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"], "exp": claimsOf(t, ada)["exp"],
+			"root_jti": claimsOf(t, ada)["jti"], "root_iat": claimsOf(t, ada)["iat"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"], "exp": claimsOf(t, ada)["exp"],
 		} {
 			if claims[claim] != want {
 				t.Errorf("%s: %s: got %v, want %v", name, claim, claims[claim], want)

@@ -111,7 +111,7 @@ func TestPathReasons(t *testing.T) {
 		mint.TokenAudience: scopes.ReasonTokenAudience, mint.TokenType: scopes.ReasonTokenType,
 		mint.TokenSignature: scopes.ReasonTokenSignature, mint.TokenBinding: scopes.ReasonTokenBinding,
 		mint.TokenRevoked: scopes.ReasonTokenRevoked, mint.ChainTooLong: scopes.ReasonChainTooLong,
-		mint.TokenTooLarge: scopes.ReasonExchangeUnavailable, mint.ResourceTooLarge: scopes.ReasonExchangeUnavailable,
+		mint.TokenTooLarge: scopes.ReasonExchangeRefused, mint.ResourceTooLarge: scopes.ReasonExchangeRefused,
 		"allowed": scopes.ReasonExchangeUnavailable, "": scopes.ReasonExchangeUnavailable,
 	} {
 		if got := pathReason(&mint.Refusal{Reason: r}); got != want {

@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -24,8 +25,8 @@ type exchanged struct {
 	token mint.UpstreamToken
 }
 
-// exchangeMargin is how long before its end a forwarded token is no longer
-// used, so that it does not die on its way.
+// exchangeMargin is how long before its end a forwarded token is no longer used,
+// at most.
 const exchangeMargin = 5 * time.Second
 
 // derive returns the set that the service would get of a presented token, from
@@ -45,8 +46,10 @@ func (g *Guard) derive(how *way, token [sha256.Size]byte, subject mint.Subject) 
 }
 
 func drafted(d mint.Draft) *exchanged {
-	return &exchanged{draft: d, set: sha256.Sum256([]byte(d.Rights().Canonical()))}
+	return &exchanged{draft: d, set: digestOf(d.Rights())}
 }
+
+func digestOf(set scopes.Set) [sha256.Size]byte { return sha256.Sum256([]byte(set.Canonical())) }
 
 // consent asks the client that a token was issued to. A line for the service is
 // its consent that this service's own guard exchanges its tokens; any other
@@ -69,39 +72,39 @@ func (g *Guard) consent(how *way, t *mint.Token) error {
 // sign returns the token for the upstream, narrowed to what this request needs
 // where the guard is told to, and marked where the decision was not to allow.
 func (g *Guard) sign(how *way, token [sha256.Size]byte, e *exchanged, d scopes.Decision) (mint.UpstreamToken, error) {
+	key, in, draft := exchangedKey{token: token, guard: how.digest, set: e.set}, g.server.caches.exchanged, e.draft
 	if g.options.NarrowToRule {
 		needed, err := d.Narrow()
-		if err != nil {
-			return mint.UpstreamToken{}, err
+		if err == nil {
+			draft, err = draft.Within(needed)
 		}
-		draft, err := e.draft.Within(needed)
 		if err != nil {
-			return mint.UpstreamToken{}, err
+			return mint.UpstreamToken{}, fmt.Errorf("narrow to_rule: %w", err)
 		}
-		e = drafted(draft)
+		key.set, in = digestOf(draft.Rights()), g.server.caches.narrowed
 	}
 	if !d.Allowed() {
-		return g.signOnce(exchangedKey{token: token, guard: how.audited, set: e.set}, e.draft.Audited())
+		key.guard, draft = how.audited, draft.Audited()
 	}
-	return g.signOnce(exchangedKey{token: token, guard: how.digest, set: e.set}, e.draft)
+	return g.signOnce(in, key, draft)
 }
 
 // signOnce signs a draft, or remembers that it did. Many requests with one new
 // token cost one signature.
-func (g *Guard) signOnce(key exchangedKey, draft mint.Draft) (mint.UpstreamToken, error) {
+func (g *Guard) signOnce(in *cache[exchangedKey, *exchanged], key exchangedKey, draft mint.Draft) (mint.UpstreamToken, error) {
 	s := g.server
-	if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
+	if hit, ok := in.get(key, s.now()); ok {
 		return hit.token, nil
 	}
 	v, err := s.caches.flights.do(func() (any, error) {
 		// Another flight may have landed between the look above and this one.
-		if hit, ok := s.caches.exchanged.get(key, s.now()); ok {
+		if hit, ok := in.get(key, s.now()); ok {
 			return hit.token, nil
 		}
 		signed, err := s.mint.SignUpstream(draft)
 		if err == nil {
 			// An issued token never outlives its subject, so its end is the earlier one.
-			s.caches.exchanged.put(key, &exchanged{token: signed}, signed.Expiry().Add(-exchangeMargin), 512+signed.Size())
+			in.put(key, &exchanged{token: signed}, usedUntil(s.now(), signed.Expiry()), 512+signed.Size())
 		}
 		return signed, err
 	}, key.token, key.guard, key.set)
@@ -111,6 +114,13 @@ func (g *Guard) signOnce(key exchangedKey, draft mint.Draft) (mint.UpstreamToken
 	return v.(mint.UpstreamToken), nil
 }
 
+// usedUntil returns until when a forwarded token is used again: until shortly
+// before its end, so that it does not die on its way. Of a short life that is a
+// tenth, or each request would cost a signature.
+func usedUntil(now, end time.Time) time.Time {
+	return end.Add(-min(exchangeMargin, end.Sub(now)/10))
+}
+
 // exchangeDigest covers what enters a derived token besides the presented one.
 func exchangeDigest(issuer, grant string, marked bool, c *mint.Client, target mint.Target, ring *mint.Ring) [sha256.Size]byte {
 	sum := sha256.New()
@@ -118,7 +128,7 @@ func exchangeDigest(issuer, grant string, marked bool, c *mint.Client, target mi
 	for _, part := range []string{
 		issuer, grant, fmt.Sprint(marked), c.ID, c.Permit.Canonical(), c.Own.Canonical(), fmt.Sprint(c.Ceilings),
 		c.GuardOf, fmt.Sprintf("%q", c.Declared),
-		c.AccessValidity.String(), c.AccessAlg, target.Audience(), string(keys[:]),
+		c.AccessValidity.String(), c.AccessAlg, target.Audience(), target.Service(), string(keys[:]),
 	} {
 		sum.Write(binary.BigEndian.AppendUint64(nil, uint64(len(part))))
 		sum.Write([]byte(part))
@@ -145,9 +155,17 @@ var pathReasons = func() map[mint.Reason]scopes.Reason {
 	return m
 }()
 
-// pathReason returns the reason of an error on the proxy path. What has none
+// pathReason returns the reason of an error on the proxy path. What is too large
+// for a token stays so, and trying again does not help. What else has no reason
 // there is an exchange that could not be made.
 func pathReason(err error) scopes.Reason {
+	switch mint.ReasonOf(err) {
+	case mint.ResourceTooLarge, mint.TokenTooLarge:
+		return scopes.ReasonExchangeRefused
+	}
+	if errors.Is(err, scopes.ErrTooLarge) {
+		return scopes.ReasonExchangeRefused
+	}
 	if r, ok := pathReasons[mint.ReasonOf(err)]; ok && r != scopes.ReasonAllowed {
 		return r
 	}

@@ -29,6 +29,9 @@ func TestExchangeRules(t *testing.T) {
 	batchs := h.exchange("batch", ada, shopAud).granted(t)
 	mobile := h.do(form(pairs("grant_type", "password", "username", "ada", "password", password, "client_id", "mobile"))).granted(t)
 	upstream := h.upstreams(t, ada)
+	// A guard that acts as a client issues to that client: no audience is asked of its own tokens.
+	_, acting := h.forwarded(t, h.shopWith(t, GuardOptions{Client: "batch"}), bearer("GET", "/me", ada))
+	both := forge("at+jwt", claimsOf(t, batchs), map[string]any{"aud": []string{shopAud, "urn:scopegate:upstream:crm"}})
 	cases := []struct {
 		name string
 		got  got
@@ -52,6 +55,8 @@ func TestExchangeRules(t *testing.T) {
 		{"own token, to where its own line does not reach", h.exchange("batch", batchs, crmAud), "unauthorized_client", "exchange_refused"},
 		{"a foreign subject without permit for its aud", h.exchange("crmonly", batchs, shopAud), "invalid_request", "token_audience"},
 		{"an upstream token", h.exchange("batch", upstream, shopAud), "invalid_request", "token_audience"},
+		{"an upstream token, to whom it was issued", h.exchange("batch", acting, shopAud), "invalid_request", "token_audience"},
+		{"an upstream audience beside a good one", h.exchange("batch", both, shopAud), "invalid_request", "token_audience"},
 		{"no token", h.exchange("batch", "x", shopAud), "invalid_request", "token_malformed"},
 		{"a token and a blank", h.exchange("batch", ada+" ", shopAud), "invalid_request", "token_malformed"},
 		{"a changed token", h.exchange("batch", ada[:len(ada)-8]+"AAAAAAAA", shopAud), "invalid_request", "token_signature"},

@@ -62,6 +62,13 @@ func TestForgedTokens(t *testing.T) {
 		"exp as a string":      {"at+jwt", map[string]any{"exp": "9999999999"}, "token_malformed"},
 		"set as a string":      {"at+jwt", map[string]any{"allowed_resource_scope": scopeOf("orders.read", "**")}, "token_malformed"},
 		"older than the store": {"at+jwt", map[string]any{"iat": h.epoch.Created.Unix() - 1}, "token_revoked"},
+		"derived":              {"at+jwt", map[string]any{"root_jti": "R", "root_iat": start.Unix() - 60}, ""},
+		"of an older root":     {"at+jwt", map[string]any{"root_jti": "R", "root_iat": h.epoch.Created.Unix() - 1}, "token_revoked"},
+		"before its own root":  {"at+jwt", map[string]any{"root_jti": "R", "root_iat": start.Unix(), "iat": h.epoch.Created.Unix() - 1}, "token_revoked"},
+		"a root without time":  {"at+jwt", map[string]any{"root_jti": "R"}, "token_malformed"},
+		"a root's time of 0":   {"at+jwt", map[string]any{"root_jti": "R", "root_iat": 0}, "token_malformed"},
+		"a root without id":    {"at+jwt", map[string]any{"root_iat": start.Unix()}, "token_malformed"},
+		"a root's empty id":    {"at+jwt", map[string]any{"root_jti": "", "root_iat": start.Unix()}, "token_malformed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			raw := forge(c.typ, from, c.change)

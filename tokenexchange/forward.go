@@ -32,13 +32,18 @@ func canonicalPath(r *http.Request, slash scopes.EncodedSlash) (scopes.Path, err
 }
 
 // Forward prepares an allowed request for the upstream: the path that was
-// decided on and the token that was made for it. It reports false, and takes
-// the token back, if a copy of what the caller presented is still in it.
+// decided on and the token that was made for it. It reports false, and leaves no
+// token in the request, if that is not allowed or a copy of what the caller
+// presented is still in it.
 func (v *Verdict) Forward(r *http.Request, p Presented) bool {
+	if !v.Allowed() {
+		delete(r.Header, "Authorization")
+		return false
+	}
 	u := *r.URL
 	u.Scheme, u.Host, u.Path, u.RawPath = "", "", v.Path.Decoded(), v.Path.Raw()
 	r.URL = &u
-	p.pin(r, v.headers)
+	p.pin(r, v.guard.headers)
 	v.Token.Authorize(r.Header)
 	if p.Leaks(r) {
 		delete(r.Header, "Authorization")

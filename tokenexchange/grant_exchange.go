@@ -24,8 +24,9 @@ func (c *call) exchangeSubject() (mint.Subject, error) {
 		}
 	}
 	// Whom the token was issued to is known after its signature was checked;
-	// until then its audience is taken as it is and judged below.
-	subject, err := c.subject("subject_token", func([]string) bool { return true })
+	// until then any audience may be right but that of an upstream: not even the
+	// client that a guard acts as gets a token out of one.
+	subject, err := c.subject("subject_token", func(aud []string) bool { return !c.server.mint.Forwarded(aud) })
 	if err != nil {
 		return nil, err
 	}

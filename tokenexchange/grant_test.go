@@ -80,7 +80,7 @@ func TestTokensOfEachGrant(t *testing.T) {
 	}{
 		"password":                       {ada, full, map[string]any{"sub": "example.com:ada", "username": "ada", "acct": "ada@example.com", "domain": "example.com", "context_name": "acme", "client_id": "web", "cid": "web", "scope": "profile email orders", "narrowed": nil, "via": nil}, 1800},
 		"client_credentials":             {nightly, shop, map[string]any{"sub": "nightly", "username": nil, "acct": nil, "context_name": "acme", "client_id": "nightly", "aud": shopAud, "scope": "orders reports", "sid": nil}, 1800},
-		"audience_exchange":              {h.exchange("batch", ada, shopAud).granted(t), shop, map[string]any{"sub": "example.com:ada", "client_id": "batch", "azp": "batch", "aud": shopAud, "scope": "orders", "narrowed": true, "act": nil, "root_jti": claimsOf(t, ada)["jti"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"]}, 1800},
+		"audience_exchange":              {h.exchange("batch", ada, shopAud).granted(t), shop, map[string]any{"sub": "example.com:ada", "client_id": "batch", "azp": "batch", "aud": shopAud, "scope": "orders", "narrowed": true, "act": nil, "root_jti": claimsOf(t, ada)["jti"], "root_iat": claimsOf(t, ada)["iat"], "grant_id": claimsOf(t, ada)["grant_id"], "sid": claimsOf(t, ada)["sid"]}, 1800},
 		"exchange to no service of ours": {h.exchange("batch", nightly, "https://elsewhere.example").granted(t), "", map[string]any{"sub": "nightly", "aud": "https://elsewhere.example", "perms": nil, "narrowed": true}, 1800},
 	} {
 		t.Run(name, func(t *testing.T) {

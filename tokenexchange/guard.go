@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -52,7 +53,7 @@ type Verdict struct {
 	anyOf     bool // one of missing is enough
 	cause     error
 	claimed   mint.Identifiers // of a token that we signed, also if it was refused
-	headers   []string         // that rules read
+	guard     *Guard           // that decided
 	hidden    bool             // tell nobody whether there is such a path
 	malformed bool             // a preflight that cannot be answered
 	answer    *preflightAnswer // what the guard itself answers
@@ -66,16 +67,16 @@ func (v *Verdict) Allowed() bool { return v.Reason == scopes.ReasonAllowed && v.
 // step, Take, must have been done; the last one is the caller's: write the
 // token, look for leaks, forward. A refused request costs no signature.
 func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
-	v := &Verdict{}
+	v := &Verdict{guard: g}
 	if g.ids != nil {
 		v.DecisionID = g.ids.next()
 	}
 	if g.server != nil {
 		v.Reason, v.cause = g.decide(r, p, v)
 	}
-	if !v.Allowed() && p.within(v.Path.Raw()) {
-		// The path holds a copy of the token: neither the answer nor the
-		// record may show it.
+	if !v.Allowed() && (p.within(v.Path.Raw()) || slices.ContainsFunc(v.missing, func(n scopes.Need) bool { return p.within(n.Resource) })) {
+		// The path, or a value of the query or a header that the rule reads, holds
+		// a copy of the token: neither the answer nor the record may show it.
 		v.Path, v.missing = scopes.Path{}, nil
 	}
 	return v
@@ -88,10 +89,13 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 		return scopes.ReasonPathAmbiguous, err
 	}
 	v.Path = path
+	if neverForwarded(r.Method) {
+		return scopes.ReasonMethodNotAllowed, nil
+	}
 
 	// 3 Find the rule and tell nobody yet.
 	match := g.policy.Find(r.Method, path)
-	v.Rule, v.headers = match.Rule(), g.headers
+	v.Rule = match.Rule()
 
 	// 4 Exactly one bearer token. One in the query is refused even where the
 	// rule is public, since the query is forwarded as it came.
@@ -129,6 +133,13 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 		return match.Reason(), nil
 	}
 	return g.exchange(r, v, match, subject, token)
+}
+
+// neverForwarded are methods that no rule can name and that no mode softens: an
+// upstream answers TRACE with the token, and a proxy sends CONNECT on as
+// another method. The answer is the same on every path, so it tells nothing.
+func neverForwarded(method string) bool {
+	return strings.EqualFold(method, http.MethodTrace) || strings.EqualFold(method, http.MethodConnect)
 }
 
 // exchange is steps 8 to 10, for a token that was judged.

@@ -90,6 +90,28 @@ func TestTokensInThePathAreNotLogged(t *testing.T) {
 	}
 }
 
+// A method is what the caller likes, a whole token too. Records have those that
+// are known, and those of rules.
+func TestMethodsInRecords(t *testing.T) {
+	h := newHouse(t)
+	ada := h.adas()
+	g := must(h.Guard("shop", policy(t, "shop", "PURGE /orders/{id} orders.write orders/{id}", "GET /orders/{id} orders.read orders/{id}"), GuardOptions{}))
+	for method, want := range map[string]string{
+		"GET": "GET", "HEAD": "HEAD", "PATCH": "PATCH", "OPTIONS": "OPTIONS", "TRACE": "TRACE", "PURGE": "PURGE",
+		"BREW": "other", "get": "other", strings.Repeat("A", 4096): "other", ada: "other", ada[len(ada)-40:]: "other", "": "other",
+	} {
+		for _, token := range []string{ada, ""} {
+			for _, guard := range []*Guard{g, NotReady("shop", h.log)} {
+				r := bearer("GET", "/orders/eu/7", token)
+				r.URL.Path, r.Method = "/orders/7", method
+				if _, a := h.pass(guard, r); a.record["method"] != want && (guard == g || method != "PURGE") {
+					t.Errorf("%.20s: got the method %v in the record, want %s", method, a.record["method"], want)
+				}
+			}
+		}
+	}
+}
+
 // A raw blank or # in the query could end the request line for an upstream.
 func TestQueryThatEndsEarly(t *testing.T) {
 	h := newHouse(t)

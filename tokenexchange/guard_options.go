@@ -67,21 +67,26 @@ func (o GuardOptions) Check(now time.Time) error {
 // CheckGuard says what is wrong with the guard of a service, as far as it can
 // be known before there are keys and a store. The time is that of the load.
 func (r *Realm) CheckGuard(serviceID string, policy *scopes.Policy, o GuardOptions, now time.Time) error {
-	service := r.services[serviceID]
-	err := errors.New("there is no service of this name")
-	if service != nil && policy != nil {
-		err = o.Check(now)
-	}
-	if err == nil {
-		err = checkHeaders(policy.Headers())
-	}
-	if err == nil && o.Client != "" {
-		err = r.checkActing(service, o)
-	}
-	if err != nil {
+	if err := r.checkGuard(r.services[serviceID], policy, o, now); err != nil {
 		return fmt.Errorf("guard %s: %w", serviceID, err)
 	}
 	return nil
+}
+
+func (r *Realm) checkGuard(s *service, policy *scopes.Policy, o GuardOptions, now time.Time) error {
+	switch {
+	case s == nil:
+		return errors.New("there is no service of this name")
+	case policy == nil:
+		return errors.New("there are no rules; expected at least one")
+	}
+	if err := o.Check(now); err != nil {
+		return err
+	}
+	if err := checkHeaders(policy.Headers()); err != nil || o.Client == "" {
+		return err
+	}
+	return r.checkActing(s, o)
 }
 
 // checkActing asks whether the configured client can make the guard's exchange

@@ -13,7 +13,7 @@ func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 	rec := Record{
 		DecisionID: v.DecisionID, Endpoint: "guard", Allowed: v.Reason == scopes.ReasonAllowed, Reason: v.Reason.String(), WouldDeny: v.WouldDeny,
 		Client: v.claimed.ClientID, Subject: v.claimed.Subject, Actor: v.Actor, Org: v.Org,
-		Service: g.name, Method: r.Method, Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
+		Service: g.name, Method: v.method(r), Rule: v.Rule, Peer: r.RemoteAddr, Missing: v.missing,
 	}
 	if _, wanted := rec.level(ctx, g.log); !wanted {
 		return // Most requests are allowed, and most logs have no debug level.
@@ -23,6 +23,20 @@ func (g *Guard) Record(ctx context.Context, r *http.Request, v *Verdict) {
 	}
 	rec.Cause = causeText(v.cause)
 	rec.write(ctx, g.log)
+}
+
+// method is the request's method where a rule has it or it is a common one. Any
+// other is what a caller made up, and could be a token.
+func (v *Verdict) method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodOptions, http.MethodTrace, http.MethodConnect:
+		return r.Method
+	}
+	if v.Rule != "" {
+		return r.Method
+	}
+	return "other"
 }
 
 // Bounds of what a record shows of a path. No token is as short as a segment

@@ -59,6 +59,7 @@ func TestGuardReasons(t *testing.T) {
 		{"slash at the end", "GET", "/orders/7/", ada, scopes.ReasonNoRule, 403},
 		{"method", "DELETE", "/orders/7", ada, scopes.ReasonMethodNotAllowed, 403},
 		{"unknown method", "BREW", "/orders/7", ada, scopes.ReasonMethodNotAllowed, 403},
+		{"never, whoever asks", "TRACE", "/healthz", "", scopes.ReasonMethodNotAllowed, 403},
 		{"permission", "GET", "/orders/7", writer, scopes.ReasonPermissionMissing, 403},
 		{"resource", "POST", "/orders/7", ada, scopes.ReasonResourceMissing, 403},
 		{"whole subtree", "GET", "/all", ada, scopes.ReasonResourceMissing, 403},
@@ -117,7 +118,7 @@ func TestForwardedToken(t *testing.T) {
 	claims := claimsOf(t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	for name, want := range map[string]any{
 		"aud": "urn:scopegate:upstream:shop", "sub": "example.com:ada", "client_id": "guard:shop", "azp": "guard:shop", "scope": "orders",
-		"root_jti": claimsOf(t, ada)["jti"], "exp": claimsOf(t, ada)["exp"], "act": nil, "context_name": "acme",
+		"root_jti": claimsOf(t, ada)["jti"], "root_iat": claimsOf(t, ada)["iat"], "exp": claimsOf(t, ada)["exp"], "act": nil, "context_name": "acme",
 	} {
 		if claims[name] != want {
 			t.Errorf("%s: got %v, want %v", name, claims[name], want)
@@ -147,11 +148,15 @@ func TestZeroGuardAndVerdict(t *testing.T) {
 		t.Errorf("got %d %v", w.Code, w.Header())
 	}
 	h := newHouse(t)
-	if _, err := h.Guard("nowhere", policy(t, "shop"), GuardOptions{}); err == nil {
-		t.Error("a guard of no service")
+	if _, err := h.Guard("nowhere", policy(t, "shop"), GuardOptions{}); err == nil || !strings.Contains(err.Error(), "guard nowhere: there is no service of this name") {
+		t.Errorf("a guard of no service: got %v", err)
 	}
-	if _, err := h.Guard("shop", nil, GuardOptions{}); err == nil {
-		t.Error("a guard without rules")
+	if _, err := h.Guard("shop", nil, GuardOptions{}); err == nil || !strings.Contains(err.Error(), "guard shop: there are no rules") {
+		t.Errorf("a guard without rules: got %v", err)
+	}
+	r := bearer("GET", "/healthz", "x")
+	if (&Verdict{}).Forward(r, Presented{}) || r.Header["Authorization"] != nil {
+		t.Error("a verdict that refuses forwards, or leaves Authorization in the request")
 	}
 }
 

@@ -22,7 +22,7 @@ func (p *Presented) remember(values []string) {
 }
 
 // Leaks reports whether what is about to be forwarded still holds the end of a
-// presented credential: in a header, the path or the query.
+// presented credential: in a header, the path, the query, the host or the method.
 func (p Presented) Leaks(r *http.Request) bool {
 	if len(p.tails) == 0 {
 		return false
@@ -34,7 +34,7 @@ func (p Presented) Leaks(r *http.Request) bool {
 			}
 		}
 	}
-	return p.within(r.URL.RawQuery) || p.within(r.URL.Path) || p.within(r.Host)
+	return p.within(r.URL.RawQuery) || p.within(r.URL.Path) || p.within(r.Host) || p.within(r.Method)
 }
 
 // maxEscapes is how many layers of percent escapes are looked behind. Without a

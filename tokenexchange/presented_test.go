@@ -239,3 +239,23 @@ func TestRefusalDoesNotShowACopy(t *testing.T) {
 		}
 	}
 }
+
+// What a rule reads of the query or a header may hold a copy too.
+func TestMissingDoesNotShowACopy(t *testing.T) {
+	h := newHouse(t)
+	g, ada := h.ruled(t, GuardOptions{}), h.adas()
+	tail := ada[strings.LastIndexByte(ada, '.')+1:]
+	query := bearer("POST", "/copy/7?to="+tail, ada)
+	writer := h.adas("allowed_resource_scope", scopeOf("orders.write"))
+	header := bearer("GET", "/tenant", writer)
+	header.Header.Set("X-Tenant", writer[strings.LastIndexByte(writer, '.')+1:])
+	for name, r := range map[string]*http.Request{"query": query, "header": header} {
+		v, a := h.pass(g, r)
+		if v.Allowed() || a.body["required"] != nil || a.record["missing"] != nil || a.record["path"] == "" {
+			t.Errorf("%s: got %s, %s, %v, want nothing of what is missing", name, v.Reason, a.raw, a.record)
+		}
+	}
+	if v, a := h.pass(g, bearer("POST", "/copy/7?to=us", ada)); v.Allowed() || a.body["required"] == nil {
+		t.Errorf("what is no copy: got %s, %s, want what is missing", v.Reason, a.raw)
+	}
+}

@@ -10,10 +10,13 @@ import (
 
 // Caches are what survives a reload of the configuration: verified signatures
 // and finished exchanges. Every key is complete, so a changed configuration
-// finds none of what it would have decided otherwise. See docs/guard.md.
+// finds none of what it would have decided otherwise. What a token is narrowed
+// to is the caller's choice, by the path, so those tokens have room of their own
+// and displace nothing else. See docs/guard.md.
 type Caches struct {
 	verified  *cache[verifiedKey, *mint.Signed]
 	exchanged *cache[exchangedKey, *exchanged]
+	narrowed  *cache[exchangedKey, *exchanged]
 	flights   flights
 }
 
@@ -24,7 +27,8 @@ const cacheWeight = 16 << 20
 func NewCaches() *Caches {
 	return &Caches{
 		verified:  newCache[verifiedKey, *mint.Signed](cacheWeight / 2),
-		exchanged: newCache[exchangedKey, *exchanged](cacheWeight / 2),
+		exchanged: newCache[exchangedKey, *exchanged](cacheWeight * 3 / 8),
+		narrowed:  newCache[exchangedKey, *exchanged](cacheWeight / 8),
 	}
 }
 

@@ -95,6 +95,9 @@ func TestChainNeverWidens(t *testing.T) {
 				if got := chainOf(claims["act"]); !slices.Equal(got, acted) {
 					t.Fatalf("hop %d: got act %q, want %q", hop, got, acted)
 				}
+				if claims["root_iat"] != float64(start.Unix()) {
+					t.Fatalf("hop %d: root_iat %v, want that of the first token", hop, claims["root_iat"])
+				}
 				if claims["root_jti"] != root || narrowed && claims["narrowed"] != true {
 					t.Fatalf("hop %d: root_jti %v (want %s), narrowed %v (was %v)", hop, claims["root_jti"], root, claims["narrowed"], narrowed)
 				}

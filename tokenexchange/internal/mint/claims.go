@@ -28,6 +28,7 @@ type claims struct {
 	SID         string          `json:"sid,omitempty"`
 	GrantID     string          `json:"grant_id"`
 	RootJTI     string          `json:"root_jti,omitempty"`
+	RootIAT     int64           `json:"root_iat,omitempty"`
 	Account     string          `json:"acct,omitempty"`
 	Username    string          `json:"username,omitempty"`
 	Domain      string          `json:"domain,omitempty"`
@@ -100,7 +101,19 @@ func readClaims(data []byte) (claims, error) {
 			return c, fmt.Errorf("the claim %s is missing or empty", required.name)
 		}
 	}
+	if (c.RootJTI == "") != (c.RootIAT == 0) {
+		return c, errors.New("of the claims root_jti and root_iat one is missing or empty")
+	}
 	return c, nil
+}
+
+// rootIssuedAt is when the first token of the chain was issued. What ends that
+// one ends all that came of it, so a derivation makes no token younger.
+func (c *claims) rootIssuedAt() int64 {
+	if c.RootIAT != 0 {
+		return min(c.RootIAT, c.IssuedAt)
+	}
+	return c.IssuedAt
 }
 
 // text returns the field of a claim that is a string, nil for any other name.
@@ -153,6 +166,8 @@ func (c *claims) date(name string) *int64 {
 		return &c.NotBefore
 	case "auth_time":
 		return &c.AuthTime
+	case "root_iat":
+		return &c.RootIAT
 	}
 	return nil
 }

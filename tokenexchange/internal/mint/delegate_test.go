@@ -49,7 +49,7 @@ func TestDelegateSays(t *testing.T) {
 	claims := payload(t, issued.Raw)
 	for name, want := range map[string]any{
 		"sub": "example.com:ada", "azp": "batch", "client_id": "batch", "cid": "batch", "aud": "https://shop.example.com",
-		"scope": "orders reports", "via": nil, "narrowed": true, "root_jti": first["jti"],
+		"scope": "orders reports", "via": nil, "narrowed": true, "root_jti": first["jti"], "root_iat": first["iat"],
 		"exp": first["exp"], "sid": first["sid"], "grant_id": first["grant_id"],
 	} {
 		if claims[name] != want {
@@ -223,7 +223,7 @@ func TestWithin(t *testing.T) {
 func TestClaim(t *testing.T) {
 	raw := forged(regular(map[string]string{
 		"acct": `"a@x"`, "username": `"ada"`, "domain": `"example.com"`, "context_name": `"acme"`, "sid": `"S"`, "azp": `"web"`,
-		"act": actors(1), "perms": `["p"]`, "scope": `"orders"`, "allowed_resource_scope": goodSet, "custom": `"c"`, "root_jti": `"R"`, "scopegate_mode": `"audit"`,
+		"act": actors(1), "perms": `["p"]`, "scope": `"orders"`, "allowed_resource_scope": goodSet, "custom": `"c"`, "root_jti": `"R"`, "root_iat": "1777636800", "scopegate_mode": `"audit"`,
 	}))
 	w := newWorld()
 	facts := mint.Facts(must(w.admit(raw)))

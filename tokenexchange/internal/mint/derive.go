@@ -67,7 +67,7 @@ func (m *Mint) derive(s Subject, caller *Client, to Target, hop func(*claims) er
 		claims: claims{
 			Subject: from.Subject, Account: from.Account, Username: from.Username, Domain: from.Domain,
 			Context: from.Context, ContextName: from.ContextName, AuthTime: from.AuthTime,
-			SID: from.SID, GrantID: from.GrantID, RootJTI: from.RootJTI,
+			SID: from.SID, GrantID: from.GrantID, RootJTI: from.RootJTI, RootIAT: from.rootIssuedAt(),
 			Act: from.Act, Via: from.Via,
 			ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
 			Scope: strings.Join(derivable(words(from.Scope)), " "), rights: rights,

@@ -97,26 +97,36 @@ func TestTypIsExact(t *testing.T) {
 func TestEveryClaimHasOneType(t *testing.T) {
 	const text, date, list, truth, object = 1, 2, 4, 8, 16
 	good := map[int]string{text: `"https://a.example"`, date: `1777636800`, list: `["a"]`, truth: `true`, object: actors(1)}
+	with := func(claim, value string) string {
+		change := map[string]string{claim: value}
+		switch claim { // Neither of these is there alone.
+		case "root_jti":
+			change["root_iat"] = good[date]
+		case "root_iat":
+			change["root_jti"] = good[text]
+		}
+		return regular(change)
+	}
 	for claim, kinds := range map[string]int{
 		"iss": text, "sub": text, "jti": text, "client_id": text, "azp": text, "cid": text, "scope": text, "sid": text, "grant_id": text, "root_jti": text,
 		"acct": text, "username": text, "domain": text, "context": text, "context_name": text,
-		"exp": date, "iat": date, "nbf": date, "auth_time": date, "aud": text | list, "perms": list, "via": list, "narrowed": truth, "act": object,
+		"exp": date, "iat": date, "nbf": date, "auth_time": date, "root_iat": date, "aud": text | list, "perms": list, "via": list, "narrowed": truth, "act": object,
 	} {
 		for kind, value := range good {
 			want := mint.TokenMalformed
 			if kinds&kind != 0 {
 				want = ""
 			}
-			verifies(t, claim+" "+value, forged(regular(map[string]string{claim: value})), want)
+			verifies(t, claim+" "+value, forged(with(claim, value)), want)
 			if want == "" {
-				one := regular(map[string]string{claim: value})
+				one := with(claim, value)
 				verifies(t, claim+" twice", forged(strings.Replace(one, "{", `{"`+claim+`":`+value+`,`, 1)), mint.TokenMalformed)
 				escaped := fmt.Sprintf(`\u%04x%s`, claim[0], claim[1:])
 				verifies(t, claim+" twice, escaped", forged(strings.Replace(one, "{", `{"`+escaped+`":`+value+`,`, 1)), mint.TokenMalformed)
 			}
 		}
 		for _, value := range []string{`null`, `{}`, `[[]]`, `[null]`, `[1]`, `1.5`, `-1`, `"\ud800"`, "\"\xff\"", `tru`, `nul`, `'a'`, `+1`, `0x10`, `NaN`, `Infinity`} {
-			verifies(t, claim+" "+value, forged(regular(map[string]string{claim: value})), mint.TokenMalformed)
+			verifies(t, claim+" "+value, forged(with(claim, value)), mint.TokenMalformed)
 		}
 	}
 }

@@ -21,6 +21,7 @@ package mint
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -135,6 +136,9 @@ type Target struct {
 // Audience returns the audience that the derived token will carry.
 func (t Target) Audience() string { return t.audience }
 
+// Service returns the service whose rights the derived token can hold, "" for none.
+func (t Target) Service() string { return t.service }
+
 // Target returns the target of an exchange at the token endpoint. It reports
 // false for an upstream audience: only a guard may ask for one of those, or a
 // caller could walk around the guard.
@@ -149,6 +153,12 @@ func (m *Mint) Target(audience string) (Target, bool) {
 func (m *Mint) Upstream(service string) (Target, bool) {
 	s, ok := m.services[service]
 	return Target{audience: s.Upstream, service: s.ID, upstream: true}, ok
+}
+
+// Forwarded reports whether a token with these audiences was made for an
+// upstream. Nothing is ever derived from one, whoever holds it.
+func (m *Mint) Forwarded(audiences []string) bool {
+	return slices.ContainsFunc(audiences, func(aud string) bool { return m.upstream[aud] })
 }
 
 // Accepts reports whether the client has rights in a service whose audience is

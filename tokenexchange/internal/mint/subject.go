@@ -100,7 +100,8 @@ func (t *Token) Rights() scopes.Set { return t.claims.rights }
 // Expiry returns when the token dies.
 func (t *Token) Expiry() time.Time { return time.Unix(t.claims.Expiry, 0) }
 
-// Identifiers are what a revocation can name.
+// Identifiers are what a revocation can name. IssuedAt is when the first token
+// of the chain was issued.
 type Identifiers struct {
 	ID, RootID, GrantID, Session, Subject, ClientID string
 	IssuedAt                                        time.Time
@@ -152,7 +153,7 @@ func (s *Signed) Identifiers() Identifiers {
 	k := &s.claims
 	return Identifiers{
 		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
-		Subject: k.Subject, ClientID: k.ClientID, IssuedAt: time.Unix(k.IssuedAt, 0),
+		Subject: k.Subject, ClientID: k.ClientID, IssuedAt: time.Unix(k.rootIssuedAt(), 0),
 	}
 }
 
