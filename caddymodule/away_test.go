@@ -120,22 +120,17 @@ func TestStartWithoutStore(t *testing.T) {
 	if running(t).waitReady(ctx) {
 		t.Error("a request was let in")
 	}
-	waiting := make(chan int, 1)
-	go func() {
-		res, err := client.Post(w.url("/oauth2/token"), "application/x-www-form-urlencoded", strings.NewReader(tokenForm()))
-		if err != nil {
-			waiting <- -1
-			return
-		}
-		res.Body.Close()
-		waiting <- res.StatusCode
-	}()
+	// It is refused soon: who knows how long the store stays away.
+	began := time.Now()
+	if got := w.status(t, "/orders/1"); got != 503 {
+		t.Errorf("while the store is away: got %d, want 503", got)
+	}
+	if took := time.Since(began); took > readyTimeout/2 {
+		t.Errorf("the refusal took %v", took)
+	}
 	before := far.tries.Load()
 	eventually(t, "two more tries", func() bool { return far.tries.Load() > before+1 })
 	far.away.Store(false)
-	if got := <-waiting; got != 200 {
-		t.Errorf("a request that waited: got %d, want 200", got)
-	}
 	w.becomesReady(t)
 	token := w.token(t)
 

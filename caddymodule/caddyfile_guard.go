@@ -12,18 +12,19 @@ import (
 // parseGuard parses the directive:
 //
 //	guard <service> {
-//		exchange audience_exchange
-//		narrow   to_service
-//		mode     enforce
-//		accept   csp-auth-token
+//		client        <client>
+//		exchange      audience_exchange|client_delegate
+//		narrow        to_service|to_rule
+//		mode          enforce|audit until <date> [including no_rule]
+//		accept        csp-auth-token
+//		hide_existence
+//		encoded_slash refuse|keep
+//		preflight     block|pass|answer
 //		unguarded_ok
-//		<METHOD> <path> <permission> <resource>
-//		authenticated <METHOD> <path>
-//		public <METHOD> <path>
-//		grpc <SERVICE/METHOD> <permission> <resource>
+//		<rule...>
 //	}
 //
-// It takes no matcher: a request that does not match would skip the guard.
+// The forms of a rule stand at parseRule. It takes no matcher: a request that does not match would skip the guard.
 func parseGuard(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // the directive
 	args := h.RemainingArgs()
@@ -73,7 +74,7 @@ func (g *Guard) parseWord(w *words) error {
 		return w.flag(&g.UnguardedOK)
 	default:
 		if !isRule(word) {
-			return w.unrecognized("exchange, narrow, mode, accept, hide_existence, encoded_slash, preflight, unguarded_ok, public, authenticated, grpc or a rule that begins with a method in capitals")
+			return w.unrecognized("client, exchange, narrow, mode, accept, hide_existence, encoded_slash, preflight, unguarded_ok, public, authenticated, grpc or a rule that begins with a method in capitals")
 		}
 		rule, err := parseRule(w)
 		g.Rules = append(g.Rules, rule)

@@ -38,12 +38,27 @@ func place(d *caddyfile.Dispenser) string {
 // each reads the lines of the block.
 func (w *words) each(parse func() error) error {
 	for nesting := w.Nesting(); w.NextBlock(nesting); {
+		if w.behindBrace() {
+			return w.Errf("%s: unrecognized %q behind }; expected it on a line of its own", w.block, w.Val())
+		}
 		w.note(w.Val())
 		if err := parse(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// behindBrace reports whether the word stands on the line that closes a block.
+// Caddy reads it as another line, and nobody can see of which block.
+func (w *words) behindBrace() bool {
+	w.Prev()
+	brace := w.Val() == "}"
+	if w.NextArg() { // It knows lines, also over files and imports.
+		return brace
+	}
+	w.Next()
+	return false
 }
 
 // note notes where the next line of a word was written.

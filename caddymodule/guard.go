@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -187,15 +188,23 @@ func (g *Guard) decide(r *http.Request, p tokenexchange.Presented) (*tokenexchan
 	if app == g.app {
 		return core, verdict
 	}
-	core = tokenexchange.NotReady(g.Service, g.log)
-	verdict = core.Decide(r, p)
+	none := tokenexchange.NotReady(g.Service, g.log)
 	if app == nil {
-		return core, verdict
+		return none, none.Decide(r, p)
 	}
-	for _, other := range app.guards {
-		if now := other.current.Load(); now != nil && other.Service == g.Service && !verdict.Allowed() {
-			core, verdict = now, now.Decide(r, p)
+	// Which guard of the service would get the request is not known here: all of
+	// them must allow it. A client that is refused comes again, and finds its own.
+	guards := slices.DeleteFunc(slices.Clone(app.guards), func(other *Guard) bool { return other.Service != g.Service })
+	for _, other := range guards {
+		if core = other.current.Load(); core == nil {
+			return none, none.Decide(r, p)
 		}
+		if verdict = core.Decide(r, p); !verdict.Allowed() {
+			break
+		}
+	}
+	if len(guards) == 0 || len(guards) > 1 && !verdict.Allowed() {
+		return none, none.Decide(r, p)
 	}
 	return core, verdict
 }

@@ -18,21 +18,34 @@ const readyPath = "/.well-known/scopegate/ready"
 // so the first requests can come before.
 const readyTimeout = 5 * time.Second
 
+// awayTimeout is how long it waits where Start is done and the store is away:
+// that may last, and requests must not pile up.
+const awayTimeout = 500 * time.Millisecond
+
 // waitReady reports whether the app is at work, and waits a little for it.
 func (a *App) waitReady(ctx context.Context) bool {
 	if a.server.Load() != nil {
 		return true
 	}
-	wait := time.NewTimer(readyTimeout)
-	defer wait.Stop()
-	select {
-	case <-a.ready:
-		return a.server.Load() != nil
-	case <-ctx.Done():
-	case <-a.ctx.Done(): // The configuration was refused while it started.
-	case <-wait.C:
+	end, look := time.NewTimer(readyTimeout), time.NewTicker(awayTimeout)
+	defer end.Stop()
+	defer look.Stop()
+	for {
+		select {
+		case <-a.ready:
+			return a.server.Load() != nil
+		case <-ctx.Done():
+			return false
+		case <-a.ctx.Done(): // The configuration was refused while it started.
+			return false
+		case <-end.C:
+			return false
+		case <-look.C:
+			if a.waitsFor.Load() != nil {
+				return false
+			}
+		}
 	}
-	return false
 }
 
 // readiness is the answer of readyPath. It names no address, so that everybody

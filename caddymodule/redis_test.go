@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"fmt"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -8,6 +10,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/goleak"
+
+	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
 // redisAt is the line for a server that wants a password.
@@ -74,15 +78,123 @@ func TestRedis(t *testing.T) {
 	if got := w.orders(t, token); got != 200 {
 		t.Errorf("a request after that: got %d, want 200", got)
 	}
+}
 
+// TestRedisThatQuotesIsNotLogged comes to a server that repeats what it does
+// not understand, as Redis does: the log says so without the password.
+func TestRedisThatQuotesIsNotLogged(t *testing.T) {
+	w := newLive(t)
+	const password = "the-password-of-redis"
+	w.write(t, "redis-password", password+"\n")
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				buf := make([]byte, 4096)
+				for n, err := conn.Read(buf); err == nil; n, err = conn.Read(buf) {
+					fmt.Fprintf(conn, "-ERR unknown command, with args beginning with: %s\r\n", strings.Join(strings.Fields(string(buf[:n])), " "))
+				}
+			}()
+		}
+	}()
+	w.start(t, live(redisAt(l.Addr().String(), ""), ""))
 	log, err := os.ReadFile(w.path("log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{password, next} {
-		if strings.Contains(string(log), secret) {
-			t.Error("the log shows the password")
+	if !strings.Contains(string(log), "unknown command") || strings.Contains(string(log), password) {
+		t.Errorf("got the log %s, want the server's answer without the password", log)
+	}
+}
+
+// TestRefusedReloadKeepsTheStore refuses a reload that reached Redis in another
+// way: what the running configuration knows of the store is still there for the
+// next one, also while Redis is away.
+func TestRefusedReloadKeepsTheStore(t *testing.T) {
+	w := newLive(t)
+	server := miniredis.RunT(t)
+	server.RequireAuth("x")
+	for _, name := range []string{"redis-password", "redis-next"} {
+		w.write(t, name, "x\n")
+	}
+	other, err := newStateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "other.key", string(other))
+	config := live(redisAt(server.Addr(), ""), "")
+	first := w.start(t, config)
+	next := strings.Replace(config, "redis-password", "redis-next", 1)
+	if err := w.load(strings.Replace(next, "DIR/state.key", "DIR/other.key", 1)); err == nil {
+		t.Fatal("another state key: got no error")
+	}
+	server.Close()
+	if err := w.load(strings.Replace(config, "\t\tdemo\n", "\t\tdemo\n\t\tservice other https://other.example.com\n", 1)); err != nil {
+		t.Fatal(err)
+	}
+	if app := running(t); app == first || app.shared != first.shared {
+		t.Error("the store that was open was not found again")
+	}
+	if _, status := w.readiness(t); status != 200 {
+		t.Errorf("while Redis is away: got %d, want 200", status)
+	}
+	// Another password while it is away takes over what is known too.
+	if err := w.load(next); err != nil {
+		t.Fatal(err)
+	}
+	if app := running(t); app.shared == first.shared || app.shared.caches != first.shared.caches {
+		t.Error("another password: got the store or other caches, want another store and the same caches")
+	}
+	if _, status := w.readiness(t); status != 200 {
+		t.Errorf("another password while Redis is away: got %d, want 200", status)
+	}
+}
+
+// TestRedisFilesAreReadAgain replaces what the settings name, with the settings
+// as they were. A password alone is read for each connection.
+func TestRedisFilesAreReadAgain(t *testing.T) {
+	w := newLive(t)
+	ca := func() string { return string(redistest.NewCertificates(t).CA) }
+	for name, text := range map[string]string{"redis-password": "p", "user": "alice", "sentinel-user": "sam", "sentinel": "one", "ca.pem": ca()} {
+		w.write(t, name, text)
+	}
+	text := live(redisAt("127.0.0.1:1", `			username {file.DIR/user}
+			master_name main
+			sentinel_username {file.DIR/sentinel-user}
+			sentinel_password {file.DIR/sentinel}
+			tls {
+				ca_file DIR/ca.pem
+			}
+`), "")
+	last := w.start(t, text).shared
+	for _, tc := range []struct {
+		file, text string
+		anew       bool
+	}{
+		{"redis-password", "another", false},
+		{"user", "bob", true},
+		{"sentinel-user", "sue", true},
+		{"sentinel", "two", true},
+		{"ca.pem", ca(), true},
+	} {
+		w.write(t, tc.file, tc.text)
+		if err := w.load(text); err != nil {
+			t.Fatal(err)
 		}
+		now := running(t).shared
+		if anew := now != last; anew != tc.anew {
+			t.Errorf("%s: opened anew: got %t, want %t", tc.file, anew, tc.anew)
+		}
+		last = now
 	}
 }
 

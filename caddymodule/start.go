@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -16,21 +15,15 @@ const (
 	remoteTimeout = 2 * time.Second
 )
 
-// The pauses between two tries double from the first to the last.
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = 5 * time.Second
-)
-
-// What a process that is not ready waits for.
-var waitsForStore, waitsForStateKey = "store", "state_key"
-
 // Start opens the store, loads or makes the keys and lets requests in. A fault
 // of a local store is an error. One over a network may be away when a pod
 // starts: then requests wait, and it is tried again in the background.
 func (a *App) Start() error {
 	for _, w := range a.realm.Warnings() {
 		a.log.Warn(w)
+	}
+	for _, g := range a.guards {
+		g.announce()
 	}
 	if len(a.Clients) > 0 && !a.issuing {
 		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
@@ -47,89 +40,21 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
-	epoch, err := a.readEpoch(a.ctx, records)
-	if a.store.Remote() && errors.Is(err, tokenexchange.ErrStoreUnavailable) {
-		return a.startWithout(records, rt, err)
+	var away error
+	rt.Epoch, err = a.readEpoch(a.ctx, records)
+	switch {
+	case err == nil:
+		err = a.putToWork(rt)
+	case a.store.Remote() && errors.Is(err, tokenexchange.ErrStoreUnavailable):
+		away = err
+		rt.Epoch, err = a.startWithout(rt, away)
+	default:
+		err = fmt.Errorf("reading the store's epoch: %w", err)
 	}
-	if err != nil {
-		return fmt.Errorf("reading the store's epoch: %w", err)
+	if err == nil && a.store.Remote() {
+		a.follow(records, rt, away)
 	}
-	rt.Epoch = epoch
-	return a.putToWork(rt)
-}
-
-// readEpoch reads the store's epoch and keeps it for the next configuration.
-func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (tokenexchange.Epoch, error) {
-	timeout := startTimeout
-	if a.store.Remote() {
-		timeout = remoteTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	epoch, err := records.Epoch(ctx)
-	if err == nil {
-		a.shared.epoch.Store(&epoch)
-	}
-	return epoch, err
-}
-
-// startWithout starts while the store is away. After a reload it goes on with
-// the epoch that was read before, until the store says otherwise.
-func (a *App) startWithout(records *tokenexchange.State, rt tokenexchange.Runtime, cause error) error {
-	a.log.Warn("the store is away; trying again in the background", "error", cause.Error())
-	a.waitsFor.Store(&waitsForStore)
-	if kept := a.shared.epoch.Load(); kept != nil {
-		rt.Epoch = *kept
-		if err := a.putToWork(rt); err != nil {
-			return err
-		}
-	} else {
-		// A mistake in the configuration does not wait until the store is back.
-		rt.Epoch = tokenexchange.Epoch{ID: "unknown"}
-		if _, _, err := a.assemble(rt); err != nil {
-			return err
-		}
-	}
-	ctx, cancel := context.WithCancel(a.ctx)
-	done := make(chan struct{})
-	a.stop = func() { cancel(); <-done }
-	go func() {
-		defer close(done)
-		a.reach(ctx, records, rt)
-	}()
-	return nil
-}
-
-// reach tries to reach the store until it answers or ctx ends.
-func (a *App) reach(ctx context.Context, records *tokenexchange.State, rt tokenexchange.Runtime) {
-	said := ""
-	for pause := firstPause; ; pause = min(2*pause, lastPause) {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(pause):
-		}
-		epoch, err := a.readEpoch(ctx, records)
-		if err == nil {
-			rt.Epoch = epoch
-			err = a.putToWork(rt)
-		}
-		switch {
-		case ctx.Err() != nil:
-			return
-		case err == nil:
-			a.log.Info("the store is back")
-			return
-		case errors.Is(err, tokenexchange.ErrStoreUnavailable):
-			continue
-		}
-		// It answers, and it is not ours: nothing may go on with it.
-		a.withdraw(&waitsForStateKey)
-		if err.Error() != said {
-			said = err.Error()
-			a.log.Error("reading the store's epoch", "error", said)
-		}
-	}
+	return err
 }
 
 // assemble makes the server and a guard for each guard handler.
@@ -154,7 +79,6 @@ func (a *App) putToWork(rt tokenexchange.Runtime) error {
 		return err
 	}
 	for i, g := range a.guards {
-		g.announce()
 		g.current.Store(cores[i])
 	}
 	a.server.Store(server)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -122,11 +123,23 @@ func (a *App) loadStore() error {
 
 // open are the stores that are open, by issuer and identity: what must survive
 // a reload. A caddy.UsagePool would count configurations only, and a store that
-// a request still holds could not be found by a reload that returns to it.
+// a request still holds could not be found by a reload that returns to it. Of
+// those of one key, which lead to the same data in other ways, the last counts:
+// if its configuration is refused, the one before does again.
 var open = struct {
 	sync.Mutex
-	byKey map[string]*shared
-}{byKey: map[string]*shared{}}
+	byKey map[string][]*shared
+}{byKey: map[string][]*shared{}}
+
+// latest returns the store that counts, nil if none is open.
+func latest(key string) *shared {
+	open.Lock()
+	defer open.Unlock()
+	if all := open.byKey[key]; len(all) > 0 {
+		return all[len(all)-1]
+	}
+	return nil
+}
 
 // shared is an open store and the caches of one issuer. Configurations and
 // running requests hold references; the last one closes the store, so a
@@ -162,8 +175,11 @@ func (s *shared) letGo() error {
 	open.Lock()
 	s.refs--
 	last := s.refs == 0
-	if last && open.byKey[s.key] == s {
-		delete(open.byKey, s.key)
+	if last {
+		others := slices.DeleteFunc(open.byKey[s.key], func(o *shared) bool { return o == s })
+		if open.byKey[s.key] = others; len(others) == 0 {
+			delete(open.byKey, s.key)
+		}
 	}
 	open.Unlock()
 	if !last {
@@ -178,10 +194,7 @@ func (s *shared) letGo() error {
 func (a *App) acquire() error {
 	identity := a.store.Identity()
 	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), refs: 1}
-	open.Lock()
-	kept := open.byKey[s.key]
-	open.Unlock()
-	switch {
+	switch kept := latest(s.key); {
 	case kept == nil:
 	case !reached(kept.opener, a.store):
 		// Another way to the same data: what is known of it stays.
@@ -196,7 +209,7 @@ func (a *App) acquire() error {
 		return a.explain(err, identity)
 	}
 	open.Lock()
-	open.byKey[s.key] = s
+	open.byKey[s.key] = append(open.byKey[s.key], s)
 	open.Unlock()
 	a.shared, a.acquired = s, true
 	return nil

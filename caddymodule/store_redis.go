@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ type RedisStore struct {
 	KeyPrefix string `json:"key_prefix,omitempty"`
 	// The name of the server that the Sentinels watch.
 	MasterName string `json:"master_name,omitempty"`
-	// How to log in to the Sentinels.
+	// How to log in to the Sentinels: as above, but read at each load only.
 	SentinelUsername string `json:"sentinel_username,omitempty"`
 	SentinelPassword string `json:"sentinel_password,omitempty"`
 	// Encrypts every connection. Default: none.
@@ -42,7 +43,8 @@ type RedisStore struct {
 	// Where the block was written, for errors.
 	Sources tokenexchange.Sources `json:"sources,omitempty"`
 
-	options redisstore.Options
+	options  redisstore.Options
+	sentinel [sha256.Size]byte // of the Sentinels' password
 }
 
 // RedisTLS says how servers are recognised, and how they recognise us. The zero
@@ -152,6 +154,13 @@ func (r *RedisStore) resolve(a *App) (err error) {
 	if o.SentinelPassword, err = password("sentinel_password", r.SentinelPassword, a.Demo); err != nil {
 		return err
 	}
+	if o.SentinelPassword != nil {
+		text, err := o.SentinelPassword()
+		if err != nil {
+			return tokenexchange.InLine("sentinel_password", 0, err)
+		}
+		r.sentinel = sha256.Sum256([]byte(text))
+	}
 	r.options = o
 	return nil
 }
@@ -212,16 +221,15 @@ func reached(opened, wanted StoreModule) bool {
 	if !ok || !both {
 		return true
 	}
-	return reflect.DeepEqual(was.settings(), is.settings()) && reflect.DeepEqual(was.options.TLS, is.options.TLS)
+	// A password in a file may change: it is read for each new connection. That
+	// of the Sentinels is read once.
+	return was.Password == is.Password && was.sentinel == is.sentinel && reflect.DeepEqual(was.values(), is.values())
 }
 
-// settings are the settings without the places where they were written.
-func (r *RedisStore) settings() RedisStore {
-	s := *r
-	s.Sources, s.options = nil, redisstore.Options{}
-	if s.TLS != nil {
-		t := *s.TLS
-		t.Sources, s.TLS = nil, &t
-	}
-	return s
+// values are the settings with everything that they name read, without what
+// reads passwords.
+func (r *RedisStore) values() redisstore.Options {
+	o := r.options
+	o.Password, o.SentinelPassword = nil, nil
+	return o
 }

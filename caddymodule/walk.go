@@ -81,6 +81,7 @@ func (w *walk) run() error {
 		if err := w.report(); err != nil {
 			return err
 		}
+		w.probe()
 	}
 	// On one listener the caller chooses the host, so another name is no wall.
 	if around := here.around(); len(around) > 0 && !slices.ContainsFunc(w.bound, func(g *Guard) bool { return g.UnguardedOK }) {

@@ -185,15 +185,16 @@ func TestTrap15AdminAPIIsWarnedOf(t *testing.T) {
 		option string
 		warned bool
 	}{
-		"on TCP":         {`admin {{addr "admin"}}`, true},
-		"off":            {`admin off`, false},
-		"on a unix path": {`admin "unix/{{dir}}/admin.sock"`, false},
+		"on TCP":                     {`admin {{addr "admin"}}`, true},
+		"off":                        {`admin off`, false},
+		"on a unix path":             {`admin "unix/{{dir}}/admin.sock"`, false},
+		"on an abstract unix socket": {`admin "unix/@{{dir}}"`, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			config := Config{Caddyfile: strings.Replace(shopIssuer, "{{globals}}", strings.Replace(globals, "admin off", admin.option, 1), 1) + oneGuard}
 			g := startGuardedConfig(t, config)
-			if got := strings.Contains(g.process.log.text(), "the admin API listens on TCP"); got != admin.warned {
+			if got := strings.Contains(g.process.log.text(), "the admin API listens on"); got != admin.warned {
 				t.Errorf("warned: got %v, want %v", got, admin.warned)
 			}
 		})

@@ -153,7 +153,7 @@ func TestSwappedUpstreamsFindNothing(t *testing.T) {
 	}
 	h := newHouse(t, upstreams("urn:one", "urn:two"))
 	ada := h.adas()
-	crm := must(h.Guard("crm", must(scopes.NewPolicy("crm", []string{"contacts.read"}, nil, []scopes.Rule{must(scopes.ParseRule("", "authenticated", "GET", "/me"))})), GuardOptions{Client: "batch"}))
+	crm := must(h.Guard("crm", must(scopes.NewPolicy("crm", []string{"contacts.read"}, nil, nil, []scopes.Rule{must(scopes.ParseRule("", "authenticated", "GET", "/me"))})), GuardOptions{Client: "batch"}))
 	if claims, raw := h.forwarded(t, crm, bearer("GET", "/me", ada)); claims["aud"] != "urn:two" || !strings.Contains(setOf(t, raw), "contacts.read") {
 		t.Fatalf("got %v with %s", claims["aud"], setOf(t, raw))
 	}

@@ -71,7 +71,7 @@ func TestForwardedTokenIsUsedToItsEnd(t *testing.T) {
 func TestTooLargeForTheUpstream(t *testing.T) {
 	list := must(scopes.ParseRule("", "GET", "/orders", "orders.read", "orders/{query:ids}"))
 	list.Each = &scopes.Each{Variable: "query:ids", Separator: ","}
-	rules := must(scopes.NewPolicy("shop", []string{"orders.read", "orders.write"}, nil, []scopes.Rule{list, must(scopes.ParseRule("", "authenticated", "GET", "/me"))}))
+	rules := must(scopes.NewPolicy("shop", []string{"orders.read", "orders.write"}, nil, nil, []scopes.Rule{list, must(scopes.ParseRule("", "authenticated", "GET", "/me"))}))
 	many := strings.TrimSuffix(strings.Repeat("%040d,", 100), ",")
 	ids := make([]any, 100)
 	for i := range ids {

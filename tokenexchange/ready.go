@@ -22,8 +22,8 @@ const readyTimeout = 500 * time.Millisecond
 
 // Ready says whether the server can do its work now. A nil server waits for its
 // start. A store with another epoch than the one that the server began with was
-// lost or replaced: what it had to refuse is unknown until the server reads the
-// new epoch, at its next start or reload.
+// lost or replaced: what it had to refuse is unknown until a server that began
+// with the new epoch takes over.
 func (s *Server) Ready(ctx context.Context) Readiness {
 	r := Readiness{WaitingFor: []string{}, Details: map[string]string{}}
 	if s == nil {

@@ -1,0 +1,174 @@
+package caddymodule
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// The pauses between two looks at a remote store double from the first to the
+// last. While all is well they have the last.
+const (
+	firstPause = 100 * time.Millisecond
+	lastPause  = 5 * time.Second
+)
+
+// sayAgain is how often the log repeats that the store is away.
+const sayAgain = time.Minute
+
+// What a process that is not ready waits for.
+var waitsForStore, waitsForStateKey = "store", "state_key"
+
+// readEpoch reads the store's epoch and keeps it for the next configuration.
+func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (tokenexchange.Epoch, error) {
+	timeout := startTimeout
+	if a.store.Remote() {
+		timeout = remoteTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	epoch, err := records.Epoch(ctx)
+	if err == nil {
+		a.shared.epoch.Store(&epoch)
+	}
+	return epoch, err
+}
+
+// startWithout starts while the store is away, and returns the epoch that it
+// goes on with: after a reload that which was read before, until the store says
+// otherwise, and else none.
+func (a *App) startWithout(rt tokenexchange.Runtime, cause error) (tokenexchange.Epoch, error) {
+	a.waitsFor.Store(&waitsForStore)
+	if kept := a.shared.epoch.Load(); kept != nil {
+		rt.Epoch = *kept
+		return rt.Epoch, a.putToWork(rt)
+	}
+	// What serves is not given up for a store that nobody has seen: its address
+	// may be mistyped.
+	if running, err := caddy.ActiveContext().AppIfConfigured("scopegate"); err == nil && running.(*App).server.Load() != nil {
+		return tokenexchange.Epoch{}, fmt.Errorf("reading the store's epoch: %w; the running configuration stays: a reload to another store needs one that answers", cause)
+	}
+	// A mistake in the configuration does not wait until the store is back.
+	rt.Epoch = tokenexchange.Epoch{ID: "unknown"}
+	_, _, err := a.assemble(rt)
+	return tokenexchange.Epoch{}, err
+}
+
+// follower looks at a remote store for as long as its configuration runs.
+type follower struct {
+	app     *App
+	records *tokenexchange.State
+	rt      tokenexchange.Runtime // with the epoch at work, the zero one for none
+	away    bool
+	checked bool // how the store keeps things, since it was last away
+
+	said   string // what is wrong, as it was last logged
+	saidAt time.Time
+}
+
+// follow begins to look at the store, until Stop. away says why it did not
+// answer at the start, if so.
+func (a *App) follow(records *tokenexchange.State, rt tokenexchange.Runtime, away error) {
+	ctx, cancel := context.WithCancel(a.ctx)
+	done := make(chan struct{})
+	a.stop = func() { cancel(); <-done }
+	f := &follower{app: a, records: records, rt: rt}
+	if away != nil {
+		f.lost(away)
+	}
+	go func() {
+		defer close(done)
+		for pause := firstPause; ; pause = min(2*pause, lastPause) {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(pause):
+			}
+			if f.look(ctx) {
+				pause = lastPause
+			}
+		}
+	}()
+}
+
+// look reads the epoch, and puts another one than that at work to work: the
+// store was lost, and no longer knows what the tokens from before are refused
+// for. It reports whether the store was there.
+func (f *follower) look(ctx context.Context) bool {
+	epoch, err := f.app.readEpoch(ctx, f.records)
+	if err == nil && epoch.ID != f.rt.Epoch.ID {
+		err = f.begin(epoch)
+	}
+	switch {
+	case ctx.Err() != nil:
+		return false
+	case errors.Is(err, tokenexchange.ErrStoreUnavailable):
+		f.lost(err)
+		return false
+	case err != nil:
+		// It answers, and it is not ours: nothing may go on with it.
+		f.app.withdraw(&waitsForStateKey)
+		f.rt.Epoch = tokenexchange.Epoch{}
+		f.say("reading the store's epoch", err, f.app.log.Error)
+		return false
+	}
+	if f.away {
+		f.app.log.Info("the store is back")
+	}
+	f.away, f.said = false, ""
+	f.check(ctx)
+	return true
+}
+
+func (f *follower) lost(why error) {
+	f.away, f.checked = true, false
+	f.say("the store is away; trying again in the background", why, f.app.log.Warn)
+}
+
+// begin puts an epoch to work.
+func (f *follower) begin(epoch tokenexchange.Epoch) error {
+	rt := f.rt
+	rt.Epoch = epoch
+	if err := f.app.putToWork(rt); err != nil {
+		return err
+	}
+	if f.rt.Epoch.ID != "" {
+		f.app.log.Warn("the store has a new epoch: it was lost or replaced, and tokens from before are refused", "since", epoch.Created)
+	}
+	f.rt, f.checked = rt, false
+	return nil
+}
+
+// check asks a store that can tell how it keeps what it is given, each time
+// that it was reached anew.
+func (f *follower) check(ctx context.Context) {
+	store, ok := f.rt.Store.(interface {
+		Check(context.Context) ([]string, error)
+	})
+	if !ok || f.checked {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, remoteTimeout)
+	defer cancel()
+	warnings, err := store.Check(ctx)
+	if err != nil {
+		return // It is asked again at the next look, which logs what is wrong.
+	}
+	f.checked = true
+	for _, w := range warnings {
+		f.app.log.Warn(w)
+	}
+}
+
+// say logs what is wrong, and repeats it seldom.
+func (f *follower) say(text string, err error, log func(string, ...any)) {
+	if cause := err.Error(); cause != f.said || time.Since(f.saidAt) > sayAgain {
+		log(text, "error", cause)
+		f.said, f.saidAt = cause, time.Now()
+	}
+}

@@ -1,0 +1,98 @@
+package caddymodule
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
+)
+
+// TestStoreIsLostWhileItRuns empties Redis under a running process: it finds
+// the loss by itself, refuses what was issued before, and goes on.
+func TestStoreIsLostWhileItRuns(t *testing.T) {
+	w := newLive(t)
+	w.write(t, "redis-password", "x\n")
+	server := miniredis.RunT(t)
+	server.RequireAuth("x")
+	w.start(t, live(redisAt(server.Addr(), ""), ""))
+	token := w.token(t)
+	if got := w.orders(t, token); got != 200 {
+		t.Fatalf("before: got %d, want 200", got)
+	}
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // Tokens have whole seconds.
+	server.FlushAll()
+	if got, status := w.readiness(t); status != 503 || !slices.Equal(got.WaitingFor, []string{"epoch"}) {
+		t.Errorf("just emptied: got %d %+v, want 503 and that it waits for the epoch", status, got)
+	}
+	w.becomesReady(t)
+	if got := w.orders(t, token); got != 401 {
+		t.Errorf("a token from before: got %d, want 401", got)
+	}
+	if got := w.orders(t, w.token(t)); got != 200 {
+		t.Errorf("a new token: got %d, want 200", got)
+	}
+	if !w.warned("the store has a new epoch") {
+		t.Error("the log does not say that the store was lost")
+	}
+}
+
+// warned reports whether the log has a warning with a text.
+func (w liveWorld) warned(text string) bool {
+	return slices.ContainsFunc(w.logged(), func(entry map[string]any) bool {
+		msg, _ := entry["msg"].(string)
+		return entry["level"] == "warn" && strings.Contains(msg, text)
+	})
+}
+
+// TestRedisThatForgetsIsWarnedOf has servers that may drop what they were given.
+func TestRedisThatForgetsIsWarnedOf(t *testing.T) {
+	w := newLive(t)
+	w.write(t, "redis-password", "a-long-passphrase\n")
+	server := redistest.Start(t, "requirepass a-long-passphrase", "maxmemory-policy allkeys-lru", "appendonly no")
+	w.start(t, live(redisAt(server.Addr(), ""), ""))
+	for _, text := range []string{"maxmemory-policy allkeys-lru", "appendonly no"} {
+		eventually(t, "a warning of "+text, func() bool { return w.warned(text) })
+	}
+}
+
+// TestReloadToAMistypedRedis keeps what serves.
+func TestReloadToAMistypedRedis(t *testing.T) {
+	w := newLive(t)
+	w.write(t, "redis-password", "x\n")
+	server := miniredis.RunT(t)
+	server.RequireAuth("x")
+	before := w.start(t, live(redisAt(server.Addr(), ""), ""))
+	token := w.token(t)
+	if err := w.load(live(redisAt("127.0.0.1:1", ""), "")); err == nil || !strings.Contains(err.Error(), "the running configuration stays") {
+		t.Errorf("got %v, want an error", err)
+	}
+	if running(t) != before || stores() != 1 {
+		t.Error("another configuration runs, or a store is left")
+	}
+	if _, status := w.readiness(t); status != 200 || w.orders(t, token) != 200 {
+		t.Error("what served does not serve any more")
+	}
+}
+
+// TestAwayIsSaidAgain counts what the log says of a store that stays away.
+func TestAwayIsSaidAgain(t *testing.T) {
+	var lines []string
+	log := func(text string, args ...any) { lines = append(lines, args[1].(string)) }
+	f := new(follower)
+	for _, cause := range []string{"refused", "refused", "timeout", "timeout"} {
+		f.say("away", errText(cause), log)
+	}
+	f.saidAt = f.saidAt.Add(-sayAgain - time.Second)
+	f.say("away", errText("timeout"), log)
+	if want := []string{"refused", "timeout", "timeout"}; !slices.Equal(lines, want) {
+		t.Errorf("got %q, want %q", lines, want)
+	}
+}
+
+type errText string
+
+func (e errText) Error() string { return string(e) }
