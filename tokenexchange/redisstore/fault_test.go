@@ -150,6 +150,24 @@ func TestPasswordIsHidden(t *testing.T) {
 			t.Errorf("%s: the error shows the password: %v", verb, err)
 		}
 	}
+	m.SetError("")
+
+	// Redis cuts what it repeats at 128 bytes, and a password may have been
+	// replaced since it was sent.
+	r := redistest.Start(t, `rename-command HELLO ""`, `rename-command AUTH ""`)
+	long := strings.Repeat("a-long-passphrase", 20)
+	next := 0
+	for name, from := range map[string]func() (string, error){
+		"long":     password(long),
+		"replaced": func() (string, error) { next++; return fmt.Sprint(secret, next), nil },
+	} {
+		s := openTest(t, Options{Addresses: []string{r.Addr()}, Username: "user", Password: from})
+		_, err := s.Get(t.Context(), "k")
+		wantFault(t, name, err, "unknown command")
+		if err != nil && strings.Contains(err.Error(), secret[:8]) {
+			t.Errorf("%s: the error shows a part of the password: %v", name, err)
+		}
+	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
 		for _, shown := range []any{o, &o, s, s.identity} {
 			if text := fmt.Sprintf(format, shown); strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
