@@ -44,7 +44,7 @@ func publish(t *testing.T, s *Store, entries ...string) {
 // without new entries.
 func TestFeedLost(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	key := s.feedKey()
 	for name, c := range map[string]struct {
 		lose func(newest string)
@@ -143,7 +143,7 @@ func TestFeedClocks(t *testing.T) {
 // silence and not a gap.
 func TestFeedOtherHand(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	publish(t, s, "one")
 	at := followsTo(t, s, "", "one")
 	r.Do("XADD " + s.feedKey() + " * strange entry")

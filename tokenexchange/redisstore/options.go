@@ -96,7 +96,7 @@ func (o Options) universal() (*redis.UniversalOptions, error) {
 		// Without it no read or write heeds a context.
 		ContextTimeoutEnabled: true,
 		MaxRetries:            attempts - 1,
-		MinRetryBackoff:       5 * time.Millisecond,
+		MinRetryBackoff:       retryPause,
 		MaxRetryBackoff:       50 * time.Millisecond,
 
 		// The older protocol needs no push messages, and nothing but HELLO is
@@ -104,6 +104,10 @@ func (o Options) universal() (*redis.UniversalOptions, error) {
 		Protocol:                 2,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.cluster() {
+		// Redirects and repeats count together, or they would be multiplied.
+		u.MaxRetries, u.MaxRedirects = -1, attempts-1
 	}
 	if o.Password != nil {
 		u.CredentialsProviderContext = func(context.Context) (string, string, error) {
