@@ -67,6 +67,7 @@ var hints = []struct{ prefix, text string }{
 	{"LOADING", "the server is still loading its data"},
 	{"MASTERDOWN", "the server is a replica without its master"},
 	{"CLUSTERDOWN", "the Cluster has no server for this key"},
+	{"MOVED", "another server of a Cluster has this key (one address is taken for a single server: give more than one of its addresses)"},
 	{"NOAUTH", "the server wants a password"},
 	{"WRONGPASS", "the server knows no such user and password"},
 	{"NOPERM", "the user may not do this"},

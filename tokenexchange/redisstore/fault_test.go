@@ -22,7 +22,7 @@ func wantFault(t *testing.T, what string, err error, want string) {
 // TestServerRefuses has the errors of a server that is there and cannot serve.
 func TestServerRefuses(t *testing.T) {
 	m := miniredis.RunT(t)
-	s := openTest(t, Options{Addresses: []string{m.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{m.Addr()}})
 	mustAdd(t, s, "warm", "up")
 	for text, want := range map[string]string{
 		"OOM command not allowed when used memory > 'maxmemory'.":     "memory is full",
@@ -62,7 +62,7 @@ func TestServerRefuses(t *testing.T) {
 // TestRealServerRefuses gets some of them from a real server.
 func TestRealServerRefuses(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	mustAdd(t, s, "warm", "up")
 	writes := map[string]func() error{}
 	for verb, call := range everyCall(t.Context(), s) {
@@ -101,7 +101,7 @@ func TestRealServerRefuses(t *testing.T) {
 // every verb that has to know it, never "absent" and never overwritten.
 func TestUnreadableValue(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	for name, stored := range map[string]string{
 		"empty":         "",
 		"short":         "\x01\x7f\xff\xff\xff\xff\xff\xff",
@@ -148,6 +148,24 @@ func TestPasswordIsHidden(t *testing.T) {
 		wantFault(t, verb, err, "unknown command")
 		if err != nil && strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: the error shows the password: %v", verb, err)
+		}
+	}
+	m.SetError("")
+
+	// Redis cuts what it repeats at 128 bytes, and a password may have been
+	// replaced since it was sent.
+	r := redistest.Start(t, `rename-command HELLO ""`, `rename-command AUTH ""`)
+	long := strings.Repeat("a-long-passphrase", 20)
+	next := 0
+	for name, from := range map[string]func() (string, error){
+		"long":     password(long),
+		"replaced": func() (string, error) { next++; return fmt.Sprint(secret, next), nil },
+	} {
+		s := openTest(t, Options{Addresses: []string{r.Addr()}, Username: "user", Password: from})
+		_, err := s.Get(t.Context(), "k")
+		wantFault(t, name, err, "unknown command")
+		if err != nil && strings.Contains(err.Error(), secret[:8]) {
+			t.Errorf("%s: the error shows a part of the password: %v", name, err)
 		}
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {

@@ -38,16 +38,19 @@ var places = regexp.MustCompile(`^((?:0|[1-9][0-9]{0,18})-(?:0|[1-9][0-9]{0,18})
 // feedBatch is how many entries a follower reads at once.
 const feedBatch = 256
 
-// publishScript takes the time up to which entries may be forgotten, the
-// entry's own, its mark, and the entry. It removes more than it adds, so the
+// publishScript takes the publisher's time, how long to keep what is over, the
+// time of the entry, its mark, and the entry. What is removed is over by the
+// server's clock too, which is in the new ID: a publisher whose clock is ahead
+// must not take others' revocations away. It removes more than it adds, so the
 // dead always get fewer, and never the new entry, which is alive.
 var publishScript = redis.NewScript(`
 local last, before = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1), ''
 if last[1] then before = last[1][2][4] end
-local id = redis.call('XADD', KEYS[1], '*', 'until', ARGV[2], 'mark', ARGV[3], 'before', before, 'entry', ARGV[4])
+local id = redis.call('XADD', KEYS[1], '*', 'until', ARGV[3], 'mark', ARGV[4], 'before', before, 'entry', ARGV[5])
+local dead = math.min(tonumber(ARGV[1]), tonumber(string.match(id, '^%d+'))) - tonumber(ARGV[2])
 for _, head in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 4)) do
 	local untilMillis = tonumber(head[2][2])
-	if not untilMillis or untilMillis > tonumber(ARGV[1]) then break end
+	if not untilMillis or untilMillis > dead then break end
 	redis.call('XDEL', KEYS[1], head[1])
 end
 return id
@@ -61,9 +64,9 @@ func (s *Store) Publish(ctx context.Context, entry []byte, until time.Time) erro
 	}
 	var mark [8]byte
 	_, _ = rand.Read(mark[:]) // It never fails.
-	dead := now.Add(-tokenexchange.CollectAfter).UnixMilli()
 	return s.verb(ctx, "publishing", func(ctx context.Context) error {
-		_, err := s.run(ctx, publishScript, s.feedKey(), dead, until.UnixMilli(), hex.EncodeToString(mark[:]), entry)
+		_, err := s.run(ctx, publishScript, s.feedKey(),
+			now.UnixMilli(), tokenexchange.CollectAfter.Milliseconds(), until.UnixMilli(), hex.EncodeToString(mark[:]), entry)
 		return err
 	})
 }

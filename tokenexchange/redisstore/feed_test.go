@@ -3,8 +3,11 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
+
+	"github.com/alicebob/miniredis/v2"
 
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
@@ -41,7 +44,7 @@ func publish(t *testing.T, s *Store, entries ...string) {
 // without new entries.
 func TestFeedLost(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	key := s.feedKey()
 	for name, c := range map[string]struct {
 		lose func(newest string)
@@ -87,11 +90,60 @@ func TestFeedLost(t *testing.T) {
 	}
 }
 
+// TestFeedClocks has clocks that are off, of a publisher and of the server: what
+// others published leaves only when its time is over by both.
+func TestFeedClocks(t *testing.T) {
+	for name, c := range map[string]struct {
+		publisher, server time.Duration
+		gone              bool
+	}{
+		"right":            {0, 0, false},
+		"publisher ahead":  {time.Hour, 0, false},
+		"publisher behind": {-time.Hour, 0, false},
+		"server ahead":     {0, time.Hour, false},
+		"server behind":    {time.Hour, -time.Hour, false},
+		"over, not yet":    {6*time.Minute - 10*time.Second, time.Hour, false},
+		"over by both":     {6 * time.Minute, 6*time.Minute + 10*time.Second, true},
+	} {
+		m := miniredis.RunT(t)
+		now := time.Now()
+		open := func(off time.Duration) *Store {
+			return openTest(t, Options{Addresses: []string{m.Addr()}, Now: func() time.Time { return now.Add(off) }})
+		}
+		s, other := open(0), open(c.publisher)
+		m.SetTime(now)
+		for _, entry := range []string{"revoked 1", "revoked 2"} {
+			if err := s.Publish(t.Context(), []byte(entry), now.Add(5*time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		m.SetTime(now.Add(c.server))
+		if err := other.Publish(t.Context(), []byte("last"), now.Add(9*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		err := s.Follow(ctx, "", func(_ string, entry []byte) {
+			if got = append(got, string(entry)); string(entry) == "last" {
+				cancel()
+			}
+		})
+		cancel()
+		want := "[revoked 1 revoked 2 last]"
+		if c.gone {
+			want = "[last]"
+		}
+		if fmt.Sprint(got) != want {
+			t.Errorf("%s: got %v, %v; want %s", name, got, err, want)
+		}
+	}
+}
+
 // TestFeedOtherHand finds an entry that this store did not write: a fault, not
 // silence and not a gap.
 func TestFeedOtherHand(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	publish(t, s, "one")
 	at := followsTo(t, s, "", "one")
 	r.Do("XADD " + s.feedKey() + " * strange entry")

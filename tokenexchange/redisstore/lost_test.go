@@ -34,7 +34,7 @@ func TestLostAnswersConformance(t *testing.T) {
 func TestTrap23LostAnswerIsNoReplay(t *testing.T) {
 	for lost := 1; lost <= attempts; lost++ {
 		t.Run(fmt.Sprint(lost, " lost"), func(t *testing.T) {
-			s, p, _ := behindProxy(t, Options{Timeout: patient})
+			s, p, _ := behindProxy(t, Options{})
 			mustAdd(t, s, "code", "issued")
 			for verb, call := range map[string]func(val string) (bool, error){
 				"Swap": func(val string) (bool, error) {
@@ -70,7 +70,7 @@ func TestTrap23LostAnswerIsNoReplay(t *testing.T) {
 // TestTrap23LostBegin loses the answer to the write of a new family: the family
 // is this request's own, and not "exists already".
 func TestTrap23LostBegin(t *testing.T) {
-	s, p, _ := behindProxy(t, Options{Timeout: patient})
+	s, p, _ := behindProxy(t, Options{})
 	state := testState(t, s)
 	p.SetRule(faultproxy.First(2, faultproxy.Lose, verbWords...))
 	if err := begin(t.Context(), state, "new"); err != nil {
@@ -84,7 +84,7 @@ func TestTrap23LostBegin(t *testing.T) {
 // TestLostPublish loses the answer to a Publish that ran: the entry is there,
 // once or twice, and the feed has no gap.
 func TestLostPublish(t *testing.T) {
-	s, p, _ := behindProxy(t, Options{Timeout: patient})
+	s, p, _ := behindProxy(t, Options{})
 	for _, entry := range []string{"first", "lost", "last"} {
 		p.SetRule(faultproxy.Always(faultproxy.Pass))
 		if entry == "lost" {
@@ -109,7 +109,7 @@ func TestLostPublish(t *testing.T) {
 
 // TestRoundTrips counts requests: one for each verb, and two for a redemption.
 func TestRoundTrips(t *testing.T) {
-	s, p, _ := behindProxy(t, Options{Timeout: patient})
+	s, p, _ := behindProxy(t, Options{})
 	ctx := t.Context()
 	mustAdd(t, s, "k", "old")
 	if ok, err := s.Swap(ctx, "k", []byte("old"), []byte("older"), later()); !ok || err != nil {
@@ -150,7 +150,7 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 	requests.Store(0)
-	fresh := openTest(t, Options{Addresses: []string{p.Addr()}, Timeout: patient})
+	fresh := openTest(t, Options{Addresses: []string{p.Addr()}})
 	if _, err := fresh.Get(ctx, "k"); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,10 @@ type TLS struct {
 	Client     *tls.Certificate // what to show to a server that asks
 }
 
+// addresses are what may be an address, and is shown in errors: URLs and the
+// words of clouds can hold a password.
+var addresses = regexp.MustCompile(`^(\[[A-Za-z0-9.:%]*\]|[A-Za-z0-9._-]*)(:[0-9]*)?$`)
+
 var keyPrefixes = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 // complete checks the options and fills in the defaults.
@@ -32,12 +36,11 @@ func (o Options) complete() (Options, error) {
 		return o, errors.New("no address; expected host:port")
 	}
 	for _, address := range o.Addresses {
+		if !addresses.MatchString(address) {
+			return o, errors.New("an address that could hold a login, so it is not shown; expected host:port")
+		}
 		host, port, err := net.SplitHostPort(address)
 		n, portErr := strconv.ParseUint(port, 10, 16)
-		// An @ is that of a URL, which can hold a password: do not repeat it.
-		if strings.Contains(address, "@") {
-			return o, errors.New("an address holds an @; expected host:port, with no login in it")
-		}
 		if err != nil || portErr != nil || host == "" || n == 0 {
 			return o, fmt.Errorf("address %q; expected host:port", address)
 		}
@@ -93,7 +96,7 @@ func (o Options) universal() (*redis.UniversalOptions, error) {
 		// Without it no read or write heeds a context.
 		ContextTimeoutEnabled: true,
 		MaxRetries:            attempts - 1,
-		MinRetryBackoff:       5 * time.Millisecond,
+		MinRetryBackoff:       retryPause,
 		MaxRetryBackoff:       50 * time.Millisecond,
 
 		// The older protocol needs no push messages, and nothing but HELLO is
@@ -101,6 +104,10 @@ func (o Options) universal() (*redis.UniversalOptions, error) {
 		Protocol:                 2,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	if o.cluster() {
+		// Redirects and repeats count together, or they would be multiplied.
+		u.MaxRetries, u.MaxRedirects = -1, attempts-1
 	}
 	if o.Password != nil {
 		u.CredentialsProviderContext = func(context.Context) (string, string, error) {
@@ -143,10 +150,15 @@ func read(what string, from func() (string, error)) (string, error) {
 	return password, nil
 }
 
-// hidePasswords is for the texts of servers: one that does not know HELLO
-// repeats its arguments, and the password is among them.
+// hidePasswords is for the texts of servers: one that does not know HELLO or
+// AUTH repeats its arguments, and the password is among them. It cuts long ones,
+// and the password may be another by now, so all that is repeated goes.
 func (o Options) hidePasswords() func(string) string {
 	return func(text string) string {
+		const repeated = "with args beginning with"
+		if before, _, found := strings.Cut(text, repeated); found {
+			text = before + repeated + ": [hidden]"
+		}
 		for _, from := range []func() (string, error){o.Password, o.SentinelPassword} {
 			if from == nil {
 				continue

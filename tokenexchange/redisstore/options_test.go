@@ -28,7 +28,12 @@ func TestOpenRefuses(t *testing.T) {
 		"large port":           {func(o *Options) { o.Addresses = []string{"redis:65536"} }, "expected host:port"},
 		"a URL":                {func(o *Options) { o.Addresses = []string{"redis://redis:6379"} }, "expected host:port"},
 		"a second address":     {func(o *Options) { o.Addresses = []string{"a:1", "b"} }, `"b"`},
-		"a password":           {func(o *Options) { o.Addresses = []string{"redis://u:secret@redis:6379"} }, "no login in it"},
+		"a password":           {func(o *Options) { o.Addresses = []string{"redis://u:secret@redis:6379"} }, "could hold a login"},
+		"Azure's words":        {func(o *Options) { o.Addresses = []string{"redis:6380,password=secret,ssl=True"} }, "could hold a login"},
+		"words in front":       {func(o *Options) { o.Addresses = []string{"password=secret,redis:6380"} }, "could hold a login"},
+		"a user in front":      {func(o *Options) { o.Addresses = []string{"user:secret:redis:6380"} }, "could hold a login"},
+		"a password as port":   {func(o *Options) { o.Addresses = []string{"redis:secret"} }, "could hold a login"},
+		"a line end":           {func(o *Options) { o.Addresses = []string{"redis:6379\n"} }, "expected host:port"},
 		"no issuer":            {func(o *Options) { o.Issuer = "" }, "no issuer"},
 		"prefix with blank":    {func(o *Options) { o.KeyPrefix = "a b" }, "key prefix"},
 		"prefix with braces":   {func(o *Options) { o.KeyPrefix = "{a}" }, "key prefix"},
@@ -58,7 +63,9 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%s: got %q, want it to say %q and no secret", name, err, c.want)
 		}
 	}
-	openTest(t, good) // Nobody listens there, and no connection is made.
+	for _, address := range []string{"127.0.0.1:6379", "redis-0.redis_headless.svc:6379", "[::1]:6379", "[fe80::1%eth0]:1"} {
+		openTest(t, Options{Addresses: []string{address}}) // Nobody listens there, and no connection is made.
+	}
 }
 
 func TestIdentity(t *testing.T) {
@@ -108,7 +115,7 @@ func TestKeysApart(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	for _, c := range []struct {
 		config string
 		want   []string
@@ -140,8 +147,10 @@ func TestDocsACL(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Contains(docs, []byte(aclUser)) {
-		t.Errorf("docs/stores.md does not have the line %q", aclUser)
+	for _, acl := range []string{aclUser + "\n", "`" + aclCluster + "`", "`" + aclCheck + "`"} {
+		if !bytes.Contains(docs, []byte(acl)) {
+			t.Errorf("docs/stores.md does not have %q", acl)
+		}
 	}
 }
 
@@ -152,7 +161,7 @@ func TestDocsNameTests(t *testing.T) {
 		t.Fatal(err)
 	}
 	var sources []byte
-	for _, pattern := range []string{"*_test.go", "../*_test.go", "../boltstore/*_test.go"} {
+	for _, pattern := range []string{"*_test.go", "../*_test.go", "../boltstore/*_test.go", "../../integration_test/*_test.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)

@@ -237,7 +237,7 @@ func TestOneSilentAnswerIsRepeated(t *testing.T) {
 // TestCallersDeadlineIsHeeded waits for a silent server no longer than the
 // caller wants to, whatever the store's own timeout.
 func TestCallersDeadlineIsHeeded(t *testing.T) {
-	s, p, _ := behindProxy(t, Options{Timeout: patient})
+	s, p, _ := behindProxy(t, Options{})
 	p.SetRule(faultproxy.Always(faultproxy.Hang))
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()

@@ -37,7 +37,11 @@ const DefaultTimeout = 500 * time.Millisecond
 const DefaultKeyPrefix = "scopegate"
 
 // A verb is sent up to three times within three timeouts: 1.5 s by default.
+// In a Cluster an attempt may also find that the key is elsewhere.
 const attempts = 3
+
+// retryPause is before the next attempt.
+const retryPause = 5 * time.Millisecond
 
 // Options are the settings of a store. Addresses and Issuer are required.
 type Options struct {

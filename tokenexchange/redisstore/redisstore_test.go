@@ -19,11 +19,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const testIssuer = "https://issuer.example"
 
-// openTest opens a store with the options, and closes it when the test ends.
+// openTest opens a store with the options, and closes it when the test ends. It
+// is patient unless told otherwise.
 func openTest(t testing.TB, o Options) *Store {
 	t.Helper()
 	if o.Issuer == "" {
 		o.Issuer = testIssuer
+	}
+	if o.Timeout == 0 {
+		o.Timeout = patient
 	}
 	s, err := Open(o)
 	if err != nil {
@@ -52,13 +56,13 @@ func harness(start func(t *testing.T) (addr string, away, crash func())) storete
 	h := storetest.Harness{
 		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
 			addr, away, crash := start(t)
-			s := openTest(t, Options{Addresses: []string{addr}, Now: now, Timeout: patient})
+			s := openTest(t, Options{Addresses: []string{addr}, Now: now})
 			aways[s], crashes[s], addrs[s] = away, crash, addr
 			return s, func() {}
 		},
 		Reopen: func(t *testing.T, crashed tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func()) {
 			crashes[crashed]()
-			return openTest(t, Options{Addresses: []string{addrs[crashed]}, Now: now, Timeout: patient}), func() {}
+			return openTest(t, Options{Addresses: []string{addrs[crashed]}, Now: now}), func() {}
 		},
 		Break: func(_ *testing.T, s tokenexchange.Store) { aways[s]() },
 	}

@@ -1,10 +1,12 @@
 package redisstore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
+	"github.com/scopegate/scopegate/tokenexchange/storetest/faultproxy"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
@@ -20,7 +23,12 @@ func password(text string) func() (string, error) {
 }
 
 // aclUser is the user of docs/stores.md, as it stands there.
-const aclUser = `user scopegate on >a-long-passphrase resetkeys ~scopegate:* resetchannels -@all +get +set +del +evalsha +eval +xadd +xdel +xrange +xrevrange +xread +wait +ping +select`
+// aclCluster is what it needs besides in a Cluster, and aclCheck for Check.
+const (
+	aclUser    = `user scopegate on >a-long-passphrase resetkeys ~scopegate:* resetchannels -@all +get +set +del +evalsha +eval +xadd +xdel +xrange +xrevrange +xread +wait +ping +select`
+	aclCluster = `+cluster|slots +command +asking`
+	aclCheck   = `+info +config|get`
+)
 
 // TestTLSAndACL goes over TLS with a client's certificate as a user who may do
 // only what the docs say.
@@ -32,7 +40,6 @@ func TestTLSAndACL(t *testing.T) {
 		Username:  "scopegate", Password: password("a-long-passphrase"),
 		TLS:      &TLS{CA: certs.CA, Client: &certs.Client},
 		Database: 3,
-		Timeout:  patient,
 	}
 	named := good
 	named.TLS = &TLS{CA: certs.CA, Client: &certs.Client, ServerName: "redis.test"}
@@ -115,20 +122,28 @@ func newCluster(t *testing.T, lines ...string) []*redistest.Server {
 	return nodes
 }
 
-// moveSlot gives the empty slot of key to the next master.
-func moveSlot(t *testing.T, nodes []*redistest.Server, key string) {
+// slotOf gives the slot of key, the master that had it first, and the next.
+func slotOf(t *testing.T, nodes []*redistest.Server, key string) (from, to *redistest.Server, slot string) {
 	t.Helper()
-	slot := strings.TrimSpace(nodes[0].Text("CLUSTER KEYSLOT " + key))
+	slot = strings.TrimSpace(nodes[0].Text("CLUSTER KEYSLOT " + key))
 	n, err := strconv.Atoi(slot)
 	if err != nil {
 		t.Fatal(err)
 	}
-	to := nodes[(n*len(nodes)/16384+1)%len(nodes)]
-	id := strings.TrimSpace(to.Text("CLUSTER MYID"))
+	i := n * len(nodes) / 16384
+	return nodes[i], nodes[(i+1)%len(nodes)], slot
+}
+
+func nodeID(s *redistest.Server) string { return strings.TrimSpace(s.Text("CLUSTER MYID")) }
+
+// moveSlot gives the empty slot of key to the next master.
+func moveSlot(t *testing.T, nodes []*redistest.Server, key string) {
+	t.Helper()
+	_, to, slot := slotOf(t, nodes, key)
 	to.Do("CLUSTER BUMPEPOCH") // Else a message on its way could give the slot back.
-	to.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
+	to.Do("CLUSTER SETSLOT " + slot + " NODE " + nodeID(to))
 	for _, node := range nodes {
-		node.Do(fmt.Sprint("CLUSTER SETSLOT ", slot, " NODE ", id))
+		node.Do("CLUSTER SETSLOT " + slot + " NODE " + nodeID(to))
 	}
 }
 
@@ -151,7 +166,7 @@ func addrs(servers ...*redistest.Server) (all []string) {
 // TestCluster runs the suite on three masters, as the user of the docs. One
 // Cluster serves all cases, each under an issuer's keys.
 func TestCluster(t *testing.T) {
-	nodes := newCluster(t, aclUser+" +cluster|slots +command +info +config|get")
+	nodes := newCluster(t, aclUser+" "+aclCluster+" "+aclCheck)
 	cluster := func(t *testing.T, o Options, servers ...*redistest.Server) *Store {
 		o.Addresses, o.Username, o.Password = addrs(servers...), "scopegate", password("a-long-passphrase")
 		return openTest(t, o)
@@ -160,7 +175,7 @@ func TestCluster(t *testing.T) {
 	h := storetest.Harness{
 		Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
 			opened++
-			return cluster(t, Options{Now: now, Timeout: patient, Issuer: fmt.Sprint("https://", opened)}, nodes...), func() {}
+			return cluster(t, Options{Now: now, Issuer: fmt.Sprint("https://", opened)}, nodes...), func() {}
 		},
 		// All servers stay: this one goes to where there are none.
 		Break: func(_ *testing.T, s tokenexchange.Store) {
@@ -172,7 +187,7 @@ func TestCluster(t *testing.T) {
 	}
 	storetest.Run(t, h)
 	t.Run("feed", func(t *testing.T) {
-		s := cluster(t, Options{Timeout: patient}, nodes[0], nodes[1])
+		s := cluster(t, Options{}, nodes[0], nodes[1])
 		if err := s.Publish(t.Context(), []byte("entry"), later()); err != nil {
 			t.Fatalf("Publish: got %v, want no error", err)
 		}
@@ -182,7 +197,7 @@ func TestCluster(t *testing.T) {
 		}
 	})
 	t.Run("moved", func(t *testing.T) { // A slot goes to another master while stores are open.
-		plain, waiting := cluster(t, Options{Timeout: patient}, nodes...), cluster(t, Options{WaitReplicas: 1, Timeout: time.Second}, nodes...)
+		plain, waiting := cluster(t, Options{}, nodes...), cluster(t, Options{WaitReplicas: 1, Timeout: time.Second}, nodes...)
 		mustAdd(t, plain, "warm", "up")
 		_, _ = waiting.Add(t.Context(), "warm", []byte("up"), later())
 		moveSlot(t, nodes, plain.valueKey("moved"))
@@ -194,6 +209,38 @@ func TestCluster(t *testing.T) {
 		})
 		holds(t, plain, "moved_2", "v")
 	})
+	t.Run("ask", func(t *testing.T) { // A slot is on its way to another master.
+		plain, waiting := cluster(t, Options{}, nodes...), cluster(t, Options{WaitReplicas: 1, Timeout: time.Second}, nodes...)
+		mustAdd(t, plain, "warm ask", "up")
+		begin := func(key string) {
+			from, to, slot := slotOf(t, nodes, plain.valueKey(key))
+			to.Do("CLUSTER SETSLOT " + slot + " IMPORTING " + nodeID(from))
+			from.Do("CLUSTER SETSLOT " + slot + " MIGRATING " + nodeID(to))
+		}
+		begin("ask")
+		mustAdd(t, plain, "ask", "v")
+		begin("ask_2")
+		for verb, call := range map[string]func() (bool, error){
+			"Add":  func() (bool, error) { return waiting.Add(t.Context(), "ask_2", []byte("v"), later()) },
+			"Swap": func() (bool, error) { return waiting.Swap(t.Context(), "ask", []byte("v"), []byte("w"), later()) },
+		} {
+			if ok, err := call(); ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
+				t.Errorf("%s that waits: got %v, %v; want it done by the new master, which has too few replicas", verb, ok, err)
+			}
+		}
+		holds(t, plain, "ask", "w")
+		holds(t, plain, "ask_2", "v")
+	})
+	t.Run("one address", func(t *testing.T) { // It is taken for a single server.
+		s := cluster(t, Options{}, nodes[0])
+		for i := range 10 { // Keys of every master, most likely.
+			if _, err := s.Get(t.Context(), fmt.Sprint(i)); !errors.Is(err, tokenexchange.ErrNotFound) {
+				wantFault(t, "Get", err, "give more than one of its addresses")
+				return
+			}
+		}
+		t.Error("Get: got an answer for every key, want a fault that names the mistake")
+	})
 	t.Run("wait", func(t *testing.T) { // No master has a replica.
 		s := cluster(t, Options{WaitReplicas: 1, Timeout: time.Second}, nodes...)
 		for i := range 4 { // Keys of every master, most likely.
@@ -203,6 +250,35 @@ func TestCluster(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestClusterAttempts counts how often a write is sent when no answer comes.
+func TestClusterAttempts(t *testing.T) {
+	node := redistest.Start(t, "cluster-enabled yes", "cluster-config-file nodes.conf", fmt.Sprint("cluster-port ", redistest.FreePort(t)))
+	node.Do("CLUSTER ADDSLOTSRANGE 0 16383")
+	p := faultproxy.Start(t, node.Addr())
+	_, port, _ := strings.Cut(p.Addr(), ":")
+	node.Do("CONFIG SET cluster-announce-port " + port)
+	waitFor(t, "the Cluster", func() bool { return strings.Contains(node.Text("CLUSTER INFO"), "cluster_state:ok") })
+	for _, wait := range []int{0, 1} {
+		s := openTest(t, Options{Addresses: []string{p.Addr(), p.Addr()}, WaitReplicas: wait})
+		p.SetRule(faultproxy.Always(faultproxy.Pass))
+		if _, err := s.Get(t.Context(), "absent"); !errors.Is(err, tokenexchange.ErrNotFound) {
+			t.Fatal(err)
+		}
+		var sent atomic.Int32
+		p.SetRule(func(request []byte) faultproxy.Fault {
+			if !bytes.Contains(bytes.ToLower(request), []byte("$4\r\neval")) && !bytes.Contains(bytes.ToLower(request), []byte("$7\r\nevalsha")) {
+				return faultproxy.Pass
+			}
+			sent.Add(1)
+			return faultproxy.Lose
+		})
+		ok, err := s.Add(t.Context(), fmt.Sprint("k", wait), []byte("v"), later())
+		if got := sent.Load(); ok || err == nil || got != attempts {
+			t.Errorf("wait %d: got %v, %v, sent %d times; want a fault, sent %d times", wait, ok, err, got, attempts)
+		}
+	}
 }
 
 // soonAdd adds while a replica may still be catching up.

@@ -48,7 +48,7 @@ func TestTrap24FailoverThatLosesAWrite(t *testing.T) {
 // TestTrap25SwapDecides lets all requests read the code before any of them
 // consumes it: the Swap decides, not what they read.
 func TestTrap25SwapDecides(t *testing.T) {
-	s := openTest(t, Options{Addresses: []string{redistest.Start(t).Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{redistest.Start(t).Addr()}})
 	mustAdd(t, s, "code", "issued")
 	const requests = 64
 	var read, done sync.WaitGroup
@@ -79,7 +79,7 @@ func TestTrap25SwapDecides(t *testing.T) {
 // learns that what was refused before is forgotten.
 func TestTrap26LostStoreHasAnotherEpoch(t *testing.T) {
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: patient})
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	state := testState(t, s)
 	before, err := state.Epoch(t.Context())
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
@@ -149,58 +148,6 @@ func valueArgs(val []byte, exp, now time.Time) []any {
 		life = strconv.FormatInt(ms+tokenexchange.CollectAfter.Milliseconds(), 10)
 	}
 	return []any{now.UnixMilli(), append(stored, val...), life}
-}
-
-// run runs a script that writes one key, and waits for the replicas.
-func (s *Store) run(ctx context.Context, script *redis.Script, key string, args ...any) (*redis.Cmd, error) {
-	if s.replicas == 0 {
-		answer := script.Run(ctx, s.client, []string{key}, args...)
-		return answer, answer.Err()
-	}
-	// WAIT is about what its own connection wrote, so both go in one pipeline,
-	// and to the server of the key: alone, WAIT has no key and would go anywhere.
-	var answer, wait *redis.Cmd
-	both := func(to redis.Cmdable) error {
-		_, err := to.Pipelined(ctx, func(p redis.Pipeliner) error {
-			answer = script.Eval(ctx, p, []string{key}, args...)
-			wait = p.Do(ctx, "wait", s.replicas, (s.timeout / 2).Milliseconds())
-			return nil
-		})
-		return err
-	}
-	err := s.onMaster(ctx, key, both)
-	if err != nil {
-		return nil, err
-	}
-	if got, err := wait.Int(); err != nil || got < s.replicas {
-		return nil, fmt.Errorf("%w: %d of %d within %s", errReplicas, got, s.replicas, s.timeout/2)
-	}
-	return answer, nil
-}
-
-// onMaster gives a Cluster's master of key to do. A key that has moved is tried
-// again, while go-redis fetches the new map of the Cluster.
-func (s *Store) onMaster(ctx context.Context, key string, do func(redis.Cmdable) error) error {
-	cluster, isCluster := s.client.(*redis.ClusterClient)
-	if !isCluster {
-		return do(s.client)
-	}
-	for {
-		master, err := cluster.MasterForKey(ctx, key)
-		if err != nil {
-			return err
-		}
-		err = do(master)
-		if _, moved := redis.IsMovedError(err); !moved {
-			return err
-		}
-		cluster.ReloadState(ctx)
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
 }
 
 func (s *Store) valueKey(key string) string { return s.prefix + "v:" + key }
