@@ -51,15 +51,15 @@ type compiler struct {
 
 // compile checks one rule and compiles it. The error begins with the place.
 func (c *compiler) compile(in *Rule) (*rule, error) {
-	r, n, err := compileLine(in)
+	r, syms, err := compileLine(in)
 	if err != nil {
 		return nil, in.fault("%s: %w", in.name(), err)
 	}
-	n.claims = c.claims
+	syms.claims = c.claims
 	for _, text := range slices.Concat(in.AllOf, in.AnyOf) {
 		right, err := c.need(text.Permission)
 		if err == nil {
-			right.resource, err = n.compileResource(text.Resource)
+			right.resource, err = syms.compileResource(text.Resource)
 		}
 		if err != nil {
 			return nil, faultAt(cmp.Or(text.Source, in.Source), "%s: %w", in.name(), err)
@@ -67,9 +67,9 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 		r.needs = append(r.needs, right)
 	}
 	// Slots are given while resources are read.
-	r.path, r.inputs = n.segs, n.inputs
+	r.path, r.inputs = syms.segs, syms.inputs
 	if err = r.compileEach(in.Each); err == nil {
-		err = n.checkAllUsed(r.access)
+		err = syms.checkAllUsed(r.access)
 	}
 	if err != nil {
 		return nil, in.fault("%s: %w", in.name(), err)
@@ -78,7 +78,7 @@ func (c *compiler) compile(in *Rule) (*rule, error) {
 }
 
 // compileLine compiles all but the needs.
-func compileLine(in *Rule) (*rule, *names, error) {
+func compileLine(in *Rule) (*rule, *symbols, error) {
 	r := &rule{
 		access: cmp.Or(in.Access, AccessPermission), name: in.name(), source: in.Source,
 		method: in.Method, anyOf: len(in.AnyOf) > 0,
@@ -97,12 +97,12 @@ func compileLine(in *Rule) (*rule, *names, error) {
 	case !isMethod(in.Method):
 		return nil, nil, fmt.Errorf("unrecognized method %s: expected one such as GET", quote(in.Method))
 	}
-	n, slash, err := compilePath(path)
+	syms, slash, err := compilePath(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	r.slash = slash
-	return r, n, checkNeeds(r.access, in)
+	return r, syms, checkNeeds(r.access, in)
 }
 
 // checkGRPC checks SERVICE/METHOD. The path of a call is that and no other, so

@@ -18,8 +18,8 @@ type template struct {
 	tail bool
 }
 
-// names are the variables of one rule while it is being compiled.
-type names struct {
+// symbols are the variables of one rule while it is being compiled.
+type symbols struct {
 	segs   []seg                // of the path
 	path   map[string]*variable // by their text, without dots and the closing brace
 	inputs []input
@@ -83,29 +83,29 @@ func isWord(s string, isLetter func(c byte) bool, more string) bool {
 
 // compilePath reads the path of a rule. A trailing slash is not among the
 // segments.
-func compilePath(path string) (n *names, slash bool, err error) {
+func compilePath(path string) (syms *symbols, slash bool, err error) {
 	if !strings.HasPrefix(path, "/") {
 		return nil, false, fmt.Errorf("path %s: expected a slash at the start", quote(path))
 	}
 	if strings.Contains(path, "//") {
 		return nil, false, fmt.Errorf("path %s: it holds an empty segment", quote(path))
 	}
-	n = &names{path: make(map[string]*variable)}
+	syms = &symbols{path: make(map[string]*variable)}
 	body, slash := splitPath(path)
 	if body == "" {
-		return n, slash, nil
+		return syms, slash, nil
 	}
 	parts := strings.Split(body, "/")
 	for i, part := range parts {
-		if err := n.addSegment(part, i == len(parts)-1); err != nil {
+		if err := syms.addSegment(part, i == len(parts)-1); err != nil {
 			return nil, false, fmt.Errorf("path %s: %w", quote(path), err)
 		}
 	}
-	return n, slash, nil
+	return syms, slash, nil
 }
 
 // addSegment reads the next segment of a path.
-func (n *names) addSegment(part string, isLast bool) error {
+func (syms *symbols) addSegment(part string, isLast bool) error {
 	if in, found, _ := parseInput(part); found {
 		return fmt.Errorf("%s is no part of a path: a %s variable stands in a resource only", part, in.kind)
 	}
@@ -115,20 +115,20 @@ func (n *names) addSegment(part string, isLast bool) error {
 		return err
 	case kind == segNone:
 		if err := checkPathLiteral(part); err != nil {
-			return fmt.Errorf("segment %d: %w", len(n.segs)+1, err)
+			return fmt.Errorf("segment %d: %w", len(syms.segs)+1, err)
 		}
-		n.segs = append(n.segs, seg{kind: segLiteral, text: part})
+		syms.segs = append(syms.segs, seg{kind: segLiteral, text: part})
 		return nil
 	case kind == segRest && !isLast:
 		return fmt.Errorf("%s stands only at the end", part)
 	}
 	// {id} and {id...} would be two values under one name.
 	key := variableKey(part)
-	if n.path[key] != nil {
+	if syms.path[key] != nil {
 		return fmt.Errorf("variable %s} occurs twice", key)
 	}
-	n.path[key] = &variable{text: part, at: len(n.segs), used: ignored}
-	n.segs = append(n.segs, seg{kind: kind, slot: -1})
+	syms.path[key] = &variable{text: part, at: len(syms.segs), used: ignored}
+	syms.segs = append(syms.segs, seg{kind: kind, slot: -1})
 	return nil
 }
 
@@ -150,7 +150,7 @@ func checkPathLiteral(part string) error {
 
 // compileResource reads a resource of the rule and gives each variable in it a
 // slot, in the path and in the inputs too.
-func (n *names) compileResource(resource string) (template, error) {
+func (syms *symbols) compileResource(resource string) (template, error) {
 	if resource == "" {
 		return template{}, errors.New("the resource is empty")
 	}
@@ -168,7 +168,7 @@ func (n *names) compileResource(resource string) (template, error) {
 		var s seg
 		var err error
 		if strings.ContainsAny(part, "{}") {
-			s, err = n.resourceVariable(part)
+			s, err = syms.resourceVariable(part)
 		} else if s, err = parseSegment(part); err != nil {
 			err = fmt.Errorf("segment %d: %w", i+1, err)
 		}
@@ -181,22 +181,22 @@ func (n *names) compileResource(resource string) (template, error) {
 }
 
 // resourceVariable reads a variable in a resource.
-func (n *names) resourceVariable(part string) (seg, error) {
+func (syms *symbols) resourceVariable(part string) (seg, error) {
 	if in, found, err := parseInput(part); found {
 		if err != nil {
 			return seg{}, err
 		}
-		if in.kind == inputClaim && !slices.Contains(n.claims, in.name) {
-			return seg{}, fmt.Errorf("%s: unrecognized claim: expected one of %v", part, n.claims)
+		if in.kind == inputClaim && !slices.Contains(syms.claims, in.name) {
+			return seg{}, fmt.Errorf("%s: unrecognized claim: expected one of %v", part, syms.claims)
 		}
-		slot, err := n.inputSlot(in)
+		slot, err := syms.inputSlot(in)
 		return seg{kind: segVariable, slot: slot}, err
 	}
 	_, ignored, err := parseVariable(part)
 	if err != nil {
 		return seg{}, err
 	}
-	v := n.path[variableKey(part)]
+	v := syms.path[variableKey(part)]
 	switch {
 	case ignored:
 		return seg{}, fmt.Errorf("%s is written as not checked: write the name without the underscore, in the path too", part)
@@ -206,11 +206,11 @@ func (n *names) resourceVariable(part string) (seg, error) {
 		return seg{}, fmt.Errorf("%s is %s in the path", part, v.text)
 	}
 	v.used = true
-	s := &n.segs[v.at]
+	s := &syms.segs[v.at]
 	if s.slot < 0 {
 		if s.kind == segRest {
 			s.slot = 0 // there is only one, with a place of its own
-		} else if s.slot, err = n.slot(); err != nil {
+		} else if s.slot, err = syms.slot(); err != nil {
 			return seg{}, err
 		}
 	}
@@ -218,29 +218,29 @@ func (n *names) resourceVariable(part string) (seg, error) {
 }
 
 // inputSlot returns the slot of a variable that is not of the path.
-func (n *names) inputSlot(in input) (int8, error) {
-	if i := slices.IndexFunc(n.inputs, in.same); i >= 0 {
-		return n.inputs[i].slot, nil
+func (syms *symbols) inputSlot(in input) (int8, error) {
+	if i := slices.IndexFunc(syms.inputs, in.same); i >= 0 {
+		return syms.inputs[i].slot, nil
 	}
-	slot, err := n.slot()
+	slot, err := syms.slot()
 	in.slot = slot
-	n.inputs = append(n.inputs, in)
+	syms.inputs = append(syms.inputs, in)
 	return slot, err
 }
 
 // slot takes the next free one.
-func (n *names) slot() (int8, error) {
-	if n.slots == maxVariables {
+func (syms *symbols) slot() (int8, error) {
+	if syms.slots == maxVariables {
 		return 0, fmt.Errorf("more than %d variables", maxVariables)
 	}
-	n.slots++
-	return n.slots - 1, nil
+	syms.slots++
+	return syms.slots - 1, nil
 }
 
 // checkAllUsed refuses a variable of the path that no resource uses.
-func (n *names) checkAllUsed(access Access) error {
+func (syms *symbols) checkAllUsed(access Access) error {
 	var first *variable
-	for _, v := range n.path {
+	for _, v := range syms.path {
 		if !v.used && (first == nil || v.at < first.at) {
 			first = v
 		}
