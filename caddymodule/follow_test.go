@@ -18,7 +18,8 @@ func TestStoreIsLostWhileItRuns(t *testing.T) {
 	w.write(t, "redis-password", "x\n")
 	server := miniredis.RunT(t)
 	server.RequireAuth("x")
-	w.start(t, live(redisAt(server.Addr(), ""), ""))
+	until := time.Now().UTC().AddDate(0, 0, 30).Format(time.DateOnly)
+	w.start(t, live(redisAt(server.Addr(), ""), "\t\tmode audit until "+until))
 	token := w.token(t)
 	if got := w.orders(t, token); got != 200 {
 		t.Fatalf("before: got %d, want 200", got)
@@ -35,17 +36,50 @@ func TestStoreIsLostWhileItRuns(t *testing.T) {
 	if got := w.orders(t, w.token(t)); got != 200 {
 		t.Errorf("a new token: got %d, want 200", got)
 	}
-	if !w.warned("the store has a new epoch") {
-		t.Error("the log does not say that the store was lost")
+	for _, text := range []string{"the store has a new epoch", "mode audit"} {
+		if got := w.warnings(text); got != 1 {
+			t.Errorf("got %d warnings of %s, want 1", got, text)
+		}
 	}
 }
 
-// warned reports whether the log has a warning with a text.
-func (w liveWorld) warned(text string) bool {
-	return slices.ContainsFunc(w.logged(), func(entry map[string]any) bool {
-		msg, _ := entry["msg"].(string)
-		return entry["level"] == "warn" && strings.Contains(msg, text)
-	})
+// TestStoreIsSpoiledWhileItRuns changes a byte of the epoch, and changes it back:
+// nothing is served in between.
+func TestStoreIsSpoiledWhileItRuns(t *testing.T) {
+	w := newLive(t)
+	w.write(t, "redis-password", "x\n")
+	server := miniredis.RunT(t)
+	server.RequireAuth("x")
+	w.start(t, live(redisAt(server.Addr(), ""), ""))
+	token := w.token(t)
+	var key, epoch string
+	for _, key = range server.Keys() {
+		if epoch, _ = server.Get(key); strings.HasSuffix(key, ":epoch") {
+			break
+		}
+	}
+	last := len(epoch) - 1
+	if err := server.Set(key, epoch[:last]+string([]byte{^epoch[last]})); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "nothing to be served", func() bool { return w.orders(t, token) == 503 })
+	if err := server.Set(key, epoch); err != nil {
+		t.Fatal(err)
+	}
+	w.becomesReady(t)
+	if got := w.orders(t, token); got != 200 {
+		t.Errorf("with its epoch: got %d, want 200", got)
+	}
+}
+
+// warnings counts those of the log with a text.
+func (w liveWorld) warnings(text string) (n int) {
+	for _, entry := range w.logged() {
+		if msg, _ := entry["msg"].(string); entry["level"] == "warn" && strings.Contains(msg, text) {
+			n++
+		}
+	}
+	return n
 }
 
 // TestRedisThatForgetsIsWarnedOf has servers that may drop what they were given.
@@ -55,7 +89,7 @@ func TestRedisThatForgetsIsWarnedOf(t *testing.T) {
 	server := redistest.Start(t, "requirepass a-long-passphrase", "maxmemory-policy allkeys-lru", "appendonly no")
 	w.start(t, live(redisAt(server.Addr(), ""), ""))
 	for _, text := range []string{"maxmemory-policy allkeys-lru", "appendonly no"} {
-		eventually(t, "a warning of "+text, func() bool { return w.warned(text) })
+		eventually(t, "a warning of "+text, func() bool { return w.warnings(text) > 0 })
 	}
 }
 
