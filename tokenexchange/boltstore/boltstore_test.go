@@ -88,8 +88,8 @@ func TestOpenHeldFile(t *testing.T) {
 		_ = s.Close()
 		t.Fatal("Open of a held file: got a store, want an error")
 	}
-	if took := time.Since(start); took > 2*time.Second {
-		t.Errorf("Open of a held file: took %s, want at most 2 s", took)
+	if took := time.Since(start); took > 10*time.Second { // 1.5 s, and a slow machine.
+		t.Errorf("Open of a held file: took %s, want a bounded time", took)
 	}
 	for _, want := range []string{path, "another process holds the file"} {
 		if !strings.Contains(err.Error(), want) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
@@ -21,6 +22,7 @@ func wantFault(t *testing.T, what string, err error, want string) {
 
 // TestServerRefuses has the errors of a server that is there and cannot serve.
 func TestServerRefuses(t *testing.T) {
+	t.Parallel()
 	m := miniredis.RunT(t)
 	s := openTest(t, Options{Addresses: []string{m.Addr()}})
 	mustAdd(t, s, "warm", "up")
@@ -51,9 +53,11 @@ func TestServerRefuses(t *testing.T) {
 		"WRONGPASS invalid username-password pair or user is disabled.": "no such user and password",
 	} {
 		m.SetError(text)
+		var calls sync.WaitGroup // go-redis pauses before it repeats some.
 		for verb, call := range everyCall(t.Context(), s) {
-			wantFault(t, verb+", "+text, call(), want)
+			calls.Go(func() { wantFault(t, verb+", "+text, call(), want) })
 		}
+		calls.Wait()
 		m.SetError("")
 	}
 	holds(t, s, "warm", "up")
@@ -61,6 +65,7 @@ func TestServerRefuses(t *testing.T) {
 
 // TestRealServerRefuses gets some of them from a real server.
 func TestRealServerRefuses(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
 	s := openTest(t, Options{Addresses: []string{r.Addr()}})
 	mustAdd(t, s, "warm", "up")
@@ -169,7 +174,7 @@ func TestPasswordIsHidden(t *testing.T) {
 		}
 	}
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
-		for _, shown := range []any{o, &o, s, s.identity} {
+		for _, shown := range []any{o, &o, s, o.Identity()} {
 			if text := fmt.Sprintf(format, shown); strings.Contains(text, secret) || strings.Contains(text, fmt.Sprintf("%x", secret)) {
 				t.Errorf("%s of a %T shows the password", format, shown)
 			}

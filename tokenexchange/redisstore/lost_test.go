@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
@@ -18,6 +17,7 @@ import (
 // TestLostAnswersConformance loses the first answer to every command after it
 // ran: the whole suite must see no difference.
 func TestLostAnswersConformance(t *testing.T) {
+	t.Parallel()
 	h := harness(func(t *testing.T) (string, func(), func()) {
 		r := redistest.Start(t)
 		p := faultproxy.Start(t, r.Addr())
@@ -32,6 +32,7 @@ func TestLostAnswersConformance(t *testing.T) {
 // go-redis repeats it, and the repeat is success. When every answer is lost it
 // is an error, and the same call later is success; anybody else's is not.
 func TestTrap23LostAnswerIsNoReplay(t *testing.T) {
+	t.Parallel()
 	for lost := 1; lost <= attempts; lost++ {
 		t.Run(fmt.Sprint(lost, " lost"), func(t *testing.T) {
 			s, p, _ := behindProxy(t, Options{})
@@ -95,7 +96,7 @@ func TestLostPublish(t *testing.T) {
 		}
 	}
 	var got [][]byte
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), ceiling)
 	defer cancel()
 	err := s.Follow(ctx, "", func(_ string, entry []byte) {
 		if got = append(got, entry); string(entry) == "last" {

@@ -86,7 +86,6 @@ type Options struct {
 // Store is a tokenexchange.Store and Feed in Redis. Safe for concurrent use.
 type Store struct {
 	client   redis.UniversalClient
-	identity string
 	name     string // in errors
 	prefix   string
 	timeout  time.Duration
@@ -109,7 +108,6 @@ func Open(o Options) (*Store, error) {
 		return nil, fmt.Errorf("opening redis store: %w", err)
 	}
 	s := &Store{
-		identity: o.Identity(),
 		name:     "redis store " + strings.Join(o.Addresses, ","),
 		prefix:   o.KeyPrefix + ":" + issuerHash(o.Issuer) + ":",
 		timeout:  o.Timeout,
@@ -142,9 +140,6 @@ func (o Options) Identity() string {
 	return fmt.Sprintf("redis %s master=%q database=%d keys=%s:%s",
 		strings.Join(addresses, ","), o.MasterName, o.Database, o.KeyPrefix, issuerHash(o.Issuer))
 }
-
-// Identity is that of the options.
-func (s *Store) Identity() string { return s.identity }
 
 // Close ends all connections. Every verb gives tokenexchange.ErrClosed from
 // then on. A second Close does nothing.

@@ -85,13 +85,25 @@ func realHarness() storetest.Harness {
 	})
 }
 
-func TestMiniredis(t *testing.T) { storetest.Run(t, miniHarness()) }
+func TestMiniredis(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, miniHarness())
+}
 
-func TestMiniredisFeed(t *testing.T) { storetest.RunFeed(t, miniHarness()) }
+func TestMiniredisFeed(t *testing.T) {
+	t.Parallel()
+	storetest.RunFeed(t, miniHarness())
+}
 
-func TestRedis(t *testing.T) { storetest.Run(t, realHarness()) }
+func TestRedis(t *testing.T) {
+	t.Parallel()
+	storetest.Run(t, realHarness())
+}
 
-func TestRedisFeed(t *testing.T) { storetest.RunFeed(t, realHarness()) }
+func TestRedisFeed(t *testing.T) {
+	t.Parallel()
+	storetest.RunFeed(t, realHarness())
+}
 
 func TestClosed(t *testing.T) {
 	o := Options{Addresses: []string{miniredis.RunT(t).Addr()}}

@@ -17,6 +17,7 @@ import (
 // received a consume lets it happen again when it is promoted. With
 // WaitReplicas the first consume is not answered as done.
 func TestTrap24FailoverThatLosesAWrite(t *testing.T) {
+	t.Parallel()
 	for _, wait := range []int{0, 1} {
 		t.Run(fmt.Sprint("wait ", wait), func(t *testing.T) {
 			master := redistest.Start(t)

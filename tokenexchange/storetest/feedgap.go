@@ -110,12 +110,8 @@ func testFeedContexts(t *testing.T, f *fixture) {
 	// A deadline ends a follower that waits, and is no fault of the store.
 	soon, cancelSoon := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancelSoon()
-	begun := time.Now()
 	w := f.start(soon, "")
 	w.ends(f, context.DeadlineExceeded)
-	if took := time.Since(begun); took > time.Second {
-		t.Errorf("Follow ended %s after a deadline of 50 ms, want less than a second", took)
-	}
 }
 
 func testFeedAway(t *testing.T, f *fixture) {

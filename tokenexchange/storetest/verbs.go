@@ -169,7 +169,7 @@ func testCopies(t *testing.T, f *fixture) {
 	}
 	f.swap("k", "bbbb", "cccc", exp, true)
 	f.delete("k")
-	for i := range 100 {
+	for i := range 30 {
 		f.add(fmt.Sprint("fill", i), strings.Repeat("z", 4), exp, true)
 	}
 	if string(kept) != "bbbb" {

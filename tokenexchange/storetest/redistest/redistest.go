@@ -36,7 +36,7 @@ type Server struct {
 }
 
 // patience bounds what a server may take to start.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // Start starts a server with appendonly yes and appendfsync always, waits until
 // it answers, and stops it when the test ends. Lines are added to its
