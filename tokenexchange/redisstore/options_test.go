@@ -6,8 +6,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -150,37 +148,6 @@ func TestDocsACL(t *testing.T) {
 	for _, acl := range []string{aclUser + "\n", "`" + aclCluster + "`", "`" + aclCheck + "`"} {
 		if !bytes.Contains(docs, []byte(acl)) {
 			t.Errorf("docs/stores.md does not have %q", acl)
-		}
-	}
-}
-
-// TestDocsNameTests finds every test that docs/stores.md names as a witness.
-func TestDocsNameTests(t *testing.T) {
-	docs, err := os.ReadFile("../../docs/stores.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sources []byte
-	for _, pattern := range []string{"*_test.go", "../*_test.go", "../boltstore/*_test.go", "../../integration_test/*_test.go"} {
-		files, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			sources = append(sources, text...)
-		}
-	}
-	names := regexp.MustCompile("`(Test[A-Za-z0-9]+)`").FindAllSubmatch(docs, -1)
-	if len(names) < 10 {
-		t.Errorf("docs/stores.md names %d tests, want its guarantees to have witnesses", len(names))
-	}
-	for _, name := range names {
-		if !bytes.Contains(sources, fmt.Appendf(nil, "func %s(", name[1])) {
-			t.Errorf("docs/stores.md names %s, and there is no such test", name[1])
 		}
 	}
 }
