@@ -104,7 +104,7 @@ func newCluster(t *testing.T, lines ...string) []*redistest.Server {
 	var nodes []*redistest.Server
 	for i := range 3 {
 		n := redistest.Start(t, append([]string{
-			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 1000",
+			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 15000",
 			fmt.Sprint("cluster-port ", redistest.FreePort(t)),
 		}, lines...)...)
 		first, last := i*16384/3, (i+1)*16384/3-1
