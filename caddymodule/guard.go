@@ -99,7 +99,7 @@ func (g *Guard) bind(a *App) error {
 	if err := a.realm.CheckGuard(g.Service, policy, opts, time.Now()); err != nil {
 		return tokenexchange.Sources{"": g.Source}.Place("", err)
 	}
-	for _, w := range policy.Warnings() {
+	for _, w := range append(policy.Warnings(), a.realm.GuardWarnings(g.Service, opts)...) {
 		g.log.Warn(w, "guard", g.Service)
 	}
 	g.app, g.policy, g.opts, g.metrics = a, policy, opts, newGuardMetrics(g.Service)

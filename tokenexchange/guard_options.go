@@ -107,6 +107,26 @@ func (r *Realm) checkActing(service *service, o GuardOptions) error {
 	return nil
 }
 
+// GuardWarnings returns what is allowed of a guard but refuses tokens that are
+// probably meant to pass, for the log at load.
+func (r *Realm) GuardWarnings(serviceID string, o GuardOptions) (warnings []string) {
+	c, s := r.clients[o.Client], r.services[serviceID]
+	if c == nil || s == nil {
+		return nil
+	}
+	allowed := false
+	for _, from := range r.clients {
+		allowed = allowed || from.allows(o.exchange(), c.ID, s.Audience)
+	}
+	if !allowed {
+		warnings = append(warnings, "no client has allow "+o.exchange()+" by "+c.ID+" to "+s.Audience+": the guard refuses every token that needs it")
+	}
+	if !slices.Contains(c.grants, grantAudienceExchange.name) {
+		warnings = append(warnings, "client "+c.ID+" has not audience_exchange among its grant_types: the guard refuses clients' own tokens")
+	}
+	return warnings
+}
+
 func (o GuardOptions) exchange() string { return cmp.Or(o.Exchange, grantAudienceExchange.name) }
 
 // Guard returns the guard of a service with the given rules. Without the option
