@@ -72,6 +72,9 @@ func parseRuleWord(w *words, r *scopes.Rule) (err error) {
 	if len(r.AllOf)+len(r.AnyOf) > 0 {
 		return w.Errf("%s: %q: a second need; expected all_of or any_of around several", w.block, w.Val())
 	}
+	if w.CountRemainingArgs() == 0 {
+		return w.unrecognized("all_of, any_of, each, or a permission and a resource" + nothing(nil, 1))
+	}
 	return parseNeed(w, &r.AllOf)
 }
 

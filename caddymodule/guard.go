@@ -81,7 +81,7 @@ func (g *Guard) Provision(ctx caddy.Context) error {
 func (g *Guard) bind(a *App) error {
 	permissions, ok := a.realm.Service(g.Service)
 	if !ok {
-		return g.wrong("there is no service of this name; expected one of the global option scopegate")
+		return g.wrong("there is no service of this name; expected one of the global option scopegate: %s", a.realm.ServiceNames())
 	}
 	for _, r := range g.Rules {
 		if r.Path == readyPath {
@@ -99,7 +99,7 @@ func (g *Guard) bind(a *App) error {
 	if err := a.realm.CheckGuard(g.Service, policy, opts, time.Now()); err != nil {
 		return tokenexchange.Sources{"": g.Source}.Place("", err)
 	}
-	for _, w := range policy.Warnings() {
+	for _, w := range append(policy.Warnings(), a.realm.GuardWarnings(g.Service, opts)...) {
 		g.log.Warn(w, "guard", g.Service)
 	}
 	g.app, g.policy, g.opts, g.metrics = a, policy, opts, newGuardMetrics(g.Service)
@@ -120,9 +120,9 @@ func (g *Guard) announce() {
 	switch end := g.opts.AuditUntil; {
 	case end.IsZero():
 	case time.Now().Before(end):
-		g.log.Warn("mode audit: requests pass that hold too little", "guard", g.Service, "until", end, "including_no_rule", g.opts.AuditNoRule)
+		g.log.Warn("mode audit: requests pass that hold too little", "guard", g.Service, "until", g.Audit.Until, "including_no_rule", g.opts.AuditNoRule)
 	default:
-		g.log.Warn("mode audit has ended: the guard enforces; take the line out", "guard", g.Service, "until", end)
+		g.log.Warn("mode audit has ended: the guard enforces; take the line out", "guard", g.Service, "until", g.Audit.Until)
 	}
 }
 
@@ -137,7 +137,7 @@ func (g *Guard) ready(r *http.Request) *tokenexchange.Guard {
 			return core
 		}
 	}
-	return tokenexchange.NotReady(g.Service, g.log)
+	return tokenexchange.NotReady(g.Service, g.app.decisionLog(g.log))
 }
 
 // ServeHTTP decides on a request and forwards it, or answers it.
@@ -188,7 +188,7 @@ func (g *Guard) decide(r *http.Request, p tokenexchange.Presented) (*tokenexchan
 	if app == g.app {
 		return core, verdict
 	}
-	none := tokenexchange.NotReady(g.Service, g.log)
+	none := tokenexchange.NotReady(g.Service, g.app.decisionLog(g.log))
 	if app == nil {
 		return none, none.Decide(r, p)
 	}

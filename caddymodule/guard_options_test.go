@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +89,9 @@ func TestAuditAtStart(t *testing.T) {
 		w.start(t, live("", "\t\tmode audit until "+until+"\n\t\thide_existence\n"))
 		if out := w.outcome(nil); !strings.Contains(out, "warning: "+want) || !strings.Contains(out, "guard: shop") {
 			t.Errorf("audit until %s: got %s, want a warning: %s", until, out, want)
+		}
+		if !slices.ContainsFunc(w.logged(), func(entry map[string]any) bool { return entry["until"] == until }) {
+			t.Errorf("the log does not show the date %s as it was written", until)
 		}
 		r, err := http.NewRequest("GET", w.url("/nothing"), nil)
 		if err != nil {

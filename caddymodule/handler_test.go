@@ -1,9 +1,11 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -17,8 +19,9 @@ import (
 func TestNotReady(t *testing.T) {
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	waiting := &App{ready: make(chan struct{}), ctx: caddy.Context{Context: t.Context()}}
-	started := &App{ready: make(chan struct{}), ctx: waiting.ctx}
+	records := new(bytes.Buffer)
+	waiting := &App{ready: make(chan struct{}), ctx: caddy.Context{Context: t.Context()}, log: slog.New(slog.NewTextHandler(records, nil))}
+	started := &App{ready: make(chan struct{}), ctx: waiting.ctx, log: waiting.log}
 	close(started.ready)
 	for _, tc := range []struct {
 		name  string
@@ -34,10 +37,14 @@ func TestNotReady(t *testing.T) {
 				r := request("GET", "http://localhost"+target, "a.b.c").WithContext(gone)
 				r.Header.Set("Csp-Auth-Token", "d.e.f")
 				rec, after := httptest.NewRecorder(), new(next)
+				records.Reset()
 				if err := tc.guard.ServeHTTP(rec, r, after); err != nil {
 					t.Errorf("got the error %v, want an answer", err)
 				}
 				checkNotReady(t, rec, "reason")
+				if tc.guard.app != nil && !strings.Contains(records.String(), "msg=decision") {
+					t.Error("the app's log has no record of the decision")
+				}
 				if after.calls != 0 {
 					t.Error("the next handler was called")
 				}
@@ -54,10 +61,14 @@ func TestNotReady(t *testing.T) {
 		t.Run("oauth_server "+name, func(t *testing.T) {
 			h := &OAuthServer{app: app}
 			rec, after := httptest.NewRecorder(), new(next)
+			records.Reset()
 			if err := h.ServeHTTP(rec, request("POST", "http://localhost/oauth2/token", "").WithContext(gone), after); err != nil || after.calls != 0 {
 				t.Errorf("got %v and %d calls of next, want an answer", err, after.calls)
 			}
 			checkNotReady(t, rec, "error")
+			if app != nil && !strings.Contains(records.String(), "msg=decision") {
+				t.Error("the app's log has no record of the decision")
+			}
 			if err := h.ServeHTTP(rec, request("GET", "http://localhost/x", "").WithContext(gone), after); err != nil || after.calls != 1 {
 				t.Errorf("another path: got %v and %d calls of next, want one", err, after.calls)
 			}

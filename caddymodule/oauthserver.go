@@ -40,7 +40,7 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	}
 	app := h.begin(r)
 	if app == nil {
-		tokenexchange.ServeNotReady(w, r, h.log)
+		tokenexchange.ServeNotReady(w, r, h.app.decisionLog(h.log))
 		return nil
 	}
 	defer func() {
@@ -50,7 +50,7 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	}()
 	server := app.server.Load()
 	if server == nil { // Taken away in this moment.
-		tokenexchange.ServeNotReady(w, r, h.log)
+		tokenexchange.ServeNotReady(w, r, h.app.decisionLog(h.log))
 		return nil
 	}
 	server.ServeHTTP(w, r)

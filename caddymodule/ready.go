@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -46,6 +47,15 @@ func (a *App) waitReady(ctx context.Context) bool {
 			}
 		}
 	}
+}
+
+// decisionLog is where decisions go that no server makes: to the log of all
+// others. A handler that no app works with has only its own.
+func (a *App) decisionLog(own *slog.Logger) *slog.Logger {
+	if a == nil {
+		return own
+	}
+	return a.log
 }
 
 // readiness is the answer of readyPath. It names no address, so that everybody

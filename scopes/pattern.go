@@ -56,6 +56,9 @@ func ParsePattern(s string) (Pattern, error) {
 	if s == "" {
 		return Pattern{}, errors.New("a resource pattern is empty")
 	}
+	if strings.HasPrefix(s, "/") {
+		return Pattern{}, fmt.Errorf("resource pattern %s: a resource begins without a slash", quote(s))
+	}
 	segs := make([]seg, 0, strings.Count(s, "/")+1)
 	for i, part := range strings.Split(s, "/") {
 		if part == "**" {

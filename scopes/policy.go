@@ -9,8 +9,9 @@ import (
 // Policy is the compiled rules of one guard. It is immutable. A nil Policy has
 // no rules and denies all. See docs/scopes.md, section 3.4.
 type Policy struct {
-	tries    map[string]*node // by method
-	headers  []string         // that variables read, sorted
+	tries    map[string]*node  // by method
+	headers  []string          // that variables read, sorted
+	readers  map[string]string // by header: the place of the first rule that reads it
 	public   []string
 	warnings []string
 }
@@ -37,7 +38,7 @@ func NewPolicy(service string, permissions []string, declared func(service, perm
 		}
 	}
 	c := compiler{service: service, permissions: permissions, declared: declared, claims: claims}
-	p := &Policy{tries: make(map[string]*node)}
+	p := &Policy{tries: make(map[string]*node), readers: make(map[string]string)}
 	var errs []error
 	for i := range rules {
 		if err := p.add(&c, &rules[i]); err != nil {
@@ -80,6 +81,15 @@ func (p *Policy) Headers() []string {
 	return slices.Clone(p.headers)
 }
 
+// Reader returns the first rule that reads a header, as in "f:1: METHOD PATH",
+// for errors; "" where none does.
+func (p *Policy) Reader(header string) string {
+	if p == nil {
+		return ""
+	}
+	return p.readers[header]
+}
+
 // add compiles one rule and puts it into the trie of its method.
 func (p *Policy) add(c *compiler, in *Rule) error {
 	r, err := c.compile(in)
@@ -100,6 +110,7 @@ func (p *Policy) add(c *compiler, in *Rule) error {
 	for _, i := range r.inputs {
 		if i.kind == inputHeader && !slices.Contains(p.headers, i.name) {
 			p.headers = append(p.headers, i.name)
+			p.readers[i.name] = in.fault("%s", r.name).Error()
 		}
 	}
 	if r.access == AccessPublic {

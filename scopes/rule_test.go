@@ -73,7 +73,7 @@ func TestBlockLines(t *testing.T) {
 		{need("f:2"), `f:2: "": expected PERMISSION RESOURCE, as in: orders.read orders/{id}; found 0 words`},
 		{need("", "p", "x", "{"), `"p x {": expected PERMISSION RESOURCE, as in: orders.read orders/{id}; found 3 words`},
 		{need("f:2", "p", "{http.request.host}"), `f:2: "{http.request.host}": ` + rewritten},
-		{each("f:2", ","), "f:2: each: expected VARIABLE SEPARATOR, as in: each query:ids , ; found 1 words"},
+		{each("f:2", ","), "f:2: each: expected VARIABLE SEPARATOR, as in: each query:ids , ; found 1 word"},
 		{each("", "{tls.version}", ","), `"{tls.version}": ` + rewritten},
 		{rule("f:2", "GET", "/{http.request.uri.path}"), `f:2: "/{http.request.uri.path}": ` + rewritten},
 	} {

@@ -1,6 +1,10 @@
 package scopes
 
-import "strings"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // ParseRule reads the words of one line, which must have one of the forms
 //
@@ -28,7 +32,7 @@ func ParseRule(source string, words ...string) (Rule, error) {
 	switch first := words[0]; {
 	case first == "public" || first == "authenticated":
 		if len(words) != 3 {
-			return Rule{}, r.fault("%s: expected %s METHOD PATH, as in: %s GET /healthz; found %d words", quoteWords(words), first, first, len(words))
+			return Rule{}, r.fault("%s: expected %s METHOD PATH, as in: %s GET /healthz; found %s", quoteWords(words), first, first, count(words))
 		}
 		r.Access = AccessPublic
 		if first == "authenticated" {
@@ -40,7 +44,7 @@ func ParseRule(source string, words ...string) (Rule, error) {
 	case len(words) == 4:
 		r.AllOf = []RuleNeed{{Permission: words[2], Resource: words[3]}}
 	case len(words) != 2:
-		return Rule{}, r.fault("%s: expected %s, as in: GET /orders/{id} orders.read orders/{id}; found %d words", quoteWords(words), forms, len(words))
+		return Rule{}, r.fault("%s: expected %s, as in: GET /orders/{id} orders.read orders/{id}; found %s", quoteWords(words), forms, count(words))
 	}
 	r.Method, r.Path = words[0], words[1]
 	return r, nil
@@ -53,7 +57,7 @@ func ParseNeed(source string, words ...string) (RuleNeed, error) {
 		return RuleNeed{}, err
 	}
 	if len(words) != 2 {
-		return RuleNeed{}, faultAt(source, "%s: expected PERMISSION RESOURCE, as in: orders.read orders/{id}; found %d words", quoteWords(words), len(words))
+		return RuleNeed{}, faultAt(source, "%s: expected PERMISSION RESOURCE, as in: orders.read orders/{id}; found %s", quoteWords(words), count(words))
 	}
 	return RuleNeed{Permission: words[0], Resource: words[1], Source: source}, nil
 }
@@ -65,7 +69,7 @@ func ParseEach(source string, words ...string) (*Each, error) {
 		return nil, err
 	}
 	if len(words) != 2 {
-		return nil, faultAt(source, "each: expected VARIABLE SEPARATOR, as in: each query:ids , ; found %d words", len(words))
+		return nil, faultAt(source, "each: expected VARIABLE SEPARATOR, as in: each query:ids , ; found %s", count(words))
 	}
 	return &Each{Variable: words[0], Separator: words[1]}, nil
 }
@@ -80,10 +84,24 @@ func checkWords(source string, words []string) error {
 	return nil
 }
 
+// count says how many words there are.
+func count(words []string) string {
+	if len(words) == 1 {
+		return "1 word"
+	}
+	return strconv.Itoa(len(words)) + " words"
+}
+
 func quoteWords(words []string) string { return quote(strings.Join(words, " ")) }
 
 // shorthandFault says why a text is none of ours; "" if it may be.
 func shorthandFault(text string) string {
+	for _, s := range []struct{ rewritten, kind string }{{"{http.request.uri.query.", "query"}, {"{http.request.header.", "header"}} {
+		if _, name, found := strings.Cut(text, s.rewritten); found {
+			name, _, _ = strings.Cut(name, "}")
+			return fmt.Sprintf("Caddy rewrites {%[1]s.%[2]s} before it is read here; a resource has it as {%[1]s:%[2]s}, each as %[1]s:%[2]s", s.kind, name)
+		}
+	}
 	if strings.Contains(text, "{http.") || strings.Contains(text, "{tls.") {
 		return "Caddy rewrites shorthands such as {path}, {host} or {query.x} before they are read here; choose another name for the variable"
 	}

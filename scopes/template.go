@@ -106,7 +106,13 @@ func compilePath(path string) (syms *symbols, slash bool, err error) {
 
 // addSegment reads the next segment of a path.
 func (syms *symbols) addSegment(part string, isLast bool) error {
-	if in, found, _ := parseInput(part); found {
+	if in, found, err := parseInput(part); found {
+		if in.kind != inputQuery && in.kind != inputHeader && in.kind != inputClaim {
+			if name := string(in.kind); err != nil && isName(name) {
+				return fmt.Errorf("%s: a path has no regular expressions: write {%s}", part, name)
+			}
+			return fmt.Errorf("%s: a path has no regular expressions: expected {name} or {name...}", part)
+		}
 		return fmt.Errorf("%s is no part of a path: a %s variable stands in a resource only", part, in.kind)
 	}
 	kind, ignored, err := parseVariable(part)
@@ -153,6 +159,9 @@ func checkPathLiteral(part string) error {
 func (syms *symbols) compileResource(resource string) (template, error) {
 	if resource == "" {
 		return template{}, errors.New("the resource is empty")
+	}
+	if strings.HasPrefix(resource, "/") {
+		return template{}, fmt.Errorf("resource %s: a resource begins without a slash", quote(resource))
 	}
 	if !strings.ContainsAny(resource, "{}") {
 		p, err := ParsePattern(resource)

@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -55,6 +56,9 @@ func TestAuditMode(t *testing.T) {
 					t.Fatalf("got %s (%v), want would_deny %q", v.Reason, v.cause, want)
 				}
 				if want == denied {
+					if slices.Contains([]scopes.Reason{scopes.ReasonTokenLeak, scopes.ReasonExchangeRefused}, v.Reason) && (a.body["required"] != nil || a.record["missing"] != nil) {
+						t.Errorf("got %s and the record %v, want nothing of what is missing", a.raw, a.record)
+					}
 					if v.WouldDeny != "" || a.record["would_deny"] != nil {
 						t.Errorf("a refusal would deny %q, the record is %v", v.WouldDeny, a.record)
 					}
@@ -67,6 +71,9 @@ func TestAuditMode(t *testing.T) {
 				}
 				if v.WouldDeny != want || a.record["would_deny"] != recorded || a.record["level"] != level || a.record["allowed"] != true || a.record["reason"] != "allowed" {
 					t.Errorf("got would_deny %q and the record %v, want %q at %s", v.WouldDeny, a.record, want, level)
+				}
+				if lacks := strings.HasSuffix(want, "_missing") || want == "no_resource_scope"; (a.record["missing"] != nil) != lacks {
+					t.Errorf("got the record %v, want what is missing: %v", a.record, lacks)
 				}
 				claims := claimsOf(t, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 				if claims["scopegate_mode"] != mode || claims["aud"] != "urn:scopegate:upstream:shop" {

@@ -50,7 +50,7 @@ var refusals = map[scopes.Reason]refusal{
 	scopes.ReasonPermissionMissing:   insufficient("the token does not hold this permission: ask for what is in required, with the parameter allowed_resource_scope"),
 	scopes.ReasonResourceMissing:     insufficient("the token holds the permission, but not for this resource: ask for what is in required, with the parameter allowed_resource_scope"),
 	scopes.ReasonVariableRejected:    denied("a value of the request that the rule reads is missing, repeated or no resource name"),
-	scopes.ReasonExchangeRefused:     denied("no token for the upstream is made from this one: the client that it was issued to does not allow this API, or what this request needs is too large for a token; the server's log has the cause, or the line to add"),
+	scopes.ReasonExchangeRefused:     denied("no token for the upstream is made from this one: the client that it was issued to does not allow this API, the client that the guard acts as lacks the grant, or what this request needs is too large for a token; the server's log has the cause, or the line to add"),
 	scopes.ReasonExchangeUnavailable: away("the token for the API could not be made: try again"),
 	scopes.ReasonKeysUnavailable:     away("the issuer's keys cannot be read: try again"),
 	scopes.ReasonRevocationsStale:    away("the list of revoked tokens is too old: try again"),

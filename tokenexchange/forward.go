@@ -47,7 +47,7 @@ func (v *Verdict) Forward(r *http.Request, p Presented) bool {
 	v.Token.Authorize(r.Header)
 	if p.Leaks(r) {
 		delete(r.Header, "Authorization")
-		v.WouldDeny = ""
+		v.WouldDeny, v.missing = "", nil
 		v.Reason, v.cause = scopes.ReasonTokenLeak, errors.New("a copy of the presented token is in another header, the path or the query")
 		return false
 	}

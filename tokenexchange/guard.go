@@ -74,9 +74,15 @@ func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
 	if g.server != nil {
 		v.Reason, v.cause = g.decide(r, p, v)
 	}
-	if !v.Allowed() && (p.within(v.Path.Raw()) || slices.ContainsFunc(v.missing, func(n scopes.Need) bool { return p.within(n.Resource) })) {
-		// The path, or a value of the query or a header that the rule reads, holds
-		// a copy of the token: neither the answer nor the record may show it.
+	// The path, or a value of the query or a header that the rule reads, may hold
+	// a copy of the token: neither the answer nor the record may show it.
+	if slices.ContainsFunc(v.missing, func(n scopes.Need) bool { return p.within(n.Resource) }) {
+		v.missing = nil
+		if !v.Allowed() {
+			v.Path = scopes.Path{}
+		}
+	}
+	if !v.Allowed() && p.within(v.Path.Raw()) {
 		v.Path, v.missing = scopes.Path{}, nil
 	}
 	return v
@@ -168,8 +174,8 @@ func (g *Guard) exchange(r *http.Request, v *Verdict, match scopes.Match, subjec
 	if v.Token, err = g.sign(how, token, derived, decision); err != nil {
 		return pathReason(err), err
 	}
-	if softened {
-		v.WouldDeny = decision.Reason().String()
+	if softened { // For the record alone, so only where nothing is refused any more.
+		v.WouldDeny, v.missing = decision.Reason().String(), decision.Missing()
 	}
 	return scopes.ReasonAllowed, nil
 }

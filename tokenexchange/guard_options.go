@@ -83,7 +83,7 @@ func (r *Realm) checkGuard(s *service, policy *scopes.Policy, o GuardOptions, no
 	if err := o.Check(now); err != nil {
 		return err
 	}
-	if err := checkHeaders(policy.Headers()); err != nil || o.Client == "" {
+	if err := checkHeaders(policy.Headers(), policy.Reader); err != nil || o.Client == "" {
 		return err
 	}
 	return r.checkActing(s, o)
@@ -96,7 +96,7 @@ func (r *Realm) checkActing(service *service, o GuardOptions) error {
 	c := r.clients[o.Client]
 	switch {
 	case c == nil:
-		return fmt.Errorf("client: no client %q; expected one of the configured clients", o.Client)
+		return fmt.Errorf("client: no client %q; expected one of the clients: %s", o.Client, names(r.clients))
 	case c.public:
 		return fmt.Errorf("client %s: expected a client with a secret", c.ID)
 	case !slices.Contains(c.grants, o.exchange()):
@@ -105,6 +105,26 @@ func (r *Realm) checkActing(service *service, o GuardOptions) error {
 		return fmt.Errorf("client %s: expected %s among its target_audiences", c.ID, service.Audience)
 	}
 	return nil
+}
+
+// GuardWarnings returns what is allowed of a guard but refuses tokens that are
+// probably meant to pass, for the log at load.
+func (r *Realm) GuardWarnings(serviceID string, o GuardOptions) (warnings []string) {
+	c, s := r.clients[o.Client], r.services[serviceID]
+	if c == nil || s == nil {
+		return nil
+	}
+	allowed := false
+	for _, from := range r.clients {
+		allowed = allowed || from.allows(o.exchange(), c.ID, s.Audience)
+	}
+	if !allowed {
+		warnings = append(warnings, "no client has allow "+o.exchange()+" by "+c.ID+" to "+s.Audience+": the guard refuses every token that needs it")
+	}
+	if !slices.Contains(c.grants, grantAudienceExchange.name) {
+		warnings = append(warnings, "client "+c.ID+" has not audience_exchange among its grant_types: the guard refuses clients' own tokens")
+	}
+	return warnings
 }
 
 func (o GuardOptions) exchange() string { return cmp.Or(o.Exchange, grantAudienceExchange.name) }
@@ -157,10 +177,10 @@ func (g *Guard) wayOf(row *grant, derive func(mint.Subject, *mint.Client, mint.T
 
 // checkHeaders refuses rules that read a header which does not reach the
 // upstream as it came: what was decided on would not be what counts.
-func checkHeaders(names []string) error {
+func checkHeaders(names []string, reader func(name string) string) error {
 	for _, name := range names {
 		if folded := alias(name); owned[folded] || changed[folded] {
-			return fmt.Errorf("{header:%s}: this header is removed or changed on its way to the upstream; expected another one", http.CanonicalHeaderKey(name))
+			return fmt.Errorf("%s: {header:%s}: this header is removed or changed on its way to the upstream; expected another one", reader(name), http.CanonicalHeaderKey(name))
 		}
 	}
 	return nil

@@ -3,7 +3,6 @@ package tokenexchange
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -43,7 +42,7 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 	case !found || name == "":
 		return nil, fmt.Errorf("%q: expected SERVICE/PERMISSION or SERVICE/*", permission)
 	case s == nil:
-		return nil, fmt.Errorf("%q: there is no service %q; expected one of the services: %s", permission, serviceID, strings.Join(slices.Sorted(maps.Keys(r.services)), ", "))
+		return nil, fmt.Errorf("%q: there is no service %q; expected one of the services: %s", permission, serviceID, names(r.services))
 	case name != "*" && !slices.Contains(s.permissions, name):
 		return nil, fmt.Errorf("%q: service %s declares no such permission; expected one of %s", permission, serviceID, strings.Join(s.permissions, ", "))
 	case name == "*" && len(s.permissions) == 0:

@@ -1,7 +1,9 @@
 package tokenexchange
 
 import (
+	"cmp"
 	"errors"
+	"maps"
 	"net"
 	"net/url"
 	"slices"
@@ -78,6 +80,14 @@ func (r *Realm) Service(id string) (permissions []string, ok bool) {
 		return nil, false
 	}
 	return slices.Clone(s.permissions), true
+}
+
+// ServiceNames lists the services, for errors.
+func (r *Realm) ServiceNames() string { return names(r.services) }
+
+// names lists what is configured, for errors; "none" where nothing is.
+func names[V any](configured map[string]V) string {
+	return cmp.Or(strings.Join(slices.Sorted(maps.Keys(configured)), ", "), "none")
 }
 
 // Declares reports whether a service declares a permission.

@@ -190,7 +190,7 @@ func (r *Realm) allowedTo(c *client, a AllowConfig) ([]string, error) {
 	}
 	for _, by := range a.By {
 		if r.clients[by] == nil {
-			return nil, fmt.Errorf("by: no client %q; expected one of the configured clients", by)
+			return nil, fmt.Errorf("by: no client %q; expected one of the clients: %s", by, names(r.clients))
 		}
 	}
 	to := a.To

@@ -14,6 +14,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // TLS says how servers are recognised. The zero TLS trusts the system's roots
@@ -37,12 +39,12 @@ func (o Options) complete() (Options, error) {
 	}
 	for _, address := range o.Addresses {
 		if !addresses.MatchString(address) {
-			return o, errors.New("an address that could hold a login, so it is not shown; expected host:port")
+			return o, tokenexchange.InLine("address", 0, errors.New("an address that could hold a login, so it is not shown; expected host:port"))
 		}
 		host, port, err := net.SplitHostPort(address)
 		n, portErr := strconv.ParseUint(port, 10, 16)
 		if err != nil || portErr != nil || host == "" || n == 0 {
-			return o, fmt.Errorf("address %q; expected host:port", address)
+			return o, tokenexchange.InLine("address", 0, fmt.Errorf("%q; expected host:port", address))
 		}
 	}
 	if o.Issuer == "" {

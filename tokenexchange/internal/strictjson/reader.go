@@ -12,6 +12,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strconv"
@@ -21,7 +22,8 @@ import (
 const MaxDepth = 16
 
 // Reader reads one JSON document from the front. Its methods consume exactly
-// one value each and return an error that names the byte offset.
+// one value each and return an error that names the line and the
+// column, both from 1, the column in bytes.
 type Reader struct {
 	data  []byte
 	pos   int
@@ -32,7 +34,9 @@ type Reader struct {
 func NewReader(data []byte) *Reader { return &Reader{data: data} }
 
 func (r *Reader) fail(format string, args ...any) error {
-	return fmt.Errorf("json: offset %d: %s", r.pos, fmt.Sprintf(format, args...))
+	before := r.data[:r.pos]
+	line, column := bytes.Count(before, []byte("\n"))+1, r.pos-bytes.LastIndexByte(before, '\n')
+	return fmt.Errorf("json: line %d, column %d: %s", line, column, fmt.Sprintf(format, args...))
 }
 
 func (r *Reader) space() {

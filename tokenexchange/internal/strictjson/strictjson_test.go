@@ -15,6 +15,19 @@ type item struct {
 	ID int `json:"id"`
 }
 
+// A users file has many lines, and an offset is hard to find in it.
+func TestPlaceOfAnError(t *testing.T) {
+	for data, want := range map[string]string{
+		"[1,]":               "line 1, column 4:",
+		"[\n  1,\n  2,\n]\n": "line 4, column 1:",
+		"[\n  1,\n  x]":      "line 3, column 3:",
+	} {
+		if _, err := NewReader([]byte(data)).Raw(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", data, err, want)
+		}
+	}
+}
+
 func TestUnmarshal(t *testing.T) {
 	cases := []struct{ name, in, want string }{
 		{"good", `{"name":"a","items":[{"id":1},{"id":-2}],"any":{"x":[1.5e3,true,null]}}`, ""},
