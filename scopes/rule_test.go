@@ -223,8 +223,8 @@ func TestRuleLimits(t *testing.T) {
 
 func TestHeaders(t *testing.T) {
 	p, err := scopes.NewPolicy("s", []string{"p"}, nil, []string{"c"}, []scopes.Rule{
-		{Method: "GET", Path: "/a", AllOf: needs("p {header:x-tenant}/{header:B3}")},
-		{Method: "GET", Path: "/b", AnyOf: needs("p {header:X-TENANT}", "p {query:q}/{claim:c}/{header:accept-language}")},
+		{Method: "GET", Path: "/a", AllOf: needs("p {header:x-tenant}/{header:B3}"), Source: "f:1"},
+		{Method: "GET", Path: "/b", AnyOf: needs("p {header:X-TENANT}", "p {query:q}/{claim:c}/{header:accept-language}"), Source: "f:2"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -237,7 +237,12 @@ func TestHeaders(t *testing.T) {
 	if diff := cmp.Diff(want, p.Headers()); diff != "" {
 		t.Error("the policy changed", diff)
 	}
-	if (*scopes.Policy)(nil).Headers() != nil {
+	for header, want := range map[string]string{"X-Tenant": "f:1: GET /a", "Accept-Language": "f:2: GET /b", "Accept": ""} {
+		if got := p.Reader(header); got != want {
+			t.Errorf("%s: got the reader %q, want %q", header, got, want)
+		}
+	}
+	if none := (*scopes.Policy)(nil); none.Headers() != nil || none.Reader("X-Tenant") != "" {
 		t.Error("a nil policy reads headers")
 	}
 }
