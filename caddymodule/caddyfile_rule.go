@@ -104,7 +104,7 @@ func lineHint(line []string) string {
 	if len(line) < 2 {
 		return ""
 	}
-	if strings.ContainsAny(line[0], ",|") || isMethod(line[0]) && (isMethod(line[1]) || strings.HasPrefix(line[1], ",")) {
+	if strings.ContainsAny(line[0], ",|") || scopes.IsMethod(line[0]) && (scopes.IsMethod(line[1]) || strings.HasPrefix(line[1], ",")) {
 		return "several methods; expected one method a line, as in: GET /orders/{id} orders.read orders/{id}"
 	}
 	for segment := range strings.SplitSeq(line[1], "/") {
@@ -116,14 +116,4 @@ func lineHint(line []string) string {
 		}
 	}
 	return ""
-}
-
-// isMethod reports whether a word is in capitals, as a method is.
-func isMethod(word string) bool {
-	for i, c := range word {
-		if (c < 'A' || c > 'Z') && (i == 0 || !strings.ContainsRune("-_0123456789", c)) {
-			return false
-		}
-	}
-	return word != ""
 }

@@ -94,7 +94,7 @@ func compileLine(in *Rule) (*rule, *symbols, error) {
 		return nil, nil, errors.New("HEAD follows GET: write the rule for GET")
 	case in.Method == "CONNECT" || in.Method == "TRACE":
 		return nil, nil, fmt.Errorf("%s cannot be guarded: a proxy sends CONNECT on as another method, and TRACE echoes the token; expected a method such as GET", in.Method)
-	case !isMethod(in.Method):
+	case !IsMethod(in.Method):
 		return nil, nil, fmt.Errorf("unrecognized method %s: expected one such as GET", quote(in.Method))
 	}
 	syms, slash, err := compilePath(path)

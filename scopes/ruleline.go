@@ -39,7 +39,7 @@ func ParseRule(source string, words ...string) (Rule, error) {
 			r.Access = AccessAuthenticated
 		}
 		words = words[1:]
-	case first != methodGRPC && !isMethod(first):
+	case first != methodGRPC && !IsMethod(first):
 		return Rule{}, r.fault("unrecognized %s: expected a method such as GET, or grpc, public or authenticated", quote(first))
 	case len(words) == 4:
 		r.AllOf = []RuleNeed{{Permission: words[2], Resource: words[3]}}
@@ -108,8 +108,9 @@ func shorthandFault(text string) string {
 	return ""
 }
 
-// isMethod says whether s is written like a method.
-func isMethod(s string) bool {
+// IsMethod says whether s is written like a method: capitals, and after the
+// first one also digits, "-" and "_".
+func IsMethod(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		if (c < 'A' || c > 'Z') && (i == 0 || c != '-' && c != '_' && (c < '0' || c > '9')) {
