@@ -3,6 +3,7 @@ package scopes
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 )
 
@@ -10,7 +11,6 @@ import (
 // no rules and denies all. See docs/scopes.md, section 3.4.
 type Policy struct {
 	tries    map[string]*node  // by method
-	headers  []string          // that variables read, sorted
 	readers  map[string]string // by header: the place of the first rule that reads it
 	public   []string
 	warnings []string
@@ -48,7 +48,6 @@ func NewPolicy(service string, permissions []string, declared func(service, perm
 	if len(errs) > 0 {
 		return nil, errors.Join(errs...)
 	}
-	slices.Sort(p.headers)
 	slices.Sort(p.public)
 	return p, nil
 }
@@ -78,7 +77,7 @@ func (p *Policy) Headers() []string {
 	if p == nil {
 		return nil
 	}
-	return slices.Clone(p.headers)
+	return slices.Sorted(maps.Keys(p.readers))
 }
 
 // Reader returns the first rule that reads a header, as in "f:1: METHOD PATH",
@@ -108,8 +107,7 @@ func (p *Policy) add(c *compiler, in *Rule) error {
 		return in.fault("%s: it is the same as %s at %s", r.name, other.name, other.source)
 	}
 	for _, i := range r.inputs {
-		if i.kind == inputHeader && !slices.Contains(p.headers, i.name) {
-			p.headers = append(p.headers, i.name)
+		if i.kind == inputHeader && p.readers[i.name] == "" {
 			p.readers[i.name] = in.fault("%s", r.name).Error()
 		}
 	}
