@@ -40,13 +40,9 @@ func (g *Guard) derive(how *way, token [sha256.Size]byte, subject mint.Subject) 
 	if err != nil {
 		return nil, err
 	}
-	e := drafted(draft)
+	e := &exchanged{draft: draft, set: digestOf(draft.Rights())}
 	s.caches.exchanged.put(key, e, mint.Facts(subject).Expiry(), 1024+4*len(draft.Rights().Canonical()))
 	return e, nil
-}
-
-func drafted(d mint.Draft) *exchanged {
-	return &exchanged{draft: d, set: digestOf(d.Rights())}
 }
 
 func digestOf(set scopes.Set) [sha256.Size]byte { return sha256.Sum256([]byte(set.Canonical())) }
