@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -90,17 +89,7 @@ func (w liveWorld) becomesReady(t *testing.T) {
 
 func (w liveWorld) orders(t *testing.T, token string) int {
 	t.Helper()
-	r, err := http.NewRequest("GET", w.url("/orders/1"), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	res, err := client.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	return res.StatusCode
+	return w.statusWith(t, "/orders/1", token)
 }
 
 // TestStartWithoutStore starts while the store is away: the process says what

@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -53,19 +52,7 @@ func TestMetrics(t *testing.T) {
 			t.Fatal(err)
 		}
 		for path, want := range map[string]int{"/orders/1": 200, "/blog/a": 401, "/nothing": 403} {
-			r, err := http.NewRequest("GET", w.url(path), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Header.Set("Authorization", "Bearer "+token)
-			res, err := client.Do(r)
-			if err != nil {
-				t.Fatal(err)
-			}
-			res.Body.Close()
-			if res.StatusCode != want {
-				t.Errorf("%s: got %d, want %d", path, res.StatusCode, want)
-			}
+			w.guarded(t, path, token, want)
 		}
 		if got := w.status(t, "/orders/1"); got != 401 {
 			t.Errorf("without a token: got %d, want 401", got)

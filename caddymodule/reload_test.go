@@ -45,8 +45,8 @@ func (w liveWorld) status(t *testing.T, path string) int {
 	return res.StatusCode
 }
 
-// guarded asks the guard with a token, and wants this status.
-func (w liveWorld) guarded(t *testing.T, path, token string, want int) {
+// statusWith asks the guard with a token.
+func (w liveWorld) statusWith(t *testing.T, path, token string) int {
 	t.Helper()
 	r, err := http.NewRequest("GET", w.url(path), nil)
 	if err != nil {
@@ -58,8 +58,14 @@ func (w liveWorld) guarded(t *testing.T, path, token string, want int) {
 		t.Fatal(err)
 	}
 	defer res.Body.Close()
-	if res.StatusCode != want {
-		t.Errorf("GET %s: got %d, want %d", path, res.StatusCode, want)
+	return res.StatusCode
+}
+
+// guarded asks the guard with a token, and wants this status.
+func (w liveWorld) guarded(t *testing.T, path, token string, want int) {
+	t.Helper()
+	if got := w.statusWith(t, path, token); got != want {
+		t.Errorf("GET %s: got %d, want %d", path, got, want)
 	}
 }
 
