@@ -30,14 +30,11 @@ func draftPassword(c *call) (mint.Draft, error) {
 	if len(c.client.allowedOrgs) > 0 && !slices.Contains(c.client.allowedOrgs, org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
-	held, member := user.in(org)
-	if !member {
+	member, ok := user.mintUser(org, s.now())
+	if !ok {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
-	return s.mint.First(mint.User{
-		Subject: user.subject(), Account: user.account(), Username: user.Username, Domain: user.Domain,
-		Org: org, Roles: held.roles, Rights: held.rights, AuthTime: s.now(),
-	}, &c.client.Client)
+	return s.mint.First(member, &c.client.Client)
 }
 
 // begin records the family of a user's first token. It comes before the

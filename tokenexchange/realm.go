@@ -24,7 +24,10 @@ type Realm struct {
 	mint     []mint.Service
 	clients  map[string]*client
 	users    *Directory
+
 	warnings []string
+
+	impersonation *impersonation // nil: nobody impersonates anybody
 }
 
 type service struct {

@@ -57,6 +57,8 @@ type Client struct {
 	Scopes         []string // the client's scope line
 	AccessValidity time.Duration
 	AccessAlg      string // ES256 or RS256
+	IDAlg          string // of id tokens: ES256 or RS256
+	MaxGroups      int    // in an id token
 }
 
 // limit keeps of rights what a token through this client can hold.
@@ -80,6 +82,18 @@ type User struct {
 	Roles    []string
 	Rights   scopes.Set // what the user holds now in Org
 	AuthTime time.Time
+
+	Email         string
+	EmailVerified bool
+	GivenName     string
+	FamilyName    string
+	Groups        []Group // in Org
+}
+
+// Group is a group that a user is in.
+type Group struct {
+	ID   string
+	Name string
 }
 
 // Mint builds and signs tokens for one issuer. It is immutable.
