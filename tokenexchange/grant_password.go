@@ -49,8 +49,12 @@ func (c *call) begin(d mint.Draft) error {
 		life = asked
 	}
 	now := c.server.now()
-	return c.server.state.Families().Begin(c, attempt, Family{
-		ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Session: d.Session(),
-		Set: d.Rights().Canonical(), Scope: d.Scope(), Created: now, End: now.Add(max(life, time.Second)),
+	_, err = c.server.state.Families().Begin(c, attempt, Family{
+		Grant: Grant{
+			ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Session: d.Session(),
+			Set: d.Rights().Canonical(), Scope: d.Scope(),
+		},
+		Created: now, End: now.Add(max(life, time.Second)),
 	})
+	return err
 }

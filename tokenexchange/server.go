@@ -65,6 +65,7 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
 		return nil, err
 	}
+	s.state.unsettled = rt.Caches.unsettled
 	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
 		return nil, fmt.Errorf("encoding the key set: %w", err)
 	}

@@ -18,6 +18,7 @@ type Caches struct {
 	exchanged *cache[exchangedKey, *exchanged]
 	narrowed  *cache[exchangedKey, *exchanged]
 	flights   flights
+	unsettled *unsettled
 }
 
 // cacheWeight is the bound of all caches together, in bytes.
@@ -29,6 +30,7 @@ func NewCaches() *Caches {
 		verified:  newCache[verifiedKey, *mint.Signed](cacheWeight / 2),
 		exchanged: newCache[exchangedKey, *exchanged](cacheWeight * 3 / 8),
 		narrowed:  newCache[exchangedKey, *exchanged](cacheWeight / 8),
+		unsettled: newUnsettled(),
 	}
 }
 
