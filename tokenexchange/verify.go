@@ -91,10 +91,14 @@ func (s *Server) isIssuer(aud []string) bool {
 // revoked tells why a token is dead although it has not expired, "" if it lives. A store
 // that was lost forgot what it had to refuse, so all that was issued before
 // its epoch is refused; and a user who is gone, disabled or has a later
-// tokens_not_before takes all tokens along.
+// tokens_not_before takes all tokens along, those with which that user acts for
+// another one too.
 func (s *Server) revoked(id mint.Identifiers) string {
 	if id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) {
 		return "issued before the store's epoch: the store is new, or was lost"
+	}
+	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
+		return "of the operator: " + why
 	}
 	return s.realm.users.dead(id.Subject, id.IssuedAt)
 }
