@@ -37,12 +37,12 @@ type allowance struct {
 	by, to []string
 }
 
-// The grants whose subject is a token that another client may have got, so
-// that an allow line can name them.
+// The names of grants that others than their rows speak of.
 const (
 	audienceExchange = "audience_exchange"
 	clientDelegate   = "client_delegate"
 	contextSwitch    = "context_switch"
+	refreshToken     = "refresh_token"
 )
 
 // allows reports whether tokens of this client may be used in the grant by the

@@ -63,18 +63,18 @@ func (s *Server) verify(raw string) (*mint.Signed, [sha256.Size]byte, error) {
 	return v.(*mint.Signed), key.token, nil
 }
 
-// admit verifies one of our own access tokens and judges it now.
-func (s *Server) admit(raw string, audience func([]string) bool) (mint.Subject, error) {
+// admit verifies one of our own tokens of a typ and judges it now.
+func (s *Server) admit(raw, typ string, audience func([]string) bool) (mint.Subject, error) {
 	signed, _, err := s.verify(raw)
 	if err != nil {
 		return nil, err
 	}
-	return s.judge(signed, audience)
+	return s.judge(signed, typ, audience)
 }
 
-func (s *Server) judge(signed *mint.Signed, audience func([]string) bool) (mint.Subject, error) {
+func (s *Server) judge(signed *mint.Signed, typ string, audience func([]string) bool) (mint.Subject, error) {
 	return signed.Admit(mint.Conditions{
-		Now: s.now(), Issuer: s.realm.issuer, Type: mint.TypeAccess, Audience: audience, Revoked: s.revoked,
+		Now: s.now(), Issuer: s.realm.issuer, Type: typ, Audience: audience, Revoked: s.revoked,
 	})
 }
 
