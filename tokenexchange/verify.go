@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
@@ -71,9 +72,18 @@ func (s *Server) admit(raw string, audience func([]string) bool) (mint.Subject, 
 }
 
 func (s *Server) judge(signed *mint.Signed, audience func([]string) bool) (mint.Subject, error) {
-	return signed.Admit(mint.Conditions{
+	subject, err := signed.Admit(mint.Conditions{
 		Now: s.now(), Issuer: s.realm.issuer, Type: mint.TypeAccess, Audience: audience, Revoked: s.revoked,
 	})
+	if err == nil && s.revocations.unknown(signed.Identifiers().IssuedAt) {
+		return nil, errRevocationsUnread
+	}
+	return subject, err
+}
+
+// errRevocationsUnread is no word about the token: the caller may try again.
+var errRevocationsUnread = &mint.Refusal{
+	Reason: mint.Reason(scopes.ReasonRevocationsStale.String()), Detail: "the feed of revocations is being read back",
 }
 
 // isIssuer is the audience of tokens that are meant for this server itself.
@@ -93,6 +103,9 @@ func (s *Server) isIssuer(aud []string) bool {
 func (s *Server) revoked(id mint.Identifiers) string {
 	if id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) {
 		return "issued before the store's epoch: the store is new, or was lost"
+	}
+	if why := s.revocations.why(id); why != "" {
+		return why
 	}
 	return s.realm.users.dead(id.Subject, id.IssuedAt)
 }
