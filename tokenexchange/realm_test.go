@@ -147,21 +147,23 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":     {func(*Runtime) {}, nil, "a realm, caches, a logger and an epoch are needed"},
-		"no caches":    {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
-		"no logger":    {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
-		"no epoch":     {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
-		"no keys":      {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
-		"a key twice":  {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
-		"another alg":  {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
-		"no store":     {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
-		"no state key": {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
+		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, revocations, a logger and an epoch are needed"},
+		"no caches":      {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no revocations": {func(r *Runtime) { r.Revocations = nil }, h.realm, "are needed"},
+		"no feed":        {func(r *Runtime) { r.Store = struct{ Store }{r.Store} }, h.realm, "no feed"},
+		"no logger":      {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
+		"no epoch":       {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
+		"no keys":        {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
+		"a key twice":    {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
+		"another alg":    {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
+		"no store":       {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
+		"no state key":   {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
 	} {
 		rt := good
 		c.change(&rt)

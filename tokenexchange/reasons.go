@@ -75,6 +75,7 @@ var answers = map[Reason]answer{
 
 	"too_many_attempts": {unavailable, 429, "too many attempts at once; try again later"},
 	"store_unavailable": {unavailable, 503, "the server cannot reach its store; nothing was used up, try again"},
+	"revocations_stale": {unavailable, 503, "the list of revoked tokens is being read; try again"},
 	"not_ready":         {unavailable, 503, "the server is starting; try again"},
 	"server_error":      {"server_error", 500, "the server failed; the log has the cause under this requestId"},
 }

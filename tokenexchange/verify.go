@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
@@ -73,9 +74,18 @@ func (s *Server) admit(raw, typ string, audience func([]string) bool) (mint.Subj
 }
 
 func (s *Server) judge(signed *mint.Signed, typ string, audience func([]string) bool) (mint.Subject, error) {
-	return signed.Admit(mint.Conditions{
+	subject, err := signed.Admit(mint.Conditions{
 		Now: s.now(), Issuer: s.realm.issuer, Type: typ, Audience: audience, Revoked: s.revoked,
 	})
+	if err == nil && s.revocations.unknown(signed.Identifiers().IssuedAt) {
+		return nil, errRevocationsUnread
+	}
+	return subject, err
+}
+
+// errRevocationsUnread is no word about the token: the caller may try again.
+var errRevocationsUnread = &mint.Refusal{
+	Reason: mint.Reason(scopes.ReasonRevocationsStale.String()), Detail: "the feed of revocations is being read back",
 }
 
 // isIssuer is the audience of tokens that are meant for this server itself.
@@ -96,6 +106,9 @@ func (s *Server) isIssuer(aud []string) bool {
 func (s *Server) revoked(id mint.Identifiers) string {
 	if id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) {
 		return "issued before the store's epoch: the store is new, or was lost"
+	}
+	if why := s.revocations.why(id); why != "" {
+		return why
 	}
 	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
 		return "of the operator: " + why
