@@ -37,14 +37,6 @@ type allowance struct {
 	by, to []string
 }
 
-// The grants whose subject is a token that another client may have got, so
-// that an allow line can name them.
-const (
-	audienceExchange = "audience_exchange"
-	clientDelegate   = "client_delegate"
-	contextSwitch    = "context_switch"
-)
-
 // allows reports whether tokens of this client may be used in the grant by the
 // caller for the audience.
 func (c *client) allows(grant, caller, audience string) bool {
@@ -66,6 +58,9 @@ func (c *client) allowsSwitch(caller string) bool {
 func (c *client) consents(service string) bool {
 	return slices.Contains(c.consented, service)
 }
+
+// opens reports whether the client can get id tokens of its own.
+func (c *client) opens() bool { return slices.Contains(c.Scopes, "openid") }
 
 // nobody is compared with where there is no client, so that an unknown client
 // takes as long as a wrong secret.
