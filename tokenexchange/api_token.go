@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
-	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
 // APIToken is one entry of api_tokens in a users file: what the holder of the
@@ -127,8 +126,8 @@ func (d *Directory) addAPIToken(e APIToken, r *Realm) error {
 }
 
 // apiToken finds the entry of a presented token. An unknown id and a wrong
-// secret take as long and have one answer. The caller must still ask owner
-// whether the entry is good now.
+// secret take as long and have one answer. The caller must still ask whether the entry
+// has expired, and what its user holds now.
 func (d *Directory) apiToken(presented string) (*apiToken, bool) {
 	id, _, _ := strings.Cut(presented, ".")
 	entry, found := d.apiTokens[id]
@@ -143,20 +142,3 @@ func (d *Directory) apiToken(presented string) (*apiToken, bool) {
 
 // noToken is compared with where there is no entry.
 var noToken = apiToken{}
-
-// owner is what a token got with the entry says of its user: what the user
-// holds now, as far as the entry's permissions go. It reports false if the
-// entry has expired or the user may have no token. Nobody logged in, so there
-// is no time of that.
-func (t *apiToken) owner(now time.Time) (mint.User, bool) {
-	if t.user == nil || !now.Before(t.expires) {
-		return mint.User{}, false
-	}
-	u, ok := t.user.mintUser(t.org, time.Time{})
-	if !ok {
-		return mint.User{}, false
-	}
-	var err error
-	u.Rights, err = u.Rights.Meet(t.rights)
-	return u, err == nil
-}

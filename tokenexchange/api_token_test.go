@@ -179,47 +179,12 @@ func TestAPITokenIsFound(t *testing.T) {
 		t.Error("a directory without entries knows a token")
 	}
 	found, _ := realm.users.apiToken(token)
+	if found.client.ID != "web" || found.org != "acme" || found.id != entry.ID || found.user.subject() != entry.User {
+		t.Errorf("got client %s, org %s, id %s, user %s", found.client.ID, found.org, found.id, found.user.subject())
+	}
 	for _, text := range []string{fmt.Sprintf("%v %+v %#v", found.secret, found.secret, found.secret), string(must(json.Marshal(found.secret)))} {
 		if strings.Contains(text, strings.TrimPrefix(entry.Hash, "sha256:")[:16]) {
 			t.Errorf("the hash can be printed: %s", text)
 		}
-	}
-}
-
-// What a token gives is what its owner holds now, as far as the entry goes.
-func TestAPITokenOwner(t *testing.T) {
-	token, entry := adasToken(t)
-	realm := must(withTokens(t, entry))
-	found, _ := realm.users.apiToken(token)
-	u, ok := found.owner(start)
-	want := `{"servicesScopes":[{"serviceDefinitionId":"shop","permissions":[{"permissionId":"orders.read","resources":["orders/eu/**"]},{"permissionId":"orders.write","resources":["orders/eu/**"]}]}]}`
-	if got := u.Rights.Canonical(); !ok || got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
-	if u.Subject != "example.com:ada" || u.Org != "acme" || !u.AuthTime.IsZero() {
-		t.Errorf("got %s in %s, logged in at %v, want ada in acme, who did not log in", u.Subject, u.Org, u.AuthTime)
-	}
-	if found.client.ID != "web" || found.org != "acme" || found.id != entry.ID {
-		t.Errorf("got client %s, org %s, id %s", found.client.ID, found.org, found.id)
-	}
-	end := must(time.Parse(time.RFC3339, entry.Expires))
-	for name, c := range map[string]struct {
-		at   time.Time
-		want bool
-	}{
-		"the last moment": {end.Add(-time.Nanosecond), true},
-		"the end":         {end, false},
-		"later":           {end.Add(time.Hour), false},
-	} {
-		if _, ok := found.owner(c.at); ok != c.want {
-			t.Errorf("%s: got %v, want %v", name, ok, c.want)
-		}
-	}
-	if _, ok := new(apiToken).owner(start); ok {
-		t.Error("an empty entry has an owner")
-	}
-	found.user.Disabled = true
-	if _, ok := found.owner(start); ok {
-		t.Error("a disabled owner gets a token")
 	}
 }

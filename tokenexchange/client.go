@@ -37,6 +37,16 @@ type allowance struct {
 	by, to []string
 }
 
+// The names of grants that others than their rows speak of.
+const (
+	authorizationCode = "authorization_code"
+	refreshToken      = "refresh_token"
+	audienceExchange  = "audience_exchange"
+	clientDelegate    = "client_delegate"
+	contextSwitch     = "context_switch"
+	impersonateUser   = "impersonate_user"
+)
+
 // allows reports whether tokens of this client may be used in the grant by the
 // caller for the audience.
 func (c *client) allows(grant, caller, audience string) bool {

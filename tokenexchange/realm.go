@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -70,6 +71,16 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+// longestLife is how long an access token of this issuer may live: what its
+// clients are given now, and what they were given, within reason, before.
+func (r *Realm) longestLife() time.Duration {
+	longest := 24 * time.Hour
+	for _, c := range r.clients {
+		longest = max(longest, c.AccessValidity)
+	}
+	return longest + mint.LeewayExpiry
 }
 
 // Issuer returns the issuer.

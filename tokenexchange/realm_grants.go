@@ -7,17 +7,9 @@ import (
 	"strings"
 )
 
-// Grants that rules about client blocks name.
-const (
-	authorizationCode = "authorization_code"
-	refreshToken      = "refresh_token"
-	contextSwitch     = "context_switch"
-	impersonateUser   = "impersonate_user"
-)
-
 // allowable are the grants whose subject is a token that another client may
 // have got: an allow line can name them.
-var allowable = []string{grantAudienceExchange.name, grantClientDelegate.name, contextSwitch}
+var allowable = []string{audienceExchange, clientDelegate, contextSwitch}
 
 // checkGrants checks the grants of a client, and that it has the lines that
 // they need.

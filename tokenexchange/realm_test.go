@@ -56,8 +56,8 @@ func TestCompileErrors(t *testing.T) {
 		{"no secret and not public", client(func(c *ClientConfig) { c.Secrets = nil }), "expected secret, jwks_file or public"},
 		{"public with a secret", client(func(c *ClientConfig) { c.Public = true }), "public and secret exclude each other"},
 		{"three secrets", client(func(c *ClientConfig) { c.Secrets = append(c.Secrets, c.Secrets[0], c.Secrets[0]) }), "at most two live secrets"},
-		{"no grant", client(func(c *ClientConfig) { c.GrantTypes = nil }), "grant_types: expected at least one of client_credentials, password, audience_exchange"},
-		{"unknown grant", client(func(c *ClientConfig) { c.GrantTypes = []string{"refresh_token"} }), `grant_types: unrecognized "refresh_token"`},
+		{"no grant", client(func(c *ClientConfig) { c.GrantTypes = nil }), "grant_types: expected at least one of authorization_code, refresh_token, client_credentials"},
+		{"unknown grant", client(func(c *ClientConfig) { c.GrantTypes = []string{"client_exchange"} }), `grant_types: unrecognized "client_exchange"`},
 		{"grant by its long name", client(func(c *ClientConfig) { c.GrantTypes = []string{vmwarePrefix + "password"} }), "grant_types: unrecognized"},
 		{"grant by the RFC's name", client(func(c *ClientConfig) { c.GrantTypes = []string{exchangeGrant} }), "grant_types: unrecognized"},
 		{"grant twice", client(func(c *ClientConfig) { c.GrantTypes = []string{"password", "password"} }), "password is listed twice"},
@@ -147,21 +147,23 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":     {func(*Runtime) {}, nil, "a realm, caches, a logger and an epoch are needed"},
-		"no caches":    {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
-		"no logger":    {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
-		"no epoch":     {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
-		"no keys":      {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
-		"a key twice":  {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
-		"another alg":  {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
-		"no store":     {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
-		"no state key": {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
+		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, revocations, a logger and an epoch are needed"},
+		"no caches":      {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no revocations": {func(r *Runtime) { r.Revocations = nil }, h.realm, "are needed"},
+		"no feed":        {func(r *Runtime) { r.Store = struct{ Store }{r.Store} }, h.realm, "no feed"},
+		"no logger":      {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
+		"no epoch":       {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
+		"no keys":        {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
+		"a key twice":    {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
+		"another alg":    {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
+		"no store":       {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
+		"no state key":   {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
 	} {
 		rt := good
 		c.change(&rt)
