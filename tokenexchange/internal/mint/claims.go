@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -94,7 +95,7 @@ func readClaims(data []byte, typ string) (claims, error) {
 	}{
 		{"iss", c.Issuer == ""},
 		{"sub", c.Subject == ""},
-		{"aud", len(c.Audience) == 0},
+		{"aud", len(c.Audience) == 0 || slices.Contains(c.Audience, "")},
 		{"exp", c.Expiry == 0},
 		{"iat", c.IssuedAt == 0},
 		{"jti", c.ID == ""},
