@@ -153,7 +153,7 @@ func TestWhoMayBeginAnew(t *testing.T) {
 	}{
 		"first":                {signed(first), ""},
 		"regular":              {with(nil), ""},
-		"narrowed by request":  {signed(must(first.Narrow(askFor("crm", "contacts.read")))), ""},
+		"asked for all":        {signed(must(first.Narrow(askFor("crm", "contacts.read")))), ""},
 		"narrowed by scope":    {signed(must(first.Limit([]string{"openid"}))), mint.SubjectKind},
 		"narrowed":             {with(map[string]string{"narrowed": "true"}), mint.SubjectKind},
 		"not narrowed":         {with(map[string]string{"narrowed": "false"}), ""},
