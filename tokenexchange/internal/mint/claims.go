@@ -109,10 +109,7 @@ func readClaims(data []byte, typ string) (claims, error) {
 		return c, errors.New("of the claims root_jti and root_iat one is missing or empty")
 	}
 	if typ == TypeID {
-		c.ClientID = ""
-		if len(c.Audience) == 1 {
-			c.ClientID = c.Audience[0]
-		}
+		c.ClientID = c.Audience[0] // Admit refuses more than one.
 	}
 	return c, c.checkActors()
 }

@@ -118,6 +118,7 @@ func TestGroupsInIDToken(t *testing.T) {
 		"ids and one of them":    {"group_ids grpid://g2", 9, 0, "g1 g2 g3 g4", "", false},
 		"ids and one name":       {"group_ids grpn://Blue", 9, 0, "g1 g2 g3 g4", "Blue Blue", false},
 		"the client's bound":     {"group_ids group_names", 3, 0, "g1 g2 g3", "Red Green Blue", true},
+		"the client's, of names": {"group_names", 3, 0, "", "Red Green Blue", true},
 		"exactly the bound":      {"group_ids", 4, 0, "g1 g2 g3 g4", "", false},
 		"asked for less":         {"group_ids group_names", 3, 1, "g1", "Red", true},
 		"asked for all there is": {"group_ids", 9, 4, "g1 g2 g3 g4", "", false},

@@ -26,7 +26,7 @@ type IDOptions struct {
 // Identity drafts the id token beside a first token with openid, after that was
 // narrowed. It is for the client alone and lives as long as the access token.
 func (d Draft) Identity(o IDOptions) (IDDraft, error) {
-	if d.user == nil || d.derived() || !d.HasScope("openid") {
+	if d.user == nil || !d.HasScope("openid") {
 		return IDDraft{}, refuse(ScopeExceeded, "an id token stands beside a first token of a user with openid")
 	}
 	from := &d.claims

@@ -240,6 +240,26 @@ func TestWhatIDTokensAreMadeFrom(t *testing.T) {
 	}
 }
 
+// At its end a token still verifies, by the leeway, and nothing comes of it.
+func TestNothingIsMadeAtTheEnd(t *testing.T) {
+	w := newWorld()
+	shop, access := target(t, w, "https://shop.example.com"), must(w.First(person(), portal()))
+	raw, id := must(w.Sign(access)).Raw, idOf(w, access)
+	for ahead, want := range map[time.Duration]mint.Reason{
+		30*time.Minute - time.Second: "", 30 * time.Minute: mint.TokenExpired, 30*time.Minute + 4*time.Second: mint.TokenExpired,
+	} {
+		w.now = start.Add(ahead)
+		if _, err := w.Sign(must(w.Derive(must(w.admit(raw)), web(), shop))); reason(t, err) != want {
+			t.Errorf("an access token after %s: got %v, want %q", ahead, err, want)
+		}
+		for kind, subject := range map[string]mint.Subject{"id": must(w.admitID(id)), "access": must(w.admit(raw))} {
+			if _, err := w.SignID(must(w.DeriveID(subject, agent(), shop)), ""); reason(t, err) != want {
+				t.Errorf("an id token from an %s token after %s: got %v, want %q", kind, ahead, err, want)
+			}
+		}
+	}
+}
+
 // No exchange of access tokens takes an id token, whatever it says.
 func TestIDTokenIsNoAccessToken(t *testing.T) {
 	w := newWorld()
