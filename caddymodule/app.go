@@ -44,6 +44,7 @@ type App struct {
 
 	shared   *shared
 	acquired bool
+	detach   func() // takes the state keys back from the revocations; nil before the epoch was read
 	server   atomic.Pointer[tokenexchange.Server]
 	ready    chan struct{}          // closed when server and guards are set
 	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start

@@ -78,9 +78,9 @@ func TestCompileErrors(t *testing.T) {
 			c.Services = append(c.Services, ServiceConfig{ID: "bare", Audience: "https://bare"})
 			c.client("web").Permit = lines("bare/* **")
 		}, "service bare declares no permissions"},
-		{"openid", web(func(c *ClientConfig) { c.Scope = []string{"openid"} }), `scope: unrecognized "openid"`},
-		{"offline_access", web(func(c *ClientConfig) { c.Scope = []string{"offline_access"} }), "this version issues no id tokens and no refresh tokens"},
-		{"group scope", web(func(c *ClientConfig) { c.Scope = []string{"grpn://x"} }), "scope: unrecognized"},
+		{"a group scope without a group", web(func(c *ClientConfig) { c.Scope = []string{"grpn://"} }), "scope: grpn:// selects no group"},
+		{"a group id scope without a group", web(func(c *ClientConfig) { c.Scope = []string{"grpid://"} }), "scope: grpid:// selects no group"},
+		{"openid in two spellings", web(func(c *ClientConfig) { c.Scope = []string{"openid", "openid_offline_access"} }), "scope: openid is listed twice"},
 		{"scope with a blank", web(func(c *ClientConfig) { c.Scope = []string{"a b"} }), "expected a scope token"},
 		{"scope empty", web(func(c *ClientConfig) { c.Scope = []string{""} }), "expected a scope token"},
 		{"scope twice", web(func(c *ClientConfig) { c.Scope = []string{"a", "a"} }), "scope: a is listed twice"},
@@ -147,21 +147,23 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":     {func(*Runtime) {}, nil, "a realm, caches, a logger and an epoch are needed"},
-		"no caches":    {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
-		"no logger":    {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
-		"no epoch":     {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
-		"no keys":      {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
-		"a key twice":  {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
-		"another alg":  {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
-		"no store":     {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
-		"no state key": {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
+		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, revocations, a logger and an epoch are needed"},
+		"no caches":      {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no revocations": {func(r *Runtime) { r.Revocations = nil }, h.realm, "are needed"},
+		"no feed":        {func(r *Runtime) { r.Store = struct{ Store }{r.Store} }, h.realm, "no feed"},
+		"no logger":      {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
+		"no epoch":       {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
+		"no keys":        {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
+		"a key twice":    {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
+		"another alg":    {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
+		"no store":       {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
+		"no state key":   {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
 	} {
 		rt := good
 		c.change(&rt)
