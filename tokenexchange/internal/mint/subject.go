@@ -92,9 +92,13 @@ func (t *Token) AuthTime() time.Time {
 // through: those in act, and those in via. An operator who acts is a user and
 // no client; see [Identifiers].
 func (t *Token) Hops(test func(client string) bool) bool {
-	for _, chain := range [...][]string{t.claims.actors, t.claims.Via} {
+	acted := t.claims.actors
+	if t.claims.operator() != "" {
+		acted = acted[:len(acted)-1]
+	}
+	for _, chain := range [...][]string{acted, t.claims.Via} {
 		for _, client := range chain {
-			if !isUser(client) && !test(client) {
+			if !test(client) {
 				return false
 			}
 		}
