@@ -18,6 +18,16 @@ import (
 // ran: the whole suite must see no difference.
 func TestLostAnswersConformance(t *testing.T) {
 	t.Parallel()
+	storetest.Run(t, lossyHarness())
+}
+
+// TestLostAnswersState does the same to codes, refresh tokens and claims.
+func TestLostAnswersState(t *testing.T) {
+	t.Parallel()
+	storetest.RunState(t, lossyHarness())
+}
+
+func lossyHarness() storetest.Harness {
 	h := harness(func(t *testing.T) (string, func(), func()) {
 		r := redistest.Start(t)
 		p := faultproxy.Start(t, r.Addr())
@@ -25,7 +35,7 @@ func TestLostAnswersConformance(t *testing.T) {
 		return p.Addr(), r.Kill, func() { r.Kill(); r.Restart() }
 	})
 	h.Lossy = true
-	storetest.Run(t, h)
+	return h
 }
 
 // TestTrap23LostAnswerIsNoReplay loses the answers to a consume that ran:
