@@ -18,9 +18,15 @@ type client struct {
 	grants          []string
 	org             string
 	allowedOrgs     []string
+	redirectURIs    []string
+	pkceOptional    bool
+	pkceMethods     []string // S256, plain, SHA256
 	targets         []string
 	allow           []allowance
 	refreshValidity time.Duration
+	acceptSubjectIP bool
+	apiTokens       bool // API tokens may name this client
+	displayName     string
 	consented       []string // services that a permit or own line names
 	sources         Sources
 }
@@ -31,11 +37,27 @@ type allowance struct {
 	by, to []string
 }
 
+// The names of grants that others than their rows speak of.
+const (
+	audienceExchange = "audience_exchange"
+	clientDelegate   = "client_delegate"
+	contextSwitch    = "context_switch"
+	refreshToken     = "refresh_token"
+)
+
 // allows reports whether tokens of this client may be used in the grant by the
 // caller for the audience.
 func (c *client) allows(grant, caller, audience string) bool {
 	return slices.ContainsFunc(c.allow, func(a allowance) bool {
 		return a.grant == grant && slices.Contains(a.by, caller) && slices.Contains(a.to, audience)
+	})
+}
+
+// allowsSwitch reports whether the caller may switch tokens of this client to
+// another organization. Such a line has no audiences: a switch keeps them.
+func (c *client) allowsSwitch(caller string) bool {
+	return slices.ContainsFunc(c.allow, func(a allowance) bool {
+		return a.grant == contextSwitch && slices.Contains(a.by, caller)
 	})
 }
 

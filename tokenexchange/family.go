@@ -7,34 +7,38 @@ import (
 	"time"
 )
 
-// ErrFamilyExists says that another request began a family of this ID.
-var ErrFamilyExists = errors.New("family exists already")
+var (
+	// ErrFamilyExists says that another request began a family of this ID.
+	ErrFamilyExists = errors.New("family exists already")
+	// ErrSpent says that a code or a refresh token was used a moment ago. The
+	// request is refused, and nothing else happens: it may be the same client.
+	ErrSpent = errors.New("used a moment ago")
+	// ErrReused says that a code or a refresh token was used before, too long
+	// ago for a retry. Somebody else may hold it: the caller revokes the family.
+	ErrReused = errors.New("used before")
+)
 
-const kindFamily recordKind = "family"
+// Grant is what a user granted to a client: the part that a code and the family
+// of tokens that comes from it share.
+type Grant struct {
+	ID       string    `json:"id"`      // the grant_id, random: 1 to 64 letters, digits, _, ~ and -
+	Subject  string    `json:"subject"` // the tokens' sub
+	Client   string    `json:"client"`
+	Org      string    `json:"org"`
+	Set      string    `json:"set"`   // the canonical text of the scopes.Set
+	Scope    string    `json:"scope"` // the granted OAuth scope, words set apart by blanks
+	Session  string    `json:"session"`
+	Narrowed bool      `json:"narrowed,omitempty"` // less was granted than the user held
+	AuthTime time.Time `json:"auth_time,omitzero"` // of the login; in UTC and milliseconds
+}
 
 // Family is what is remembered of all tokens with one grant_id. The record
 // expires at End.
 type Family struct {
-	ID      string    `json:"id"`      // the grant_id, random
+	Grant
 	Counter uint64    `json:"counter"` // of the newest refresh token
-	Subject string    `json:"subject"` // the tokens' sub
-	Client  string    `json:"client"`
-	Org     string    `json:"org"`
-	Set     string    `json:"set"`   // the canonical text of the scopes.Set
-	Scope   string    `json:"scope"` // the granted OAuth scope, words set apart by blanks
-	Session string    `json:"session"`
 	Created time.Time `json:"created"` // in UTC and milliseconds
 	End     time.Time `json:"end"`     // no token of the family outlives it; in UTC and milliseconds
-}
-
-// familyStatus is the step at which a family stands.
-type familyStatus string
-
-const familyActive familyStatus = "active"
-
-type familyRecord struct {
-	Status familyStatus `json:"status"`
-	Family
 }
 
 // Families are the records of token families. The zero Families is not usable.
@@ -45,46 +49,63 @@ type Families struct {
 // Families gives the families of this state.
 func (s *State) Families() Families { return Families{state: s} }
 
-// Begin makes the active record of a new family. Its ID must be random and new,
-// its Counter 0, its End in the future and after Created. It gives
-// ErrFamilyExists if the ID is taken, ErrStoreUnavailable if the store cannot
-// answer: then the family may exist, but no one was told of it.
-func (f Families) Begin(ctx context.Context, a Attempt, fam Family) error {
+// Begin makes the active record of a new family, and gives its first refresh
+// token. Its ID must be random and new, its Counter 0, its End in the future
+// and after Created. It gives ErrFamilyExists if the ID is taken,
+// ErrStoreUnavailable if the store cannot answer: then the family may exist,
+// but no one was told of it.
+func (f Families) Begin(ctx context.Context, a Attempt, fam Family) (refresh string, err error) {
 	switch {
-	case fam.ID == "" || fam.Client == "" || fam.Subject == "":
-		return errors.New("beginning a family: it needs an ID, a client and a subject")
 	case fam.Counter != 0:
-		return fmt.Errorf("beginning a family: its counter is %d, not 0", fam.Counter)
+		return "", fmt.Errorf("beginning a family: its counter is %d, not 0", fam.Counter)
 	case !fam.Created.Before(fam.End):
-		return errors.New("beginning a family: it ends before it was created")
+		return "", errors.New("beginning a family: it ends before it was created")
 	}
-	fam.Created = fam.Created.UTC().Truncate(time.Millisecond)
-	fam.End = fam.End.UTC().Truncate(time.Millisecond)
-	s := f.state
-	key := s.ring[0].keyFor(s.issuer, kindFamily, fam.ID)
-	ok, err := s.add(ctx, a, kindFamily, key, familyRecord{Status: familyActive, Family: fam}, fam.End)
-	if err != nil {
-		return fmt.Errorf("beginning a family: %w", err)
+	if err := f.state.begin(ctx, a, familyRecord{Status: familyActive, Family: fam}); err != nil {
+		return "", fmt.Errorf("beginning a family: %w", err)
 	}
-	if !ok {
-		return ErrFamilyExists
-	}
-	return nil
+	return f.state.firstText(opaqueRefresh, fam.Grant), nil
 }
 
 // Load reads an active family. It gives ErrNotFound when there is none or it
 // has ended, ErrStateCorrupt and ErrStoreUnavailable when nobody can tell.
 func (f Families) Load(ctx context.Context, id string) (Family, error) {
-	found, err := f.state.find(ctx, kindFamily, id)
+	held, err := f.hold(ctx, id)
+	if err == nil && held.rec.Status != familyActive {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return Family{}, fmt.Errorf("loading a family: %w", err)
 	}
-	var rec familyRecord
-	if err := found.read(&rec); err != nil {
-		return Family{}, fmt.Errorf("loading a family: %w", err)
+	return held.rec.Family, nil
+}
+
+// Revoke ends a family, or a code that was not used: nothing comes from it any
+// more. One that is absent, over or revoked is no error. It does not reach
+// access tokens: publish the revocation first.
+func (f Families) Revoke(ctx context.Context, a Attempt, id string) error {
+	held, err := f.hold(ctx, id)
+	if err == nil {
+		err = held.change(ctx, a, f.state.swap, func(rec *familyRecord) error {
+			if rec.Status == familyRevoked {
+				return ErrNotFound
+			}
+			rec.Status = familyRevoked
+			return nil
+		})
 	}
-	if rec.Status != familyActive {
-		return Family{}, fmt.Errorf("loading a family: %w: unknown status %q", ErrStateCorrupt, rec.Status)
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return fmt.Errorf("revoking a family: %w", err)
 	}
-	return rec.Family, nil
+	return nil
+}
+
+// hold looks for a family under every state key.
+func (f Families) hold(ctx context.Context, id string) (*heldFamily, error) {
+	found, err := f.state.find(ctx, kindFamily, id)
+	if err != nil {
+		return nil, err
+	}
+	h := &heldFamily{state: f.state}
+	return h, h.take(found)
 }

@@ -14,13 +14,15 @@ import (
 
 func testFamily(end time.Time) Family {
 	return Family{
-		ID:      "5f1c-family",
-		Subject: "example.com:alice",
-		Client:  "web",
-		Org:     "org-1",
-		Set:     `{"shop":{"orders.read":["orders/**"]}}`,
-		Scope:   "openid profile",
-		Session: "session-1",
+		Grant: Grant{
+			ID:      "5f1c-family",
+			Subject: "example.com:alice",
+			Client:  "web",
+			Org:     "org-1",
+			Set:     `{"shop":{"orders.read":["orders/**"]}}`,
+			Scope:   "openid profile",
+			Session: "session-1",
+		},
 		Created: end.Add(-time.Hour).UTC().Truncate(time.Millisecond),
 		End:     end.UTC().Truncate(time.Millisecond),
 	}
@@ -36,7 +38,7 @@ func TestFamilies(t *testing.T) {
 	}
 	begun := want
 	begun.Created = want.Created.In(time.FixedZone("X", 3600)).Add(999 * time.Microsecond)
-	if err := s.Families().Begin(t.Context(), testAttempt(t, s), begun); err != nil {
+	if _, err := s.Families().Begin(t.Context(), testAttempt(t, s), begun); err != nil {
 		t.Fatalf("Begin: got %v, want no error", err)
 	}
 	if got, err := s.Families().Load(t.Context(), want.ID); err != nil || got != want {
@@ -50,7 +52,7 @@ func TestFamilies(t *testing.T) {
 	if _, err := testState(t, store, "https://other.example", clock.now, nil, 1).Families().Load(t.Context(), want.ID); !errors.Is(err, ErrNotFound) {
 		t.Errorf("Load for another issuer: got %v, want ErrNotFound", err)
 	}
-	if err := s.Families().Begin(t.Context(), testAttempt(t, s), want); !errors.Is(err, ErrFamilyExists) {
+	if _, err := s.Families().Begin(t.Context(), testAttempt(t, s), want); !errors.Is(err, ErrFamilyExists) {
 		t.Errorf("Begin again: got %v, want ErrFamilyExists", err)
 	}
 	clock.pass(time.Hour)
@@ -73,11 +75,11 @@ func TestBeginRefuses(t *testing.T) {
 	} {
 		fam := good
 		change(&fam)
-		if err := s.Families().Begin(t.Context(), testAttempt(t, s), fam); err == nil || errors.Is(err, ErrStoreUnavailable) {
+		if _, err := s.Families().Begin(t.Context(), testAttempt(t, s), fam); err == nil || errors.Is(err, ErrStoreUnavailable) {
 			t.Errorf("%s: got %v, want a refusal", name, err)
 		}
 	}
-	if err := s.Families().Begin(t.Context(), Attempt{}, good); err == nil {
+	if _, err := s.Families().Begin(t.Context(), Attempt{}, good); err == nil {
 		t.Error("the zero attempt: got no error, want a refusal")
 	}
 	if _, err := s.Families().Load(t.Context(), good.ID); !errors.Is(err, ErrNotFound) {
@@ -92,7 +94,7 @@ func TestBeginRace(t *testing.T) {
 	var requests sync.WaitGroup
 	for range 64 {
 		requests.Go(func() {
-			switch err := s.Families().Begin(t.Context(), testAttempt(t, s), fam); {
+			switch _, err := s.Families().Begin(t.Context(), testAttempt(t, s), fam); {
 			case err == nil:
 				begun.Add(1)
 			case !errors.Is(err, ErrFamilyExists):
@@ -111,7 +113,7 @@ func TestFamilyRotation(t *testing.T) {
 	store := NewMemoryStore(nil)
 	want := testFamily(time.Now().Add(time.Hour))
 	old := testState(t, store, stateIssuer, nil, nil, 1)
-	if err := old.Families().Begin(t.Context(), testAttempt(t, old), want); err != nil {
+	if _, err := old.Families().Begin(t.Context(), testAttempt(t, old), want); err != nil {
 		t.Fatal(err)
 	}
 	for _, fills := range [][]byte{{1}, {1, 2}, {2, 1}, {3, 2, 1}} {
@@ -169,7 +171,7 @@ func BenchmarkFamilyBegin(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		fam.ID = fmt.Sprint(i)
-		if err := s.Families().Begin(context.Background(), testAttempt(b, s), fam); err != nil {
+		if _, err := s.Families().Begin(context.Background(), testAttempt(b, s), fam); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -178,7 +180,7 @@ func BenchmarkFamilyBegin(b *testing.B) {
 func BenchmarkFamilyLoad(b *testing.B) {
 	s := testState(b, NewMemoryStore(nil), stateIssuer, nil, nil, 1)
 	fam := testFamily(time.Now().Add(time.Hour))
-	if err := s.Families().Begin(context.Background(), testAttempt(b, s), fam); err != nil {
+	if _, err := s.Families().Begin(context.Background(), testAttempt(b, s), fam); err != nil {
 		b.Fatal(err)
 	}
 	b.ReportAllocs()

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -24,7 +25,10 @@ type Realm struct {
 	mint     []mint.Service
 	clients  map[string]*client
 	users    *Directory
+
 	warnings []string
+
+	impersonation *impersonation // nil: nobody impersonates anybody
 }
 
 type service struct {
@@ -65,6 +69,16 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 	}
 	r.users = users
 	return r, nil
+}
+
+// longestLife is how long an access token of this issuer may live: what its
+// clients are given now, and what they were given, within reason, before.
+func (r *Realm) longestLife() time.Duration {
+	longest := 24 * time.Hour
+	for _, c := range r.clients {
+		longest = max(longest, c.AccessValidity)
+	}
+	return longest + mint.LeewayExpiry
 }
 
 // Issuer returns the issuer.

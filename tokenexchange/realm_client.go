@@ -1,8 +1,8 @@
 package tokenexchange
 
 import (
+	"cmp"
 	"errors"
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,15 +16,10 @@ import (
 const (
 	defaultAccessValidity  = 30 * time.Minute
 	defaultRefreshValidity = 24 * time.Hour
+	defaultMaxGroups       = 100
 )
 
 var clientID = regexp.MustCompile(`^[A-Za-z0-9._-]{3,128}$`)
-
-// notBuilt are scope words that need what this version does not have. Taking
-// them in silence would promise an id token or a refresh token that never comes.
-var notBuilt = regexp.MustCompile(`^(openid|offline_access|openid_offline_access|group_ids|group_names|grpn://.*|grpid://.*)$`)
-
-var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`) // RFC 6749 section 3.3
 
 func (r *Realm) addClient(cfg ClientConfig) error {
 	if !clientID.MatchString(cfg.ID) {
@@ -35,18 +30,16 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	}
 	c := &client{
 		public: cfg.Public, grants: cfg.GrantTypes, org: cfg.Org, allowedOrgs: cfg.AllowedOrgs, targets: cfg.TargetAudiences,
-		refreshValidity: time.Duration(cfg.RefreshTokenValidity), sources: cfg.Sources,
+		redirectURIs: cfg.RedirectURIs, pkceOptional: cfg.PKCE == "optional", pkceMethods: cfg.PKCEMethods,
+		acceptSubjectIP: cfg.AcceptSubjectIP, apiTokens: cfg.APITokens, displayName: cmp.Or(cfg.DisplayName, cfg.ID),
+		refreshValidity: cmp.Or(time.Duration(cfg.RefreshTokenValidity), defaultRefreshValidity), sources: cfg.Sources,
 	}
-	c.ID, c.Scopes, c.AccessAlg = cfg.ID, cfg.Scope, cfg.AccessTokenAlg
-	c.AccessValidity = time.Duration(cfg.AccessTokenValidity)
-	if c.AccessAlg == "" {
-		c.AccessAlg = mint.ES256
-	}
-	if c.AccessValidity == 0 {
-		c.AccessValidity = defaultAccessValidity
-	}
-	if c.refreshValidity == 0 {
-		c.refreshValidity = defaultRefreshValidity
+	c.ID, c.Scopes = cfg.ID, scopeWords(cfg.Scope...)
+	c.AccessAlg, c.IDAlg = cmp.Or(cfg.AccessTokenAlg, mint.ES256), cmp.Or(cfg.IDTokenAlg, mint.RS256)
+	c.MaxGroups = cmp.Or(cfg.MaxGroupsInIDToken, defaultMaxGroups)
+	c.AccessValidity = cmp.Or(time.Duration(cfg.AccessTokenValidity), defaultAccessValidity)
+	if len(c.pkceMethods) == 0 {
+		c.pkceMethods = []string{"S256"}
 	}
 	copy(c.secrets[:], cfg.Secrets)
 	for _, check := range []error{
@@ -117,20 +110,6 @@ func (r *Realm) checkGrants(cfg ClientConfig) error {
 	return nil
 }
 
-func checkScope(scope []string) error {
-	for i, s := range scope {
-		switch {
-		case !scopeToken.MatchString(s):
-			return inWord("scope", "%q; expected a scope token (RFC 6749 section 3.3)", s)
-		case notBuilt.MatchString(s):
-			return inWord("scope", "unrecognized %q; expected scopes of your own, such as orders: this version issues no id tokens and no refresh tokens", s)
-		case slices.Contains(scope[:i], s):
-			return inWord("scope", "%s is listed twice; expected once", s)
-		}
-	}
-	return nil
-}
-
 func checkLife(name string, d time.Duration) error {
 	if d < time.Second {
 		return inWord(name, "%s: expected at least 1s", d)
@@ -145,65 +124,4 @@ func checkOrgs(word string, orgs ...string) error {
 		}
 	}
 	return nil
-}
-
-// checkTargets refuses upstream audiences: a client that holds such a token
-// could walk around the guard.
-func (r *Realm) checkTargets(audiences []string) error {
-	for _, aud := range audiences {
-		if aud == "" {
-			return errors.New("an empty audience; expected a URL or URN")
-		}
-		if aud == r.issuer {
-			return errors.New("the issuer is no target of an exchange; expected the audience of a service")
-		}
-		if strings.HasPrefix(aud, upstreamPrefix) && r.services[strings.TrimPrefix(aud, upstreamPrefix)] == nil {
-			return fmt.Errorf("%s is an upstream audience, which only a guard may ask for; expected the audience of a service", aud)
-		}
-		for _, s := range r.services {
-			if aud == s.Upstream {
-				return fmt.Errorf("%s is the upstream audience of service %s, which only its guard may ask for; expected %s", aud, s.ID, s.Audience)
-			}
-		}
-	}
-	return nil
-}
-
-func (r *Realm) addAllow(c *client, lines []AllowConfig) error {
-	for i, line := range lines {
-		to, err := r.allowedTo(c, line)
-		if err != nil {
-			return InLine("allow", i, err)
-		}
-		c.allow = append(c.allow, allowance{grant: line.Grant, by: line.By, to: to})
-	}
-	return nil
-}
-
-// allowedTo checks an allow line and returns the audiences that it is for.
-func (r *Realm) allowedTo(c *client, a AllowConfig) ([]string, error) {
-	if g := findGrant(a.Grant); g == nil || g.name != a.Grant || g.accepts == nil {
-		return nil, fmt.Errorf("unrecognized grant %q; expected audience_exchange or client_delegate", a.Grant)
-	}
-	if len(a.By) == 0 {
-		return nil, errors.New("by: expected at least one client")
-	}
-	for _, by := range a.By {
-		if r.clients[by] == nil {
-			return nil, fmt.Errorf("by: no client %q; expected one of the clients: %s", by, names(r.clients))
-		}
-	}
-	to := a.To
-	if err := r.checkTargets(to); err != nil {
-		return nil, fmt.Errorf("to: %w", err)
-	}
-	for _, s := range r.services {
-		if len(a.To) == 0 && c.consents(s.ID) {
-			to = append(to, s.Audience)
-		}
-	}
-	if len(to) == 0 {
-		return nil, errors.New("without to, it is for the services of the client's own permit and own lines, and there are none; expected to and at least one audience")
-	}
-	return to, nil
 }

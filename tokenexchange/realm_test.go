@@ -78,9 +78,9 @@ func TestCompileErrors(t *testing.T) {
 			c.Services = append(c.Services, ServiceConfig{ID: "bare", Audience: "https://bare"})
 			c.client("web").Permit = lines("bare/* **")
 		}, "service bare declares no permissions"},
-		{"openid", web(func(c *ClientConfig) { c.Scope = []string{"openid"} }), `scope: unrecognized "openid"`},
-		{"offline_access", web(func(c *ClientConfig) { c.Scope = []string{"offline_access"} }), "this version issues no id tokens and no refresh tokens"},
-		{"group scope", web(func(c *ClientConfig) { c.Scope = []string{"grpn://x"} }), "scope: unrecognized"},
+		{"a group scope without a group", web(func(c *ClientConfig) { c.Scope = []string{"grpn://"} }), "scope: grpn:// selects no group"},
+		{"a group id scope without a group", web(func(c *ClientConfig) { c.Scope = []string{"grpid://"} }), "scope: grpid:// selects no group"},
+		{"openid in two spellings", web(func(c *ClientConfig) { c.Scope = []string{"openid", "openid_offline_access"} }), "scope: openid is listed twice"},
 		{"scope with a blank", web(func(c *ClientConfig) { c.Scope = []string{"a b"} }), "expected a scope token"},
 		{"scope empty", web(func(c *ClientConfig) { c.Scope = []string{""} }), "expected a scope token"},
 		{"scope twice", web(func(c *ClientConfig) { c.Scope = []string{"a", "a"} }), "scope: a is listed twice"},

@@ -80,7 +80,7 @@ func (v *Revocations) why(id mint.Identifiers) string {
 		return "revoked by grant_id"
 	case v.names(2, id.Session, issued):
 		return "revoked by sid"
-	case v.names(3, id.Subject, issued):
+	case v.names(3, id.Subject, issued) || v.names(3, id.Operator, issued):
 		return "revoked by sub"
 	case v.names(4, id.ClientID, issued):
 		return "revoked by client_id"

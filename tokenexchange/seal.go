@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +29,11 @@ type sealKeyID [4]byte
 
 // sealer holds the keys that one state key gives.
 type sealer struct {
-	id       sealKeyID
-	seal     hiddenBytes
-	storeKey hiddenBytes
+	id         sealKeyID
+	seal       hiddenBytes
+	storeKey   hiddenBytes
+	codeMAC    hiddenBytes
+	refreshMAC hiddenBytes
 }
 
 func newSealer(key StateKey) (*sealer, error) {
@@ -41,16 +44,21 @@ func newSealer(key StateKey) (*sealer, error) {
 	if err != nil {
 		return nil, err
 	}
-	seal, err := key.derive("seal", sha256.Size)
-	if err != nil {
-		return nil, err
+	s := &sealer{id: sealKeyID(id)}
+	for purpose, into := range map[string]*hiddenBytes{
+		"seal": &s.seal, "store key": &s.storeKey, "code": &s.codeMAC, "refresh token": &s.refreshMAC,
+	} {
+		derived, err := key.derive(purpose, sha256.Size)
+		if err != nil {
+			return nil, err
+		}
+		*into = hideBytes(derived)
 	}
-	storeKey, err := key.derive("store key", sha256.Size)
-	if err != nil {
-		return nil, err
-	}
-	return &sealer{id: sealKeyID(id), seal: hideBytes(seal), storeKey: hideBytes(storeKey)}, nil
+	return s, nil
 }
+
+// name is the key's ID as opaque tokens begin with it.
+func (s *sealer) name() string { return hex.EncodeToString(s.id[:]) }
 
 // keyFor gives the store key of a record: a keyed hash, so that a reader of the
 // store learns no ids.

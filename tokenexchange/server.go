@@ -67,6 +67,7 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
 		return nil, err
 	}
+	s.state.unsettled = rt.Caches.unsettled
 	if _, ok := rt.Store.(Feed); !ok {
 		return nil, errors.New("starting the server: the store has no feed for revocations")
 	}
@@ -85,6 +86,7 @@ type endpoint struct {
 
 var (
 	tokenEndpoint    = endpoint{http.MethodPost, (*Server).serveToken}
+	apiTokenEndpoint = endpoint{http.MethodPost, (*Server).serveAPIToken}
 	keysEndpoint     = endpoint{http.MethodGet, (*Server).serveKeys}
 	metadataEndpoint = endpoint{http.MethodGet, (*Server).serveMetadata}
 )
@@ -94,6 +96,7 @@ var endpoints = map[string]endpoint{
 	"/oauth2/token":                                             tokenEndpoint,
 	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
 	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
+	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
 	"/.well-known/openid-configuration":                         metadataEndpoint,
@@ -134,11 +137,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveToken is the ninth step of a token request: audit, then write. The
-// record comes first, so that no token leaves unrecorded.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
-	rec := &Record{DecisionID: s.ids.next(), Endpoint: "token", Peer: r.RemoteAddr}
-	res, err := s.token(r, rec, func() (parameters, error) {
+	s.answer(w, r, "token", s.token)
+}
+
+func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "api-token", s.apiToken)
+}
+
+// answer is the ninth step of a request for a token: audit, then write. The
+// record comes first, so that no token leaves unrecorded.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
+	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
+) {
+	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
+	res, err := token(r, rec, func() (parameters, error) {
 		// A body that comes slowly would hold the store beyond its configuration.
 		body := http.NewResponseController(w)
 		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
@@ -166,29 +179,6 @@ func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
 	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
 	rec.write(r.Context(), log)
 	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)
-}
-
-// tokenBody is the successful answer of RFC 6749 section 5.1 and RFC 8693
-// section 2.2.1.
-type tokenBody struct {
-	AccessToken     string          `json:"access_token"`
-	TokenType       string          `json:"token_type"`
-	ExpiresIn       int64           `json:"expires_in"`
-	Scope           string          `json:"scope"`
-	IssuedTokenType string          `json:"issued_token_type,omitempty"`
-	Allowed         json.RawMessage `json:"allowed_resource_scope,omitempty"`
-	State           string          `json:"state,omitempty"`
-}
-
-func (r *result) body() tokenBody {
-	b := tokenBody{AccessToken: r.issued.Raw, TokenType: "Bearer", ExpiresIn: r.issued.ExpiresIn, Scope: r.issued.Scope, State: r.c.params["state"]}
-	if r.c.grant.exchange {
-		b.IssuedTokenType = tokenTypeAccess
-	}
-	if r.issued.Narrowed && !r.issued.Rights.Empty() {
-		b.Allowed = json.RawMessage(r.issued.Rights.Canonical())
-	}
-	return b
 }
 
 func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) { servePublic(w, s.jwks) }

@@ -19,14 +19,15 @@ var ErrStoreUnavailable = errors.New("store is unavailable")
 // State holds the typed, sealed records of one issuer, and is the only user of
 // a Store's verbs. A reader of the store learns nothing; a writer can delete a
 // value or put an older one back, but cannot make one up, move it to another
-// key, or make it live longer. It is immutable and safe for concurrent use.
+// key, or make it live longer. It is safe for concurrent use.
 // See docs/stores.md.
 type State struct {
-	store  Store
-	issuer string
-	ring   []*sealer
-	now    func() time.Time
-	random io.Reader
+	store     Store
+	issuer    string
+	ring      []*sealer
+	now       func() time.Time
+	random    io.Reader
+	unsettled *unsettled
 }
 
 // NewState gives the records of issuer in store. The first key seals, every key
@@ -49,7 +50,7 @@ func NewState(store Store, issuer string, keys []StateKey, now func() time.Time,
 	if random == nil {
 		random = rand.Reader
 	}
-	s := &State{store: store, issuer: issuer, now: now, random: random}
+	s := &State{store: store, issuer: issuer, now: now, random: random, unsettled: newUnsettled()}
 	for i, key := range keys {
 		k, err := newSealer(key)
 		if err != nil {
@@ -90,6 +91,7 @@ type storedRecord struct {
 	key     string
 	raw     []byte
 	payload []byte
+	exp     time.Time
 }
 
 // find looks for a record under the store key that each state key gives,
@@ -118,10 +120,12 @@ func (s *State) findAt(ctx context.Context, kind recordKind, key string) (stored
 	if err != nil {
 		return storedRecord{}, err
 	}
-	if !s.now().Before(plain.exp) {
+	now := s.now()
+	r := s.unsettled.before(storedRecord{kind: kind, key: key, raw: raw, payload: plain.payload, exp: plain.exp}, now)
+	if !now.Before(r.exp) {
 		return storedRecord{}, ErrNotFound
 	}
-	return storedRecord{kind: kind, key: key, raw: raw, payload: plain.payload}, nil
+	return r, nil
 }
 
 // add writes a record that is absent, and tells whether this call made it.
@@ -139,15 +143,31 @@ func (s *State) add(ctx context.Context, a Attempt, kind recordKind, key string,
 
 // swap replaces a record as it was found, and tells whether this call did.
 func (s *State) swap(ctx context.Context, a Attempt, found storedRecord, payload any, exp time.Time) (bool, error) {
+	_, ok, err := s.replace(ctx, a, found, payload, exp)
+	return ok, err
+}
+
+// handOut is swap for a change that gives something to the one who asked. After
+// a fault nobody was given anything. So, if it happened all the same, it counts
+// for nothing. A change that takes away must never be made so.
+func (s *State) handOut(ctx context.Context, a Attempt, found storedRecord, payload any, exp time.Time) (bool, error) {
+	val, ok, err := s.replace(ctx, a, found, payload, exp)
+	if errors.Is(err, ErrStoreUnavailable) {
+		s.unsettled.add(val, found, exp)
+	}
+	return ok, err
+}
+
+func (s *State) replace(ctx context.Context, a Attempt, found storedRecord, payload any, exp time.Time) ([]byte, bool, error) {
 	val, err := s.sealRecord(a, found.kind, found.key, payload, exp)
 	if err != nil {
-		return false, err
+		return nil, false, err
 	}
 	ok, err := s.store.Swap(ctx, found.key, found.raw, val, exp)
 	if err != nil {
-		return false, storeFault(err)
+		return val, false, storeFault(err)
 	}
-	return ok, nil
+	return val, ok, nil
 }
 
 // sealRecord is called once for each verb, so that a store which repeats a

@@ -150,7 +150,7 @@ func TestStateFaults(t *testing.T) {
 			errs := make(map[string]error)
 			_, errs["add"] = s.add(t.Context(), a, kindFamily, "k", "v", exp)
 			_, errs["swap"] = s.swap(t.Context(), a, storedRecord{kind: kindFamily, key: "k", raw: []byte("x")}, "v", exp)
-			errs["Begin"] = s.Families().Begin(t.Context(), a, testFamily(exp))
+			_, errs["Begin"] = s.Families().Begin(t.Context(), a, testFamily(exp))
 			if !c.writesTo {
 				_, errs["find"] = s.find(t.Context(), kindFamily, "id")
 				_, errs["Epoch"] = s.Epoch(t.Context())

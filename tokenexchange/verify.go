@@ -19,6 +19,7 @@ type Caches struct {
 	exchanged *cache[exchangedKey, *exchanged]
 	narrowed  *cache[exchangedKey, *exchanged]
 	flights   flights
+	unsettled *unsettled
 }
 
 // cacheWeight is the bound of all caches together, in bytes.
@@ -30,6 +31,7 @@ func NewCaches() *Caches {
 		verified:  newCache[verifiedKey, *mint.Signed](cacheWeight / 2),
 		exchanged: newCache[exchangedKey, *exchanged](cacheWeight * 3 / 8),
 		narrowed:  newCache[exchangedKey, *exchanged](cacheWeight / 8),
+		unsettled: newUnsettled(),
 	}
 }
 
@@ -62,18 +64,18 @@ func (s *Server) verify(raw string) (*mint.Signed, [sha256.Size]byte, error) {
 	return v.(*mint.Signed), key.token, nil
 }
 
-// admit verifies one of our own access tokens and judges it now.
-func (s *Server) admit(raw string, audience func([]string) bool) (mint.Subject, error) {
+// admit verifies one of our own tokens of a typ and judges it now.
+func (s *Server) admit(raw, typ string, audience func([]string) bool) (mint.Subject, error) {
 	signed, _, err := s.verify(raw)
 	if err != nil {
 		return nil, err
 	}
-	return s.judge(signed, audience)
+	return s.judge(signed, typ, audience)
 }
 
-func (s *Server) judge(signed *mint.Signed, audience func([]string) bool) (mint.Subject, error) {
+func (s *Server) judge(signed *mint.Signed, typ string, audience func([]string) bool) (mint.Subject, error) {
 	subject, err := signed.Admit(mint.Conditions{
-		Now: s.now(), Issuer: s.realm.issuer, Type: mint.TypeAccess, Audience: audience, Revoked: s.revoked,
+		Now: s.now(), Issuer: s.realm.issuer, Type: typ, Audience: audience, Revoked: s.revoked,
 	})
 	if err == nil && s.revocations.unknown(signed.Identifiers().IssuedAt) {
 		return nil, errRevocationsUnread
@@ -99,13 +101,17 @@ func (s *Server) isIssuer(aud []string) bool {
 // revoked tells why a token is dead although it has not expired, "" if it lives. A store
 // that was lost forgot what it had to refuse, so all that was issued before
 // its epoch is refused; and a user who is gone, disabled or has a later
-// tokens_not_before takes all tokens along.
+// tokens_not_before takes all tokens along, those with which that user acts for
+// another one too.
 func (s *Server) revoked(id mint.Identifiers) string {
 	if id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) {
 		return "issued before the store's epoch: the store is new, or was lost"
 	}
 	if why := s.revocations.why(id); why != "" {
 		return why
+	}
+	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
+		return "of the operator: " + why
 	}
 	return s.realm.users.dead(id.Subject, id.IssuedAt)
 }

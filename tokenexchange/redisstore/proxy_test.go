@@ -334,9 +334,11 @@ func begin(ctx context.Context, state *tokenexchange.State, id string) error {
 	if err != nil {
 		return err
 	}
-	return state.Families().Begin(ctx, attempt, tokenexchange.Family{
-		ID: id, Subject: "alice", Client: "web", Created: time.Now(), End: later(),
+	_, err = state.Families().Begin(ctx, attempt, tokenexchange.Family{
+		Grant:   tokenexchange.Grant{ID: id, Subject: "alice", Client: "web"},
+		Created: time.Now(), End: later(),
 	})
+	return err
 }
 
 // checkFamiliesAway checks that a store's fault reads as 503, never as a grant

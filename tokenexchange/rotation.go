@@ -1,0 +1,87 @@
+package tokenexchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// RepeatWindow is how long after a rotation the refresh token before it
+	// gives the same successor again.
+	RepeatWindow = 10 * time.Second
+	// maxRepeats is how often it does.
+	maxRepeats = 3
+)
+
+// Turn is the use of one refresh token. It serves one request.
+type Turn struct {
+	Family // as it was found
+	token  opaque
+	held   *heldFamily
+}
+
+// Present reads the family of a refresh token that this client presents, and
+// judges it. It changes nothing. It gives ErrNotFound for a token that is
+// forged, another client's, unknown, revoked, over, or ahead of the record;
+// ErrSpent for a repeat beyond those that are answered, within RepeatWindow;
+// ErrReused, with the family that the caller has to revoke, for an older one;
+// ErrStoreUnavailable and ErrStateCorrupt when nobody can tell.
+func (f Families) Present(ctx context.Context, token, client string) (*Turn, error) {
+	o, ok := f.state.readOpaque(opaqueRefresh, token, client)
+	if !ok {
+		return nil, fmt.Errorf("presenting a refresh token: %w: none of ours for this client", ErrNotFound)
+	}
+	held, err := f.state.holdFamily(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("presenting a refresh token: %w", err)
+	}
+	t := &Turn{Family: held.rec.Family, token: o, held: held}
+	switch _, err := t.judge(&held.rec); {
+	case errors.Is(err, ErrReused):
+		return t, fmt.Errorf("presenting a refresh token: %w", err)
+	case err != nil:
+		return nil, fmt.Errorf("presenting a refresh token: %w", err)
+	}
+	return t, nil
+}
+
+// judge tells whether the token rotates the family or repeats its rotation.
+func (t *Turn) judge(rec *familyRecord) (rotates bool, err error) {
+	switch {
+	case rec.Status != familyActive || t.token.counter > rec.Counter:
+		return false, ErrNotFound
+	case t.token.counter == rec.Counter:
+		return true, nil
+	case t.token.counter != rec.Counter-1 || t.held.state.now().Sub(rec.RotatedAt) >= RepeatWindow:
+		return false, ErrReused
+	case rec.Repeats >= maxRepeats:
+		return false, ErrSpent
+	}
+	return false, nil
+}
+
+// Rotate uses the refresh token and gives its successor. Of all who use one
+// token, one rotates, and at most three repeat, who get the same successor. The
+// others get the errors of Present. After ErrStoreUnavailable nobody was given
+// the successor, or somebody else.
+func (t *Turn) Rotate(ctx context.Context, a Attempt) (successor string, err error) {
+	s := t.held.state
+	err = t.held.change(ctx, a, s.handOut, func(rec *familyRecord) error {
+		rotates, err := t.judge(rec)
+		if err != nil {
+			return err
+		}
+		if rec.Repeats++; rotates {
+			rec.Counter, rec.RotatedAt, rec.Repeats = rec.Counter+1, inMillis(s.now()), 0
+		}
+		return nil
+	})
+	if err != nil {
+		return "", fmt.Errorf("using a refresh token: %w", err)
+	}
+	next := t.token
+	next.counter++
+	return next.text(opaqueRefresh, s.issuer, t.Client), nil
+}
