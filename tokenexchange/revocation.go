@@ -60,7 +60,8 @@ func RevokeSubject(sub string, before, until time.Time) Revocation {
 }
 
 // RevokeClient ends all tokens that began before a time and were issued to a
-// client. What other clients made of them is named by its grant.
+// client, or went through it. What others made of its first tokens says nothing
+// of it: that ends by its grant.
 func RevokeClient(id string, before, until time.Time) Revocation {
 	return Revocation{Kind: RevokedClient, Value: id, Before: before, Until: until}
 }

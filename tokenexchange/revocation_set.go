@@ -84,6 +84,8 @@ func (v *Revocations) why(id mint.Identifiers) string {
 		return "revoked by sub"
 	case v.names(4, id.ClientID, issued):
 		return "revoked by client_id"
+	case v.passed(id.Hops[:], issued):
+		return "revoked by a client in act or via"
 	case issued <= v.overflowed:
 		return "issued before there were more revocations than fit"
 	case issued <= v.unopened:
@@ -98,6 +100,17 @@ func (v *Revocations) names(kind int, value string, issued int64) bool {
 		return false
 	}
 	return issued < v.dead[kind][maphash.String(v.seeds[kind], value)].before
+}
+
+// passed reports whether one of the clients that a token went through is dead:
+// as for a client that is taken out, see docs/decisions/0011-who-is-asked-in-a-chain.md.
+func (v *Revocations) passed(hops []string, issued int64) bool {
+	for _, client := range hops {
+		if v.names(4, client, issued) {
+			return true
+		}
+	}
+	return false
 }
 
 // add remembers a revocation that was checked. What is remembered already stays
