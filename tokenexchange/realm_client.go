@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -55,6 +56,11 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 		return inWord("access_token_alg", "%q: expected ES256 or RS256", c.AccessAlg)
 	}
 	var err error
+	if cfg.JWKS != nil {
+		if c.keys, err = parseAssertionKeys(cfg.JWKS); err != nil {
+			return InLine("jwks_file", 0, fmt.Errorf("file %s: %w", cfg.JWKSFile, err))
+		}
+	}
 	if cfg.Permit != nil {
 		c.Ceilings = true
 		if c.Permit, err = r.lines("permit", *cfg.Permit); err != nil {
@@ -74,12 +80,19 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	return nil
 }
 
+// checkAuthentication refuses a client that does not say how it authenticates,
+// or says it in two ways.
 func checkAuthentication(cfg ClientConfig) error {
+	secrets, keys := len(cfg.SecretRefs)+len(cfg.Secrets) > 0, cfg.JWKSFile != "" || cfg.JWKS != nil
 	switch {
-	case cfg.Public && len(cfg.SecretRefs)+len(cfg.Secrets) > 0:
+	case cfg.Public && secrets:
 		return inWord("secret", "public and secret exclude each other; expected one of them")
-	case !cfg.Public && len(cfg.Secrets) == 0:
-		return errors.New("expected secret or public: a client must say how it authenticates")
+	case keys && (cfg.Public || secrets):
+		return inWord("jwks_file", "secret, public and jwks_file exclude each other; expected one of them")
+	case keys && cfg.JWKS == nil:
+		return inWord("jwks_file", "the file was not read; expected a JWK set with the client's public keys")
+	case !cfg.Public && !keys && len(cfg.Secrets) == 0:
+		return errors.New("expected secret, public or jwks_file: a client must say how it authenticates")
 	case len(cfg.Secrets) > 2:
 		return InLine("secret", 2, errors.New("expected at most two live secrets"))
 	}

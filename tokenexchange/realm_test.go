@@ -53,7 +53,7 @@ func TestCompileErrors(t *testing.T) {
 		{"client id with a colon", client(func(c *ClientConfig) { c.ID = "guard:shop" }), "client guard:shop: expected an id"},
 		{"client id with a newline", client(func(c *ClientConfig) { c.ID = "abc\n" }), "expected an id"},
 		{"client twice", client(func(c *ClientConfig) { c.ID = "web" }), "client web: a second client of this id"},
-		{"no secret and not public", client(func(c *ClientConfig) { c.Secrets = nil }), "expected secret or public"},
+		{"no secret and not public", client(func(c *ClientConfig) { c.Secrets = nil }), "expected secret, public or jwks_file"},
 		{"public with a secret", client(func(c *ClientConfig) { c.Public = true }), "public and secret exclude each other"},
 		{"three secrets", client(func(c *ClientConfig) { c.Secrets = append(c.Secrets, c.Secrets[0], c.Secrets[0]) }), "at most two live secrets"},
 		{"no grant", client(func(c *ClientConfig) { c.GrantTypes = nil }), "grant_types: expected at least one of client_credentials, password, audience_exchange"},

@@ -144,7 +144,7 @@ func jsonValue(name string, raw []byte) (string, error) {
 
 // readNames are the names besides the grant-bound ones that we read.
 var readNames = []string{
-	"grant_type", "client_id", "client_secret", "username", "password", "scope", "state", "subject_ip",
+	"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "username", "password", "scope", "state", "subject_ip",
 	"accessTokenValiditySeconds", "refreshTokenValiditySeconds",
 }
 
