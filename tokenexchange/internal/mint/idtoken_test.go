@@ -102,6 +102,7 @@ func TestIdentifiersOfIDTokens(t *testing.T) {
 		t.Errorf("got %+v, want %+v", first, want)
 	}
 	want.ID, want.RootID, want.ClientID = second.ID, first.ID, "https://shop.example.com"
+	want.Hops[0] = "agent"
 	if second != want || second.ID == first.ID {
 		t.Errorf("derived: got %+v, want %+v", second, want)
 	}
