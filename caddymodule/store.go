@@ -145,17 +145,21 @@ func latest(key string) *shared {
 // running requests hold references; the last one closes the store, so a
 // request that outlives its configuration still finds it open.
 type shared struct {
-	key    string
-	opener StoreModule
-	store  tokenexchange.Store
-	caches *tokenexchange.Caches
-	closer io.Closer
+	key         string
+	opener      StoreModule
+	store       tokenexchange.Store
+	caches      *tokenexchange.Caches
+	revocations *tokenexchange.Revocations
+	closer      io.Closer
 
 	// The epoch as it was last read: a reload while a remote store is away goes
 	// on with it.
 	epoch atomic.Pointer[tokenexchange.Epoch]
 
 	refs int // under the lock of open
+
+	followed sync.Once
+	unfollow func() // ends following the feed, and waits for it
 }
 
 // errClosed says that a request came after its configuration had ended.
@@ -186,6 +190,8 @@ func (s *shared) letGo() error {
 		return nil
 	}
 	// Closing can take a while, and other stores go on meanwhile.
+	s.followed.Do(func() { s.unfollow = func() {} })
+	s.unfollow()
 	return s.closer.Close()
 }
 
@@ -193,12 +199,12 @@ func (s *shared) letGo() error {
 // configuration at a time, so nobody else opens a store meanwhile.
 func (a *App) acquire() error {
 	identity := a.store.Identity()
-	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), refs: 1}
+	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), revocations: tokenexchange.NewRevocations(nil), refs: 1}
 	switch kept := latest(s.key); {
 	case kept == nil:
 	case !reached(kept.opener, a.store):
 		// Another way to the same data: what is known of it stays.
-		s.caches = kept.caches
+		s.caches, s.revocations = kept.caches, kept.revocations
 		s.epoch.Store(kept.epoch.Load())
 	case kept.hold() == nil:
 		a.shared, a.acquired = kept, true
@@ -207,6 +213,9 @@ func (a *App) acquire() error {
 	var err error
 	if s.store, s.closer, err = a.store.Open(); err != nil {
 		return a.explain(err, identity)
+	}
+	if _, ok := s.store.(tokenexchange.Feed); !ok {
+		return errors.Join(fmt.Errorf("store %s: it has no feed for revocations", identity), s.closer.Close())
 	}
 	open.Lock()
 	open.byKey[s.key] = append(open.byKey[s.key], s)
@@ -234,5 +243,8 @@ func (a *App) release() error {
 		return nil
 	}
 	a.acquired = false
+	if a.detach != nil {
+		a.detach()
+	}
 	return a.shared.letGo()
 }

@@ -18,9 +18,15 @@ type client struct {
 	grants          []string
 	org             string
 	allowedOrgs     []string
+	redirectURIs    []string
+	pkceOptional    bool
+	pkceMethods     []string // S256, plain, SHA256
 	targets         []string
 	allow           []allowance
 	refreshValidity time.Duration
+	acceptSubjectIP bool
+	apiTokens       bool // API tokens may name this client
+	displayName     string
 	consented       []string // services that a permit or own line names
 	sources         Sources
 }
@@ -31,6 +37,16 @@ type allowance struct {
 	by, to []string
 }
 
+// The names of grants that others than their rows speak of.
+const (
+	authorizationCode = "authorization_code"
+	refreshToken      = "refresh_token"
+	audienceExchange  = "audience_exchange"
+	clientDelegate    = "client_delegate"
+	contextSwitch     = "context_switch"
+	impersonateUser   = "impersonate_user"
+)
+
 // allows reports whether tokens of this client may be used in the grant by the
 // caller for the audience.
 func (c *client) allows(grant, caller, audience string) bool {
@@ -39,11 +55,22 @@ func (c *client) allows(grant, caller, audience string) bool {
 	})
 }
 
+// allowsSwitch reports whether the caller may switch tokens of this client to
+// another organization. Such a line has no audiences: a switch keeps them.
+func (c *client) allowsSwitch(caller string) bool {
+	return slices.ContainsFunc(c.allow, func(a allowance) bool {
+		return a.grant == contextSwitch && slices.Contains(a.by, caller)
+	})
+}
+
 // consents reports whether the client's lines name the service: its consent
 // that this service's guard exchanges its tokens into the upstream audience.
 func (c *client) consents(service string) bool {
 	return slices.Contains(c.consented, service)
 }
+
+// opens reports whether the client can get id tokens of its own.
+func (c *client) opens() bool { return slices.Contains(c.Scopes, "openid") }
 
 // nobody is compared with where there is no client, so that an unknown client
 // takes as long as a wrong secret.

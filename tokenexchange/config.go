@@ -22,7 +22,10 @@ type Config struct {
 	// The clients of the token endpoint.
 	Clients []ClientConfig `json:"clients,omitempty"`
 
-	// Where the words outside of services and clients were written.
+	// Who may get a token in the name of a customer. Absent: nobody.
+	Impersonation *ImpersonationConfig `json:"impersonation,omitempty"`
+
+	// Where the words outside of the blocks were written.
 	Sources Sources `json:"sources,omitempty"`
 }
 
@@ -49,12 +52,24 @@ type ClientConfig struct {
 	SecretRefs []string `json:"secrets,omitempty"`
 	// A client that cannot keep a secret.
 	Public bool `json:"public,omitempty"`
+	// The path of a JWK set with the public keys that the client signs
+	// assertions with (RFC 7523). Instead of secrets. Placeholders {env.X} are
+	// replaced.
+	JWKSFile string `json:"jwks_file,omitempty"`
 	// The short names of the grants that the client may use.
 	GrantTypes []string `json:"grant_types,omitempty"`
 	// The organization of the client's own tokens.
 	Org string `json:"org,omitempty"`
 	// The organizations that orgId may choose.
 	AllowedOrgs []string `json:"allowed_orgs,omitempty"`
+	// Where a code may be sent: absolute URIs, compared byte by byte.
+	RedirectURIs []string `json:"redirect_uris,omitempty"`
+	// Where a user may be sent after logging out.
+	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
+	// required (default) or optional, which a public client cannot have.
+	PKCE string `json:"pkce,omitempty"`
+	// S256, plain or SHA256, another name of S256. Default: S256 alone.
+	PKCEMethods []string `json:"pkce_methods,omitempty"`
 	// The OAuth scope that tokens through this client can have at most.
 	Scope []string `json:"scope,omitempty"`
 	// The most that a token got through this client can hold. Gives nothing by
@@ -72,11 +87,42 @@ type ClientConfig struct {
 	RefreshTokenValidity Duration `json:"refresh_token_validity,omitempty"`
 	// ES256 (default) or RS256.
 	AccessTokenAlg string `json:"access_token_alg,omitempty"`
+	// RS256 (default) or ES256.
+	IDTokenAlg string `json:"id_token_alg,omitempty"`
+	// How many groups an id token names at most. Default: 100.
+	MaxGroupsInIDToken int `json:"max_groups_in_id_token,omitempty"`
+	// The client may say in subject_ip for which address it asks. That is
+	// recorded and decides nothing.
+	AcceptSubjectIP bool `json:"accept_subject_ip,omitempty"`
+	// API tokens of the users file may name this client.
+	APITokens bool `json:"api_tokens,omitempty"`
+	// What users read as the name of the client. Default: its id.
+	DisplayName string `json:"display_name,omitempty"`
 	// Where the block was written.
 	Sources Sources `json:"sources,omitempty"`
 
 	// The resolved secrets.
 	Secrets []Secret `json:"-"`
+	// The content of JWKSFile, nil where there is none.
+	JWKS []byte `json:"-"`
+}
+
+// ImpersonationConfig says which operators may get a token in the name of a
+// customer, and what such a token can hold.
+type ImpersonationConfig struct {
+	// The roles, one of which the operator must hold now, such as csp:support.
+	Roles []string `json:"roles,omitempty"`
+	// The organizations whose members can be customers.
+	Orgs []string `json:"orgs,omitempty"`
+	// Who holds one of these roles is never a customer. Default: Roles.
+	NeverRoles []string `json:"never_roles,omitempty"`
+	// The most that the token can hold. "permit none" is an empty list, which is
+	// not the same as no list.
+	Permit *[]PermissionLine `json:"permit,omitempty"`
+	// How long ago the operator may have logged in. Default: 15m.
+	MaxAuthAge Duration `json:"max_auth_age,omitempty"`
+	// Where the block was written.
+	Sources Sources `json:"sources,omitempty"`
 }
 
 // PermissionLine is a permission, SERVICE/PERMISSION or SERVICE/*, and the

@@ -125,7 +125,7 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 		return pathReason(err), err
 	}
 	v.claimed = signed.Identifiers()
-	subject, err := g.server.judge(signed, g.audience)
+	subject, err := g.server.judge(signed, mint.TypeAccess, g.audience)
 	if err != nil {
 		return pathReason(err), err
 	}
@@ -196,10 +196,12 @@ func (g *Guard) softens(reason scopes.Reason) bool {
 	return false
 }
 
-// way returns how a token is exchanged.
+// way returns how a token is exchanged. An impersonated token, which may be
+// exchanged nowhere else, is a user's here. No other kind comes this way: an id
+// token has another typ.
 func (g *Guard) way(s mint.Subject) *way {
 	switch s.(type) {
-	case mint.UserToken, mint.DelegatedToken:
+	case mint.UserToken, mint.DelegatedToken, mint.ImpersonatedToken:
 		return &g.users
 	}
 	return &g.clients

@@ -4,10 +4,10 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -24,7 +24,10 @@ type Realm struct {
 	mint     []mint.Service
 	clients  map[string]*client
 	users    *Directory
+
 	warnings []string
+
+	impersonation *impersonation // nil: nobody impersonates anybody
 }
 
 type service struct {
@@ -59,16 +62,31 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
-	users, err := readUsers(usersFiles, r.userLine)
+	users, err := readUsers(usersFiles, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
 	r.users = users
+	if err := r.addImpersonation(cfg); err != nil {
+		return nil, err
+	}
 	return r, nil
+}
+
+// longestLife is how long an access token of this issuer may live: what its
+// clients are given now, and what they were given, within reason, before.
+func (r *Realm) longestLife() time.Duration {
+	longest := 24 * time.Hour
+	for _, c := range r.clients {
+		longest = max(longest, c.AccessValidity)
+	}
+	return longest + mint.LeewayExpiry
 }
 
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
+
+func (r *Realm) warn(text string) { r.warnings = append(r.warnings, text) }
 
 // Warnings returns what is allowed but deserves a look, for the log at start.
 func (r *Realm) Warnings() []string { return slices.Clone(r.warnings) }
@@ -109,11 +127,6 @@ func checkIssuer(issuer string) error {
 		return nil
 	}
 	return inWord("issuer", "%q: expected https; http only on loopback", issuer)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (r *Realm) addService(s ServiceConfig) error {

@@ -1,12 +1,15 @@
 package tokenexchange
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -16,15 +19,11 @@ import (
 const (
 	defaultAccessValidity  = 30 * time.Minute
 	defaultRefreshValidity = 24 * time.Hour
+	defaultMaxGroups       = 100
+	maxName                = 128 // characters
 )
 
 var clientID = regexp.MustCompile(`^[A-Za-z0-9._-]{3,128}$`)
-
-// notBuilt are scope words that need what this version does not have. Taking
-// them in silence would promise an id token or a refresh token that never comes.
-var notBuilt = regexp.MustCompile(`^(openid|offline_access|openid_offline_access|group_ids|group_names|grpn://.*|grpid://.*)$`)
-
-var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`) // RFC 6749 section 3.3
 
 func (r *Realm) addClient(cfg ClientConfig) error {
 	if !clientID.MatchString(cfg.ID) {
@@ -33,33 +32,21 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	if r.clients[cfg.ID] != nil {
 		return errors.New("a second client of this id; expected one block for each")
 	}
-	c := &client{
-		public: cfg.Public, grants: cfg.GrantTypes, org: cfg.Org, allowedOrgs: cfg.AllowedOrgs, targets: cfg.TargetAudiences,
-		refreshValidity: time.Duration(cfg.RefreshTokenValidity), sources: cfg.Sources,
-	}
-	c.ID, c.Scopes, c.AccessAlg = cfg.ID, cfg.Scope, cfg.AccessTokenAlg
-	c.AccessValidity = time.Duration(cfg.AccessTokenValidity)
-	if c.AccessAlg == "" {
-		c.AccessAlg = mint.ES256
-	}
-	if c.AccessValidity == 0 {
-		c.AccessValidity = defaultAccessValidity
-	}
-	if c.refreshValidity == 0 {
-		c.refreshValidity = defaultRefreshValidity
-	}
-	copy(c.secrets[:], cfg.Secrets)
+	c := newClient(cfg)
 	for _, check := range []error{
-		checkAuthentication(cfg), r.checkGrants(cfg), checkScope(cfg.Scope), InLine("target_audiences", 0, r.checkTargets(cfg.TargetAudiences)),
+		checkAuthentication(cfg), checkGrants(cfg), checkCodes(cfg), checkScope(cfg.Scope),
+		InLine("target_audiences", 0, r.checkTargets(cfg.TargetAudiences)),
 		checkLife("access_token_validity", c.AccessValidity), checkLife("refresh_token_validity", c.refreshValidity),
 		checkOrgs("org", cfg.Org), checkOrgs("allowed_orgs", cfg.AllowedOrgs...),
+		checkAlgorithm("access_token_alg", c.AccessAlg), checkAlgorithm("id_token_alg", c.IDAlg),
+		checkName(c.displayName),
 	} {
 		if check != nil {
 			return check
 		}
 	}
-	if c.AccessAlg != mint.ES256 && c.AccessAlg != mint.RS256 {
-		return inWord("access_token_alg", "%q: expected ES256 or RS256", c.AccessAlg)
+	if c.MaxGroups < 1 {
+		return inWord("max_groups_in_id_token", "%d: expected at least 1", c.MaxGroups)
 	}
 	var err error
 	if cfg.Permit != nil {
@@ -75,58 +62,48 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	}
 	c.consented = append(c.Permit.Services(), c.Own.Services()...)
 	if slices.Contains(cfg.GrantTypes, grantPassword.name) {
-		r.warnings = append(r.warnings, "client "+c.ID+": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it), and this version does not slow down who guesses passwords")
+		r.warn("client " + c.ID + ": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it), and this version does not slow down who guesses passwords")
+	}
+	if slices.Contains(c.pkceMethods, "plain") {
+		r.warn("client " + c.ID + ": pkce_methods plain shows the verifier to whoever reads the authorization request (RFC 7636 section 7.2)")
 	}
 	r.clients[c.ID] = c
 	return nil
 }
 
+// newClient resolves the plain values of a client block and their defaults.
+func newClient(cfg ClientConfig) *client {
+	c := &client{
+		public: cfg.Public, grants: cfg.GrantTypes, org: cfg.Org, allowedOrgs: cfg.AllowedOrgs, targets: cfg.TargetAudiences,
+		redirectURIs: cfg.RedirectURIs, pkceOptional: cfg.PKCE == "optional", pkceMethods: cfg.PKCEMethods,
+		acceptSubjectIP: cfg.AcceptSubjectIP, apiTokens: cfg.APITokens, displayName: cmp.Or(cfg.DisplayName, cfg.ID),
+		refreshValidity: cmp.Or(time.Duration(cfg.RefreshTokenValidity), defaultRefreshValidity), sources: cfg.Sources,
+	}
+	c.ID, c.Scopes = cfg.ID, scopeWords(cfg.Scope...)
+	c.AccessAlg, c.IDAlg = cmp.Or(cfg.AccessTokenAlg, mint.ES256), cmp.Or(cfg.IDTokenAlg, mint.RS256)
+	c.MaxGroups = cmp.Or(cfg.MaxGroupsInIDToken, defaultMaxGroups)
+	c.AccessValidity = cmp.Or(time.Duration(cfg.AccessTokenValidity), defaultAccessValidity)
+	if len(c.pkceMethods) == 0 {
+		c.pkceMethods = []string{"S256"}
+	}
+	copy(c.secrets[:], cfg.Secrets)
+	return c
+}
+
+// checkAuthentication checks that the client says in one way who it is.
 func checkAuthentication(cfg ClientConfig) error {
+	secrets, keys := len(cfg.SecretRefs)+len(cfg.Secrets) > 0, cfg.JWKSFile != "" || cfg.JWKS != nil
 	switch {
-	case cfg.Public && len(cfg.SecretRefs)+len(cfg.Secrets) > 0:
+	case cfg.Public && secrets:
 		return inWord("secret", "public and secret exclude each other; expected one of them")
-	case !cfg.Public && len(cfg.Secrets) == 0:
-		return errors.New("expected secret or public: a client must say how it authenticates")
+	case cfg.Public && keys:
+		return inWord("jwks_file", "public and jwks_file exclude each other; expected one of them")
+	case secrets && keys:
+		return inWord("jwks_file", "secret and jwks_file exclude each other; expected one of them")
+	case !cfg.Public && len(cfg.Secrets) == 0 && cfg.JWKS == nil:
+		return errors.New("expected secret, jwks_file or public: a client must say how it authenticates")
 	case len(cfg.Secrets) > 2:
 		return InLine("secret", 2, errors.New("expected at most two live secrets"))
-	}
-	return nil
-}
-
-func (r *Realm) checkGrants(cfg ClientConfig) error {
-	if len(cfg.GrantTypes) == 0 {
-		return inWord("grant_types", "expected at least one of %s", strings.Join(grantNames(), ", "))
-	}
-	for i, name := range cfg.GrantTypes {
-		g := findGrant(name)
-		switch {
-		case g == nil || g.name != name:
-			return inWord("grant_types", "unrecognized %q; expected some of %s", name, strings.Join(grantNames(), ", "))
-		case slices.Contains(cfg.GrantTypes[:i], name):
-			return inWord("grant_types", "%s is listed twice; expected once", name)
-		case g.confidential && cfg.Public:
-			return inWord("grant_types", "%s is for clients with a secret; expected a secret instead of public", name)
-		}
-	}
-	if slices.Contains(cfg.GrantTypes, grantClientCredentials.name) && cfg.Own == nil {
-		return inWord("grant_types", "client_credentials needs own lines; expected some, or own none: a permit line gives nothing by itself")
-	}
-	if cfg.Permit == nil && cfg.Own == nil {
-		return errors.New("expected permit or own lines: without them its tokens can hold nothing; write permit none if that is meant")
-	}
-	return nil
-}
-
-func checkScope(scope []string) error {
-	for i, s := range scope {
-		switch {
-		case !scopeToken.MatchString(s):
-			return inWord("scope", "%q; expected a scope token (RFC 6749 section 3.3)", s)
-		case notBuilt.MatchString(s):
-			return inWord("scope", "unrecognized %q; expected scopes of your own, such as orders: this version issues no id tokens and no refresh tokens", s)
-		case slices.Contains(scope[:i], s):
-			return inWord("scope", "%s is listed twice; expected once", s)
-		}
 	}
 	return nil
 }
@@ -134,6 +111,21 @@ func checkScope(scope []string) error {
 func checkLife(name string, d time.Duration) error {
 	if d < time.Second {
 		return inWord(name, "%s: expected at least 1s", d)
+	}
+	return nil
+}
+
+func checkAlgorithm(word, alg string) error {
+	if alg != mint.ES256 && alg != mint.RS256 {
+		return inWord(word, "%q: expected ES256 or RS256", alg)
+	}
+	return nil
+}
+
+// checkName checks what users will read as the name of a client.
+func checkName(name string) error {
+	if !utf8.ValidString(name) || utf8.RuneCountInString(name) > maxName || strings.ContainsFunc(name, func(c rune) bool { return !unicode.IsPrint(c) }) {
+		return inWord("display_name", "%q: expected at most %d characters that can be printed, in one line", name, maxName)
 	}
 	return nil
 }
@@ -167,43 +159,4 @@ func (r *Realm) checkTargets(audiences []string) error {
 		}
 	}
 	return nil
-}
-
-func (r *Realm) addAllow(c *client, lines []AllowConfig) error {
-	for i, line := range lines {
-		to, err := r.allowedTo(c, line)
-		if err != nil {
-			return InLine("allow", i, err)
-		}
-		c.allow = append(c.allow, allowance{grant: line.Grant, by: line.By, to: to})
-	}
-	return nil
-}
-
-// allowedTo checks an allow line and returns the audiences that it is for.
-func (r *Realm) allowedTo(c *client, a AllowConfig) ([]string, error) {
-	if g := findGrant(a.Grant); g == nil || g.name != a.Grant || g.accepts == nil {
-		return nil, fmt.Errorf("unrecognized grant %q; expected audience_exchange or client_delegate", a.Grant)
-	}
-	if len(a.By) == 0 {
-		return nil, errors.New("by: expected at least one client")
-	}
-	for _, by := range a.By {
-		if r.clients[by] == nil {
-			return nil, fmt.Errorf("by: no client %q; expected one of the clients: %s", by, names(r.clients))
-		}
-	}
-	to := a.To
-	if err := r.checkTargets(to); err != nil {
-		return nil, fmt.Errorf("to: %w", err)
-	}
-	for _, s := range r.services {
-		if len(a.To) == 0 && c.consents(s.ID) {
-			to = append(to, s.Audience)
-		}
-	}
-	if len(to) == 0 {
-		return nil, errors.New("without to, it is for the services of the client's own permit and own lines, and there are none; expected to and at least one audience")
-	}
-	return to, nil
 }

@@ -5,24 +5,26 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
-// claims is what an access token of ours says (docs/token-endpoint.md, "Tokens").
+// claims is what a token of ours says (docs/token-endpoint.md, "Tokens"). What
+// only an access token must have is left out of an id token.
 type claims struct {
 	Issuer      string          `json:"iss"`
 	Subject     string          `json:"sub"`
 	Audience    audience        `json:"aud"`
 	Expiry      int64           `json:"exp"`
 	IssuedAt    int64           `json:"iat"`
-	NotBefore   int64           `json:"nbf"`
+	NotBefore   int64           `json:"nbf,omitempty"`
 	ID          string          `json:"jti"`
-	ClientID    string          `json:"client_id"`
+	ClientID    string          `json:"client_id,omitempty"`
 	AZP         string          `json:"azp"`
-	CID         string          `json:"cid"`
+	CID         string          `json:"cid,omitempty"`
 	Scope       string          `json:"scope,omitempty"`
 	AuthTime    int64           `json:"auth_time,omitempty"`
 	SID         string          `json:"sid,omitempty"`
@@ -40,6 +42,7 @@ type claims struct {
 	Narrowed    bool            `json:"narrowed,omitempty"`
 	Mode        string          `json:"scopegate_mode,omitempty"`
 	Allowed     json.RawMessage `json:"allowed_resource_scope,omitempty"`
+	identity
 
 	rights  scopes.Set // Allowed, parsed
 	actors  []string   // sub of each actor in Act that was read, outermost first
@@ -75,8 +78,9 @@ func (c *claims) encode() ([]byte, error) {
 const MaxTime = 253402300799
 
 // readClaims decodes strictly: a claim of the wrong type is an error, never
-// the same as an absent one, and a required claim must be there.
-func readClaims(data []byte) (claims, error) {
+// the same as an absent one, and a required claim must be there. An id token
+// has no client_id: the client that it was issued to is its one audience.
+func readClaims(data []byte, typ string) (claims, error) {
 	var c claims
 	r := strictjson.NewReader(data)
 	if err := r.Object(func(name string) error { return c.read(r, name) }); err != nil {
@@ -91,11 +95,11 @@ func readClaims(data []byte) (claims, error) {
 	}{
 		{"iss", c.Issuer == ""},
 		{"sub", c.Subject == ""},
-		{"aud", len(c.Audience) == 0},
+		{"aud", len(c.Audience) == 0 || slices.Contains(c.Audience, "")},
 		{"exp", c.Expiry == 0},
 		{"iat", c.IssuedAt == 0},
 		{"jti", c.ID == ""},
-		{"client_id", c.ClientID == ""},
+		{"client_id", c.ClientID == "" && typ != TypeID},
 	} {
 		if required.missing {
 			return c, fmt.Errorf("the claim %s is missing or empty", required.name)
@@ -104,7 +108,10 @@ func readClaims(data []byte) (claims, error) {
 	if (c.RootJTI == "") != (c.RootIAT == 0) {
 		return c, errors.New("of the claims root_jti and root_iat one is missing or empty")
 	}
-	return c, nil
+	if typ == TypeID {
+		c.ClientID = c.Audience[0] // Admit refuses more than one.
+	}
+	return c, c.checkActors()
 }
 
 // rootIssuedAt is when the first token of the chain was issued. What ends that
@@ -152,7 +159,7 @@ func (c *claims) text(name string) *string {
 	case "scopegate_mode":
 		return &c.Mode
 	}
-	return nil
+	return c.identity.text(name)
 }
 
 // date returns the field of a claim that is a date, nil for any other name.
@@ -189,8 +196,16 @@ func (c *claims) read(r *strictjson.Reader, name string) (err error) {
 		c.Perms, err = readStrings(r)
 	case name == "via":
 		c.Via, err = readStrings(r)
+	case name == "group_ids":
+		c.GroupIDs, err = readStrings(r)
+	case name == "group_names":
+		c.GroupNames, err = readStrings(r)
 	case name == "narrowed":
 		c.Narrowed, err = r.Bool()
+	case name == "email_verified":
+		c.EmailVerified, err = r.Bool()
+	case name == "groups_truncated":
+		c.GroupsTruncated, err = r.Bool()
 	case name == "act":
 		if c.Act, err = r.Raw(); err == nil {
 			c.actors, err = readActors(c.Act)
@@ -234,61 +249,19 @@ func readAudience(r *strictjson.Reader) ([]string, error) {
 	return []string{s}, err
 }
 
-// readActors returns the sub of each link of an act claim (RFC 8693 section
-// 4.1). A link without sub is an error: the chain could not be judged.
-func readActors(act []byte) ([]string, error) {
-	var subs []string
-	r := strictjson.NewReader(act)
-	var link func() error
-	link = func() error {
-		at := len(subs)
-		subs = append(subs, "")
-		err := r.Object(func(name string) (err error) {
-			switch name {
-			case "sub":
-				subs[at], err = r.String()
-			case "act":
-				err = link()
-			default:
-				_, err = r.Raw()
-			}
-			return err
-		})
-		if err == nil && subs[at] == "" {
-			err = errors.New("a link has no sub")
-		}
-		return err
-	}
-	return subs, link()
-}
-
-// party is the one that a may_act claim names (RFC 8693 section 4.4). Tokens of
-// ours never have it; where one is, only that party may derive from the token.
-type party struct {
-	sub, iss string
-	more     bool // it is also described by something that we cannot judge
-}
-
-// names reports whether the party is the client of the issuer.
-func (p *party) names(client, issuer string) bool {
-	return !p.more && p.sub == client && (p.iss == "" || p.iss == issuer)
-}
-
-func readParty(r *strictjson.Reader) (*party, error) {
-	p := &party{}
-	return p, r.Object(func(name string) (err error) {
-		switch name {
-		case "sub":
-			p.sub, err = r.String()
-		case "iss":
-			p.iss, err = r.String()
-		default:
-			p.more = true
-			_, err = r.Raw()
-		}
-		return err
-	})
-}
-
 // words splits a scope claim or parameter.
 func words(scope string) []string { return strings.Fields(scope) }
+
+// Words splits a scope that a request or a configuration says. Postman's name
+// for two of them counts as the two.
+func Words(scope string) []string {
+	var out []string
+	for _, word := range words(scope) {
+		if word == "openid_offline_access" {
+			out = append(out, "openid", "offline_access")
+			continue
+		}
+		out = append(out, word)
+	}
+	return out
+}

@@ -13,8 +13,14 @@ import (
 const modeAudit = "audit"
 
 // Derive drafts an exchange: act is copied whole and the caller is appended to
-// via. The rights are those of derive.
+// via. The rights are those of derive. An id token is no access token and holds
+// no rights: DeriveID exchanges it.
 func (m *Mint) Derive(s Subject, caller *Client, to Target) (Draft, error) {
+	switch s.(type) {
+	case UserToken, ClientToken, DelegatedToken, ImpersonatedToken:
+	default:
+		return Draft{}, refuse(SubjectKind, "only an access token can be exchanged for one")
+	}
 	return m.derive(s, caller, to, func(c *claims) error {
 		c.Via = append(slices.Clone(c.Via), caller.ID)
 		return nil
@@ -27,61 +33,99 @@ func (m *Mint) Derive(s Subject, caller *Client, to Target) (Draft, error) {
 // for, and an id token is no access token: both are refused.
 func (m *Mint) Delegate(s Subject, caller *Client, to Target) (Draft, error) {
 	switch s.(type) {
-	case UserToken, DelegatedToken:
+	case UserToken, DelegatedToken, ImpersonatedToken:
 	default:
 		return Draft{}, refuse(SubjectKind, "only a user's access token can be delegated")
 	}
-	return m.derive(s, caller, to, func(c *claims) error {
-		act, err := json.Marshal(struct {
-			Subject string          `json:"sub"`
-			Act     json.RawMessage `json:"act,omitempty"`
-		}{caller.ID, c.Act})
-		if err != nil {
-			return fmt.Errorf("encoding act: %w", err)
-		}
-		c.Act = act
-		return nil
+	return m.derive(s, caller, to, func(c *claims) (err error) {
+		c.Act, err = actOf(caller.ID, c.Act)
+		return err
 	})
 }
 
-// derive is what all derivations share: the subject's set, meet the caller's
-// ceiling, meet the target's service. The directory is not asked. hop writes
-// down the caller.
+// actOf returns the claim act of a new actor around the earlier ones.
+func actOf(actor string, earlier json.RawMessage) (json.RawMessage, error) {
+	act, err := json.Marshal(struct {
+		Subject string          `json:"sub"`
+		Act     json.RawMessage `json:"act,omitempty"`
+	}{actor, earlier})
+	if err != nil {
+		return nil, fmt.Errorf("encoding act: %w", err)
+	}
+	return act, nil
+}
+
+// derive is what all exchanges of access tokens share: the subject's set, meet
+// the caller's ceiling, meet the target's service. The directory is not asked.
+// hop writes down the caller.
 func (m *Mint) derive(s Subject, caller *Client, to Target, hop func(*claims) error) (Draft, error) {
-	from := s.token().claims
+	from, err := m.source(s, caller)
 	switch {
 	case to.audience == "":
 		return Draft{}, refuse(TokenAudience, "the exchange has no target")
-	case len(from.actors)+len(from.Via)+1 > MaxHops:
-		return Draft{}, refuse(ChainTooLong, "one more exchange would make more than 4 hops")
-	case from.mayAct != nil && !from.mayAct.names(caller.ID, m.issuer):
-		return Draft{}, refuse(ExchangeRefused, "may_act does not name client "+caller.ID)
-	case from.Mode != "":
-		return Draft{}, refuse(ExchangeRefused, "a token with scopegate_mode is for its upstream alone")
+	case err != nil:
+		return Draft{}, err
+	}
+	// Only a guard brings such a token, and only to its own upstream. Anywhere
+	// else it would be the start of a chain that an operator may not begin.
+	if _, impersonated := s.(ImpersonatedToken); impersonated && !to.upstream {
+		return Draft{}, refuse(SubjectKind, "an impersonated token can be exchanged for an upstream alone")
 	}
 	rights, err := caller.limit(from.rights.Service(to.service))
 	if err != nil {
 		return Draft{}, err
 	}
 	d := Draft{
-		claims: claims{
-			Subject: from.Subject, Account: from.Account, Username: from.Username, Domain: from.Domain,
-			Context: from.Context, ContextName: from.ContextName, AuthTime: from.AuthTime,
-			SID: from.SID, GrantID: from.GrantID, RootJTI: from.RootJTI, RootIAT: from.rootIssuedAt(),
-			Act: from.Act, Via: from.Via,
-			ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
-			Scope: strings.Join(derivable(words(from.Scope)), " "), rights: rights,
-			Narrowed: from.Narrowed || !rights.Equal(from.rights),
-		},
-		alg: caller.AccessAlg, target: to, validity: caller.AccessValidity, latest: time.Unix(from.Expiry, 0),
+		claims: from.inherit(caller), alg: caller.AccessAlg, target: to,
+		validity: caller.AccessValidity, latest: time.Unix(from.Expiry, 0),
 	}
-	if d.claims.RootJTI == "" {
-		d.claims.RootJTI = from.ID
-	}
-	if err := hop(&d.claims); err != nil {
+	c := &d.claims
+	from.sameUser(c)
+	c.Act, c.Via, c.rights = from.Act, from.Via, rights
+	c.Scope = strings.Join(derivable(words(from.Scope)), " ")
+	c.Narrowed = from.Narrowed || !rights.Equal(from.rights)
+	if err := hop(c); err != nil {
 		return Draft{}, err
 	}
 	return d, nil
+}
+
+// source returns the claims that a derivation starts from, if the caller may
+// make one at all.
+func (m *Mint) source(s Subject, caller *Client) (*claims, error) {
+	t := s.token()
+	if t == nil {
+		return nil, refuse(SubjectKind, "the subject was not verified")
+	}
+	from := t.claims
+	switch {
+	case len(from.actors)+len(from.Via)+1 > MaxHops:
+		return nil, refuse(ChainTooLong, "one more exchange would make more than 4 hops")
+	case from.mayAct != nil && !from.mayAct.names(caller.ID, m.issuer):
+		return nil, refuse(ExchangeRefused, "may_act does not name client "+caller.ID)
+	case from.Mode != "":
+		return nil, refuse(ExchangeRefused, "a token with scopegate_mode is for its upstream alone")
+	}
+	return from, nil
+}
+
+// inherit returns what every token that is made from this one says: which chain
+// it belongs to, so that a revocation reaches it, and whom it is issued to.
+func (c *claims) inherit(caller *Client) claims {
+	root := c.RootJTI
+	if root == "" {
+		root = c.ID
+	}
+	return claims{
+		ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
+		Context: c.Context, SID: c.SID, GrantID: c.GrantID, RootJTI: root, RootIAT: c.rootIssuedAt(),
+	}
+}
+
+// sameUser writes whom the derived token is about: whom this one is.
+func (c *claims) sameUser(derived *claims) {
+	derived.Subject, derived.Account, derived.Username, derived.Domain = c.Subject, c.Account, c.Username, c.Domain
+	derived.ContextName, derived.AuthTime = c.ContextName, c.AuthTime
 }
 
 // derivable drops what says who logged in: it never survives a derivation.

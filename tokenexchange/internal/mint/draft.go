@@ -15,10 +15,12 @@ import (
 type Draft struct {
 	claims   claims // all but what signing computes: aud of a first token, perms, jti, iat
 	alg      string
-	target   Target   // of a derived token; the zero value marks a first one
-	roles    []string // of a first token, for the view perms
+	idAlg    string // of the id token beside a first token
+	groups   int    // the most that its lists of groups can have
+	target   Target // of an exchange; the zero value is no single audience
+	user     *User  // whom a first token speaks of, nil for all others
 	validity time.Duration
-	latest   time.Time // a derived token dies no later than its subject
+	latest   time.Time // the end of the subject, which a derived token does not outlive; zero of a first one
 }
 
 // First drafts a user's first token: what the user holds now in the
@@ -28,13 +30,47 @@ func (m *Mint) First(u User, c *Client) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
-	d := first(c, rights)
-	d.claims.Subject, d.claims.Account = u.Subject, u.Account
-	d.claims.Username, d.claims.Domain, d.claims.ContextName = u.Username, u.Domain, u.Org
-	d.claims.AuthTime = u.AuthTime.Unix()
+	d := first(c, rights, rand.Text())
+	d.speaksOf(u)
 	d.claims.SID = rand.Text()
-	d.roles = u.Roles
 	return d, nil
+}
+
+// Granted is what a user granted to a client and is asked for again: with a
+// code, a refresh token or an API token.
+type Granted struct {
+	ID       string // the grant_id
+	Session  string // of the login, "" for none
+	Scope    string // words set apart by blanks
+	Set      scopes.Set
+	Narrowed bool // by the request or the user who consented
+}
+
+// Renew drafts a token of a grant, with rights computed anew: what the user
+// holds now, meet the client's ceiling now, meet what was granted. A word of the
+// scope that the client may not have any more is left out.
+func (m *Mint) Renew(u User, c *Client, g Granted) (Draft, error) {
+	if g.ID == "" {
+		return Draft{}, refuse(TokenSpent, "the grant has no id")
+	}
+	rights, err := c.limit(u.Rights)
+	if err == nil {
+		rights, err = meet(rights, g.Set)
+	}
+	if err != nil {
+		return Draft{}, err
+	}
+	d := first(c, rights, g.ID)
+	d.speaksOf(u)
+	d.claims.SID, d.claims.Narrowed = g.Session, g.Narrowed
+	d.claims.Scope = strings.Join(within(words(g.Scope), c.Scopes), " ")
+	return d, nil
+}
+
+func (d *Draft) speaksOf(u User) {
+	u.describe(&d.claims)
+	d.claims.AuthTime = authTime(u.AuthTime)
+	d.user = &u
 }
 
 // OwnClient drafts a client's own token: its own lines meet its ceiling.
@@ -43,19 +79,18 @@ func (m *Mint) OwnClient(c *Client, org string) (Draft, error) {
 	if err != nil {
 		return Draft{}, err
 	}
-	d := first(c, rights)
+	d := first(c, rights, rand.Text())
 	d.claims.Subject, d.claims.ContextName = c.ID, org
 	return d, nil
 }
 
-func first(c *Client, rights scopes.Set) Draft {
-	grant := rand.Text()
+func first(c *Client, rights scopes.Set, grant string) Draft {
 	return Draft{
 		claims: claims{
 			ClientID: c.ID, AZP: c.ID, CID: c.ID, GrantID: grant, Context: grant,
 			Scope: strings.Join(c.Scopes, " "), rights: rights,
 		},
-		alg: c.AccessAlg, validity: c.AccessValidity,
+		alg: c.AccessAlg, idAlg: c.IDAlg, groups: c.MaxGroups, validity: c.AccessValidity,
 	}
 }
 
@@ -72,6 +107,12 @@ func (d Draft) Rights() scopes.Set { return d.claims.rights }
 
 // Scope returns the scope that the token will have.
 func (d Draft) Scope() string { return d.claims.Scope }
+
+// HasScope reports whether the word is in the scope that the token will have.
+func (d Draft) HasScope(word string) bool { return slices.Contains(words(d.claims.Scope), word) }
+
+// Narrowed reports whether the token will hold less than it could have.
+func (d Draft) Narrowed() bool { return d.claims.Narrowed }
 
 // GrantID returns the family of the token.
 func (d Draft) GrantID() string { return d.claims.GrantID }

@@ -82,44 +82,55 @@ func (t UpstreamToken) Size() int { return len(t.value) }
 // the set) and signs.
 func (m *Mint) sign(d Draft) (string, *claims, error) {
 	c := d.claims
-	now := m.now()
-	if c.Subject == "" || c.ClientID == "" || d.validity < time.Second {
-		return "", nil, refuse(TokenSpent, "an empty draft cannot be signed")
+	var err error
+	if c.IssuedAt, c.Expiry, err = m.life(d.validity, d.latest); err != nil {
+		return "", nil, err
 	}
-	exp := now.Add(d.validity)
-	if d.derived() && d.latest.Before(exp) {
-		exp = d.latest
-	}
-	c.Issuer, c.ID = m.issuer, rand.Text()
-	c.IssuedAt, c.NotBefore, c.Expiry = now.Unix(), now.Unix(), exp.Unix()
-	if c.Expiry <= c.IssuedAt {
-		return "", nil, refuse(TokenExpired, "the subject token has no time left")
-	}
+	c.Issuer, c.ID, c.NotBefore = m.issuer, rand.Text(), c.IssuedAt
 	c.Audience = m.audience(d)
 	c.Perms = d.perms()
 	if !c.rights.Empty() {
 		c.Allowed = json.RawMessage(c.rights.Canonical())
 	}
-	payload, err := c.encode()
-	if err != nil {
-		return "", nil, err
-	}
-	raw, err := m.ring.signJWT(d.alg, TypeAccess, payload)
-	if err != nil {
-		return "", nil, err
-	}
-	if over := len(raw) - MaxIssued; over > 0 {
-		return "", nil, refuse(TokenTooLarge, fmt.Sprintf("the token is %d bytes over %d", over, MaxIssued))
-	}
-	return raw, &c, nil
+	raw, err := m.encode(&c, d.alg, TypeAccess)
+	return raw, &c, err
 }
 
-func (d Draft) derived() bool { return d.target.audience != "" }
+// life returns iat and exp of a token that is signed now. A derived one dies no
+// later than its subject.
+func (m *Mint) life(validity time.Duration, latest time.Time) (iat, exp int64, err error) {
+	now := m.now()
+	end := now.Add(validity)
+	if !latest.IsZero() && latest.Before(end) {
+		end = latest
+	}
+	if end.Unix() <= now.Unix() {
+		return 0, 0, refuse(TokenExpired, "the subject token has no time left")
+	}
+	return now.Unix(), end.Unix(), nil
+}
 
-// audience is exactly the target of a derived token. A first token names the
-// services that it has rights in, and the issuer if it has none of them.
+// encode signs claims. What is too large is refused whole, never cut.
+func (m *Mint) encode(c *claims, alg, typ string) (string, error) {
+	payload, err := c.encode()
+	if err != nil {
+		return "", err
+	}
+	raw, err := m.ring.signJWT(alg, typ, payload)
+	if err != nil {
+		return "", err
+	}
+	if over := len(raw) - MaxIssued; over > 0 {
+		return "", refuse(TokenTooLarge, fmt.Sprintf("the token is %d bytes over %d", over, MaxIssued))
+	}
+	return raw, nil
+}
+
+// audience is exactly the target of an exchange. Any other token, which has no
+// single target, names the services that it has rights in; and the issuer if it
+// has none of them, or is good for asking who logged in (openid).
 func (m *Mint) audience(d Draft) []string {
-	if d.derived() {
+	if d.target.audience != "" {
 		return []string{d.target.audience}
 	}
 	var aud []string
@@ -128,8 +139,8 @@ func (m *Mint) audience(d Draft) []string {
 			aud = append(aud, s.Audience)
 		}
 	}
-	if len(aud) == 0 {
-		aud = []string{m.issuer}
+	if len(aud) == 0 || d.HasScope("openid") {
+		aud = append(aud, m.issuer)
 	}
 	return aud
 }
@@ -138,8 +149,8 @@ func (m *Mint) audience(d Draft) []string {
 // never copied, never wider. A pattern that the view cannot say is left out.
 func (d Draft) perms() []string {
 	var perms []string
-	if !d.derived() && !d.claims.Narrowed {
-		for _, role := range d.roles {
+	if d.user != nil && !d.claims.Narrowed {
+		for _, role := range d.user.Roles {
 			// A role of another form could read as a permission.
 			if strings.HasPrefix(role, "csp:") {
 				perms = append(perms, role)

@@ -4,8 +4,9 @@
 // It owns three walls that the compiler keeps:
 //
 //   - A Draft is what a token will say. Its fields are unexported, its
-//     constructors are First, OwnClient, Derive and Delegate, its methods only
-//     narrow, and only the mint signs it.
+//     constructors are First, Renew, OwnClient, Derive, Delegate, Switch and
+//     Impersonate, its methods only narrow, and only the mint signs it. An
+//     IDDraft is the same for an id token; Draft.Identity and DeriveID make it.
 //   - A Subject is a token that was presented and verified: signature, type,
 //     issuer, audience, time and revocation. Nothing else makes one.
 //   - An UpstreamToken is the only value that can write an Authorization
@@ -57,6 +58,8 @@ type Client struct {
 	Scopes         []string // the client's scope line
 	AccessValidity time.Duration
 	AccessAlg      string // ES256 or RS256
+	IDAlg          string // the same, of id tokens
+	MaxGroups      int    // the most that each list of groups in an id token can have
 }
 
 // limit keeps of rights what a token through this client can hold.
@@ -68,18 +71,6 @@ func (c *Client) limit(rights scopes.Set) (scopes.Set, error) {
 		return meet(rights, c.Permit)
 	}
 	return meet(rights, c.Own)
-}
-
-// User is what a first token says of a user, in one organization.
-type User struct {
-	Subject  string // <domain>:<id>
-	Account  string // e-mail or user name
-	Username string
-	Domain   string
-	Org      string
-	Roles    []string
-	Rights   scopes.Set // what the user holds now in Org
-	AuthTime time.Time
 }
 
 // Mint builds and signs tokens for one issuer. It is immutable.

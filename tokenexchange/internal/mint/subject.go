@@ -29,12 +29,16 @@ type (
 	IDToken struct{ t *Token }
 	// DelegatedToken is a user's access token that a client acts with (act).
 	DelegatedToken struct{ t *Token }
+	// ImpersonatedToken is a user's access token that another user, an operator,
+	// acts with. The operator is the innermost actor; guards may stand around.
+	ImpersonatedToken struct{ t *Token }
 )
 
-func (s UserToken) token() *Token      { return s.t }
-func (s ClientToken) token() *Token    { return s.t }
-func (s IDToken) token() *Token        { return s.t }
-func (s DelegatedToken) token() *Token { return s.t }
+func (s UserToken) token() *Token         { return s.t }
+func (s ClientToken) token() *Token       { return s.t }
+func (s IDToken) token() *Token           { return s.t }
+func (s DelegatedToken) token() *Token    { return s.t }
+func (s ImpersonatedToken) token() *Token { return s.t }
 
 // Facts returns what the token behind a subject says.
 func Facts(s Subject) *Token { return s.token() }
@@ -45,7 +49,8 @@ type Token struct{ claims *claims }
 // Subject returns the claim sub.
 func (t *Token) Subject() string { return t.claims.Subject }
 
-// ClientID returns the client that the token was issued to.
+// ClientID returns the client that the token was issued to: of an access token
+// its client_id, of an id token its one audience.
 func (t *Token) ClientID() string { return t.claims.ClientID }
 
 // ID returns the claim jti.
@@ -65,10 +70,33 @@ func (t *Token) Actor() string {
 // Audiences returns the claim aud.
 func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
 
+// First reports whether the token was made from a login or a client's own
+// rights, and nothing was taken away from it since.
+func (t *Token) First() bool {
+	c := t.claims
+	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed
+}
+
+// HasScope reports whether the word is in the OAuth scope of the token.
+func (t *Token) HasScope(word string) bool { return slices.Contains(words(t.claims.Scope), word) }
+
+// AuthTime returns when the user logged in, the zero time where nobody did.
+func (t *Token) AuthTime() time.Time {
+	if t.claims.AuthTime == 0 {
+		return time.Time{}
+	}
+	return time.Unix(t.claims.AuthTime, 0)
+}
+
 // Hops reports whether the test holds for every client that the token went
-// through: those in act, and those in via.
+// through: those in act, and those in via. An operator who acts is a user and
+// no client; see [Identifiers].
 func (t *Token) Hops(test func(client string) bool) bool {
-	for _, chain := range [...][]string{t.claims.actors, t.claims.Via} {
+	acted := t.claims.actors
+	if t.claims.operator() != "" {
+		acted = acted[:len(acted)-1]
+	}
+	for _, chain := range [...][]string{acted, t.claims.Via} {
 		for _, client := range chain {
 			if !test(client) {
 				return false
@@ -100,18 +128,21 @@ func (t *Token) Rights() scopes.Set { return t.claims.rights }
 // Expiry returns when the token dies.
 func (t *Token) Expiry() time.Time { return time.Unix(t.claims.Expiry, 0) }
 
-// Identifiers are what a revocation can name. IssuedAt is when the first token
-// of the chain was issued.
+// Identifiers are what a revocation can name. Operator is the user who acts for
+// the subject, "" for none: what ends that one's tokens ends this one too. Hops
+// are the clients in act and via. IssuedAt is when the first token of the chain
+// was issued.
 type Identifiers struct {
-	ID, RootID, GrantID, Session, Subject, ClientID string
-	IssuedAt                                        time.Time
+	ID, RootID, GrantID, Session, Subject, Operator, ClientID string
+	Hops                                                      [MaxHops]string
+	IssuedAt                                                  time.Time
 }
 
 // Conditions are what a token is judged by. The zero value admits nothing.
 type Conditions struct {
 	Now      time.Time
 	Issuer   string
-	Type     string                         // the typ that is meant, such as TypeAccess
+	Type     string                         // the typ that is meant: TypeAccess or TypeID
 	Audience func(aud []string) bool        // nil admits no audience
 	Revoked  func(Identifiers) (why string) // "" is alive; nil means that it cannot be told, and admits nothing
 }
@@ -126,6 +157,8 @@ func (s *Signed) Admit(c Conditions) (Subject, error) {
 		return nil, refuse(TokenType, "typ is "+safe(s.typ)+", expected "+c.Type)
 	case c.Issuer == "" || k.Issuer != c.Issuer:
 		return nil, refuse(TokenIssuer, "iss is not "+c.Issuer)
+	case s.typ == TypeID && len(k.Audience) != 1:
+		return nil, refuse(TokenAudience, "aud of an id token is not exactly one")
 	case c.Audience == nil || !c.Audience(k.Audience):
 		return nil, refuse(TokenAudience, "aud is not meant for here")
 	case !c.Now.Before(exp.Add(LeewayExpiry)):
@@ -151,10 +184,13 @@ func (s *Signed) Expiry() time.Time { return time.Unix(s.claims.Expiry, 0) }
 // Identifiers returns what a revocation can name. They are signed, not judged.
 func (s *Signed) Identifiers() Identifiers {
 	k := &s.claims
-	return Identifiers{
+	id := Identifiers{
 		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
-		Subject: k.Subject, ClientID: k.ClientID, IssuedAt: time.Unix(k.rootIssuedAt(), 0),
+		Subject: k.Subject, Operator: k.operator(), ClientID: k.ClientID, IssuedAt: time.Unix(k.rootIssuedAt(), 0),
 	}
+	// A longer chain is never admitted.
+	copy(id.Hops[copy(id.Hops[:], k.actors):], k.Via)
+	return id
 }
 
 // subject tells the kind. A user's sub has a colon, <domain>:<id>, which no
@@ -166,6 +202,8 @@ func (s *Signed) subject() Subject {
 		return IDToken{t}
 	case !strings.Contains(s.claims.Subject, ":"):
 		return ClientToken{t}
+	case s.claims.operator() != "":
+		return ImpersonatedToken{t}
 	case len(s.claims.actors) > 0:
 		return DelegatedToken{t}
 	}

@@ -7,9 +7,12 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
-// TypeAccess is the typ of an access token (RFC 9068). An id token has "JWT",
-// so that neither is ever taken for the other.
-const TypeAccess = "at+jwt"
+// The typ of an access token (RFC 9068) and of an id token. They differ, so that
+// neither is ever taken for the other.
+const (
+	TypeAccess = "at+jwt"
+	TypeID     = "JWT"
+)
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
@@ -65,7 +68,7 @@ func (r *Ring) Verify(raw string) (*Signed, error) {
 	if !ok {
 		return nil, refuse(TokenMalformed, "the claims are not strict base64url")
 	}
-	c, err := readClaims(payload)
+	c, err := readClaims(payload, h.typ)
 	if err != nil {
 		return nil, refuse(TokenMalformed, "claims: "+err.Error())
 	}

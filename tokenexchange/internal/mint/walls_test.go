@@ -64,9 +64,11 @@ func bare(e ast.Expr) string {
 
 func TestConstructors(t *testing.T) {
 	for typ, want := range map[string][]string{
-		"Draft":         {"Mint.Delegate", "Mint.Derive", "Mint.First", "Mint.OwnClient"},
+		"Draft":         {"Mint.Delegate", "Mint.Derive", "Mint.First", "Mint.Impersonate", "Mint.OwnClient", "Mint.Renew", "Mint.Switch"},
+		"IDDraft":       {"Draft.Identity", "Mint.DeriveID"},
 		"UpstreamToken": {"Mint.SignUpstream"},
 		"Issued":        {"Mint.Sign"},
+		"IssuedID":      {"Mint.SignID"},
 		"Signed":        {"Ring.Verify"},
 		"Subject":       {"Signed.Admit"},
 		"Target":        {"Mint.Target", "Mint.Upstream"},
@@ -83,6 +85,7 @@ func TestConstructors(t *testing.T) {
 func TestNothingIsExportedFromTheWalls(t *testing.T) {
 	for _, v := range []any{
 		mint.Draft{},
+		mint.IDDraft{},
 		mint.Signed{},
 		mint.Token{},
 		mint.UpstreamToken{},
@@ -93,6 +96,7 @@ func TestNothingIsExportedFromTheWalls(t *testing.T) {
 		mint.ClientToken{},
 		mint.IDToken{},
 		mint.DelegatedToken{},
+		mint.ImpersonatedToken{},
 	} {
 		typ := reflect.TypeOf(v)
 		for i := range typ.NumField() {
@@ -116,14 +120,19 @@ func TestNothingIsExportedFromTheWalls(t *testing.T) {
 }
 
 func TestDraftMethodsOnlyNarrow(t *testing.T) {
-	want := []string{"Audited", "GrantID", "Limit", "Narrow", "Org", "Rights", "Scope", "Session", "Shorten", "Subject", "Within"}
-	var got []string
-	typ := reflect.TypeFor[*mint.Draft]()
-	for i := range typ.NumMethod() {
-		got = append(got, typ.Method(i).Name)
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("methods of Draft: got %q, want %q: each that changes a draft must only narrow", got, want)
+	for typ, want := range map[reflect.Type][]string{
+		reflect.TypeFor[*mint.Draft](): {
+			"Audited", "GrantID", "HasScope", "Identity", "Limit", "Narrow", "Narrowed", "Org", "Rights", "Scope", "Session", "Shorten", "Subject", "Within",
+		},
+		reflect.TypeFor[*mint.IDDraft](): {"CapGroups", "Shorten"},
+	} {
+		var got []string
+		for i := range typ.NumMethod() {
+			got = append(got, typ.Method(i).Name)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("methods of %s: got %q, want %q: each that changes a draft must only narrow", typ, got, want)
+		}
 	}
 }
 

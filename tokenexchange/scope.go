@@ -1,0 +1,51 @@
+package tokenexchange
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// scopeToken is RFC 6749 section 3.3.
+var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
+
+// offlineOpenID is what CSP clients write for two words of OpenID Connect.
+const offlineOpenID = "openid_offline_access"
+
+// scopeWords returns the words of a scope, whoever wrote it: a client block or
+// a request.
+func scopeWords(text ...string) (words []string) {
+	for _, part := range text {
+		for _, word := range strings.Fields(part) {
+			if word == offlineOpenID {
+				words = append(words, "openid", "offline_access")
+				continue
+			}
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// checkScope checks the words of a scope line.
+func checkScope(line []string) error {
+	words := scopeWords(line...)
+	for _, s := range line {
+		group, selected := strings.CutPrefix(s, "grpn://")
+		if !selected {
+			group, selected = strings.CutPrefix(s, "grpid://")
+		}
+		switch {
+		case !scopeToken.MatchString(s):
+			return inWord("scope", "%q; expected a scope token (RFC 6749 section 3.3)", s)
+		case selected && group == "":
+			return inWord("scope", "%s selects no group; expected its name or id, as in grpn://admins", s)
+		}
+	}
+	for i, s := range words {
+		if slices.Contains(words[:i], s) {
+			return inWord("scope", "%s is listed twice; expected once", s)
+		}
+	}
+	return nil
+}
