@@ -8,42 +8,6 @@ import (
 	"time"
 )
 
-func (h *stateHouse) begin(id string) string {
-	h.Helper()
-	refresh, err := h.Families().Begin(h.Context(), testAttempt(h, h.State), testFamilyOf(id, h.now()))
-	if err != nil {
-		h.Fatalf("Begin: got %v, want no error", err)
-	}
-	return refresh
-}
-
-// use presents a refresh token and, if that is no error, rotates with it.
-func (h *stateHouse) use(refresh string) (string, error) {
-	h.Helper()
-	t, err := h.Families().Present(h.Context(), refresh, "web")
-	if err != nil {
-		return "", err
-	}
-	return t.Rotate(h.Context(), testAttempt(h, h.State))
-}
-
-func (h *stateHouse) gives(what, refresh, want string) string {
-	h.Helper()
-	got, err := h.use(refresh)
-	if err != nil || want != "" && got != want || got == refresh {
-		h.Fatalf("%s: got %q, %v; want %q", what, got, err, want)
-	}
-	return got
-}
-
-func (h *stateHouse) refuses(what, refresh string, want error) {
-	h.Helper()
-	got, err := h.use(refresh)
-	if got != "" || !errors.Is(err, want) {
-		h.Errorf("%s: got %q, %v; want %v", what, got, err, want)
-	}
-}
-
 // TestTrap30RetriesWithinSeconds walks along the window in which a refresh
 // token that comes again is a retry, and out of it.
 func TestTrap30RetriesWithinSeconds(t *testing.T) {
@@ -61,9 +25,9 @@ func TestTrap30RetriesWithinSeconds(t *testing.T) {
 	if got, want := h.store.taken(), [4]int32{2, 0, 1, 0}; got != want {
 		t.Errorf("Load and a repeat: got %v round trips, want %v", got, want)
 	}
-	h.clock.pass(RepeatWindow / 2)
+	h.clock.pass(5 * time.Second)
 	h.gives("the second repeat", first, second)
-	h.clock.pass(RepeatWindow/2 - time.Millisecond)
+	h.clock.pass(5*time.Second - time.Millisecond)
 	h.gives("the last repeat at the last moment", first, second)
 	h.store.taken()
 	for range 3 {
@@ -78,7 +42,7 @@ func TestTrap30RetriesWithinSeconds(t *testing.T) {
 	third := h.gives("the successor", second, "")
 	h.refuses("the one before the successor, in its window", first, ErrReused)
 	h.gives("a repeat, counted anew", second, third)
-	h.clock.pass(RepeatWindow)
+	h.clock.pass(10 * time.Second)
 	h.refuses("a repeat too late, though there were few", second, ErrReused)
 	turn, err := h.Families().Present(t.Context(), first, "web")
 	if !errors.Is(err, ErrReused) || turn == nil || turn.ID != "g" || turn.Counter != 2 {
@@ -92,6 +56,38 @@ func TestTrap30RetriesWithinSeconds(t *testing.T) {
 	}
 	for _, refresh := range []string{first, second, third} {
 		h.refuses("a token of a revoked family", refresh, ErrNotFound)
+	}
+}
+
+// TestLosersJudgeAnew lets all uses of a token read the record before the first
+// one rotates: what the others do is judged by what that one left.
+func TestLosersJudgeAnew(t *testing.T) {
+	h := newStateHouse(t)
+	first := h.begin("g")
+	second := h.gives("the first use", first, "")
+	for range 3 {
+		h.gives("a repeat", first, second)
+	}
+	var turns []*Turn
+	for range 5 {
+		turn, err := h.Families().Present(t.Context(), second, "web")
+		if err != nil {
+			t.Fatal(err)
+		}
+		turns = append(turns, turn)
+	}
+	third := ""
+	for i, turn := range turns {
+		got, err := turn.Rotate(t.Context(), testAttempt(t, h.State))
+		if i == 4 {
+			if got != "" || !errors.Is(err, ErrSpent) {
+				t.Errorf("the last: got %q, %v; want ErrSpent", got, err)
+			}
+		} else if err != nil || third != "" && got != third {
+			t.Errorf("use %d: got %q, %v; want the successor %q", i, got, err, third)
+		} else {
+			third = got
+		}
 	}
 }
 
@@ -146,7 +142,7 @@ func TestClockBehind(t *testing.T) {
 	second := h.gives("the first use", first, "")
 	h.spend(code)
 	h.clock.pass(-20 * time.Second)
-	for range maxRepeats {
+	for range 3 {
 		h.gives("a repeat", first, second)
 	}
 	h.refuses("a repeat too many", first, ErrSpent)
