@@ -69,6 +69,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // has to be made, or the network: `caddy validate` runs it too.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log, a.ready = ctx, ctx.Slogger(), make(chan struct{})
+	if err := registerMetrics(ctx); err != nil {
+		return err
+	}
 	if err := a.resolve(); err != nil {
 		return err
 	}

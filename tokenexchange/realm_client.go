@@ -49,6 +49,11 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 		return inWord("max_groups_in_id_token", "%d: expected at least 1", c.MaxGroups)
 	}
 	var err error
+	if cfg.JWKS != nil {
+		if c.keys, err = parseAssertionKeys(cfg.JWKS); err != nil {
+			return InLine("jwks_file", 0, fmt.Errorf("file %s: %w", cfg.JWKSFile, err))
+		}
+	}
 	if cfg.Permit != nil {
 		c.Ceilings = true
 		if c.Permit, err = r.lines("permit", *cfg.Permit); err != nil {
@@ -100,6 +105,8 @@ func checkAuthentication(cfg ClientConfig) error {
 		return inWord("jwks_file", "public and jwks_file exclude each other; expected one of them")
 	case secrets && keys:
 		return inWord("jwks_file", "secret and jwks_file exclude each other; expected one of them")
+	case keys && cfg.JWKS == nil:
+		return inWord("jwks_file", "the file was not read; expected a JWK set with the client's public keys")
 	case !cfg.Public && len(cfg.Secrets) == 0 && cfg.JWKS == nil:
 		return errors.New("expected secret, jwks_file or public: a client must say how it authenticates")
 	case len(cfg.Secrets) > 2:

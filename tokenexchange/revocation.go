@@ -60,7 +60,8 @@ func RevokeSubject(sub string, before, until time.Time) Revocation {
 }
 
 // RevokeClient ends all tokens that began before a time and were issued to a
-// client. What other clients made of them is named by its grant.
+// client, or went through it. What others made of its first tokens says nothing
+// of it: that ends by its grant.
 func RevokeClient(id string, before, until time.Time) Revocation {
 	return Revocation{Kind: RevokedClient, Value: id, Before: before, Until: until}
 }
@@ -104,5 +105,46 @@ func (k RevocationKind) index() int {
 // revoked is not looked at again. An error that is ErrStoreUnavailable says that
 // others may not know of it; here it holds all the same.
 func (s *Server) revoke(ctx context.Context, what ...Revocation) error {
-	return s.revocations.revoke(ctx, s.state, what...)
+	return s.revocations.Revoke(ctx, s.state, what...)
+}
+
+// publishTimeout is longer than any store needs to give up.
+const publishTimeout = 5 * time.Second
+
+// Revoke ends tokens here at once, and publishes that through the store of s,
+// which seals it. An error that is ErrStoreUnavailable says that other processes
+// may not learn of it; here it holds all the same. It goes on when the request
+// that caused it is given up: else a thief could stop it by hanging up.
+func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	now := v.now()
+	var alive []Revocation
+	for _, r := range what {
+		if err := r.check(); err != nil {
+			return fmt.Errorf("revoking: %w", err)
+		}
+		if r.Before.After(now.Add(settled)) {
+			return fmt.Errorf("revoking by %s: the time before which tokens are dead is in the future", r.Kind)
+		}
+		if r.end().After(now) {
+			alive = append(alive, r)
+		}
+	}
+	for _, r := range alive {
+		v.add(r)
+	}
+	for ; len(alive) > 0; alive = alive[min(len(alive), entryRevocations):] {
+		entry := feedEntry{Revoked: alive[:min(len(alive), entryRevocations)]}
+		until := now
+		for _, r := range entry.Revoked {
+			if r.end().After(until) {
+				until = r.end()
+			}
+		}
+		if err := s.publishEntry(ctx, entry, until); err != nil {
+			return fmt.Errorf("revoking: %w", err)
+		}
+	}
+	return nil
 }

@@ -20,7 +20,7 @@ type Draft struct {
 	target   Target // of an exchange; the zero value is no single audience
 	user     *User  // whom a first token speaks of, nil for all others
 	validity time.Duration
-	latest   time.Time // a derived token dies no later than its subject; zero marks a first one
+	latest   time.Time // the end of the subject, which a derived token does not outlive; zero of a first one
 }
 
 // First drafts a user's first token: what the user holds now in the
