@@ -2,7 +2,6 @@ package tokenexchange
 
 import (
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"regexp"
@@ -38,23 +37,29 @@ type APIToken struct {
 var tokenID = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // NewAPIToken draws a token and returns it with its entry: the given one, with
-// id and hash. What can be wrong without a configuration is an error.
+// id and hash. What can be wrong without a configuration is an error, which
+// begins with the name of the field, as in ".user: ".
 func NewAPIToken(entry APIToken, now time.Time) (token string, _ APIToken, err error) {
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return "", APIToken{}, fmt.Errorf("drawing a token: %w", err)
-	}
 	entry.ID = strings.ToLower(rand.Text()[:16])
-	token = entry.ID + "." + base64.RawURLEncoding.EncodeToString(secret)
+	token = entry.ID + "." + rand.Text() + rand.Text()
 	if entry.Hash, err = HashSecret(token); err != nil {
 		return "", APIToken{}, err
 	}
 	expires, err := entry.check()
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", APIToken{}, err
-	case !expires.After(now):
+	}
+	if !expires.After(now) {
 		return "", APIToken{}, fmt.Errorf(".expires: %s is not ahead; expected a time to come", entry.Expires)
+	}
+	for i, line := range entry.Permissions {
+		permission, patterns, _ := strings.Cut(line, " ")
+		if !strings.Contains(permission, "/") {
+			return "", APIToken{}, fmt.Errorf(".permissions[%d]: %q: expected SERVICE/PERMISSION and at least one pattern", i, line)
+		}
+		if _, err := parsePatterns(permission, strings.Fields(patterns), entry.Org); err != nil {
+			return "", APIToken{}, fmt.Errorf(".permissions[%d]: %w", i, err)
+		}
 	}
 	return token, entry, nil
 }

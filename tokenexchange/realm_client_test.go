@@ -103,26 +103,11 @@ func TestClientWords(t *testing.T) {
 }
 
 // One word of a scope line may stand for two.
-func TestScopeWords(t *testing.T) {
-	for name, c := range map[string]struct {
-		text []string
-		want []string
-	}{
-		"none":            {nil, nil},
-		"blanks":          {[]string{"  "}, nil},
-		"a line":          {[]string{"openid", "orders"}, []string{"openid", "orders"}},
-		"a parameter":     {[]string{" openid  orders "}, []string{"openid", "orders"}},
-		"two in one":      {[]string{"orders openid_offline_access"}, []string{"orders", "openid", "offline_access"}},
-		"almost that one": {[]string{"openid_offline"}, []string{"openid_offline"}},
-	} {
-		if got := scopeWords(c.text...); !slices.Equal(got, c.want) {
-			t.Errorf("%s: got %q, want %q", name, got, c.want)
-		}
-	}
+func TestScopeOfTwoWords(t *testing.T) {
 	cfg := baseConfig()
-	cfg.client("web").Scope = []string{"openid_offline_access"}
-	if got := must(Compile(cfg, nil)).clients["web"].Scopes; !slices.Equal(got, []string{"openid", "offline_access"}) {
-		t.Errorf("a client: got %q", got)
+	cfg.client("web").Scope = []string{"orders", "openid_offline_access"}
+	if got := must(Compile(cfg, nil)).clients["web"].Scopes; !slices.Equal(got, []string{"orders", "openid", "offline_access"}) {
+		t.Errorf("got %q, want the three words", got)
 	}
 }
 
