@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -194,20 +193,6 @@ func (s *shared) letGo() error {
 	s.followed.Do(func() { s.unfollow = func() {} })
 	s.unfollow()
 	return s.closer.Close()
-}
-
-// follow keeps the revocations up to date for as long as the store is open: no
-// configuration owns the follower, so none is missed between two of them.
-func (s *shared) follow() {
-	s.followed.Do(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		done := make(chan struct{})
-		s.unfollow = func() { cancel(); <-done }
-		go func() {
-			defer close(done)
-			s.revocations.Follow(ctx, s.store.(tokenexchange.Feed))
-		}()
-	})
 }
 
 // acquire opens the store, or takes the one that is open. Caddy loads one

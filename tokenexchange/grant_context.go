@@ -54,7 +54,8 @@ func draftContextSwitch(c *call) (drafts, error) {
 }
 
 // firstToken verifies a user's token that was made for this server itself, and
-// is all that its login gave: neither derived nor narrowed.
+// is all that its login gave: neither derived nor narrowed, nor got with an API
+// token, which is for one organization and no login.
 func (c *call) firstToken(param string) (mint.UserToken, error) {
 	subject, err := c.subject(param, c.server.isIssuer)
 	if err != nil {
@@ -64,7 +65,7 @@ func (c *call) firstToken(param string) (mint.UserToken, error) {
 	switch {
 	case !ok:
 		return mint.UserToken{}, refused("subject_kind", param)
-	case !mint.Facts(user).First():
+	case !mint.Facts(user).First(), mint.Facts(user).AuthTime().IsZero():
 		return mint.UserToken{}, refused("token_not_first", param)
 	}
 	return user, nil

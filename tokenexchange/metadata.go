@@ -17,6 +17,7 @@ type metadata struct {
 	ResponseTypes     []string `json:"response_types_supported"`
 	GrantTypes        []string `json:"grant_types_supported"`
 	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgorithms    []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 	SubjectTypes      []string `json:"subject_types_supported"`
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
 }
@@ -44,9 +45,13 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 				add(&m.GrantTypes, exchangeGrant)
 			}
 		}
-		if c.public {
+		switch {
+		case c.public:
 			add(&m.AuthMethods, "none")
-		} else {
+		case c.keys != nil:
+			add(&m.AuthMethods, "private_key_jwt")
+			m.AuthAlgorithms = []string{mint.ES256, mint.RS256}
+		default:
 			add(&m.AuthMethods, "client_secret_basic", "client_secret_post")
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -60,7 +61,8 @@ func RevokeSubject(sub string, before, until time.Time) Revocation {
 }
 
 // RevokeClient ends all tokens that began before a time and were issued to a
-// client. What other clients made of them is named by its grant.
+// client, or went through it. What others made of its first tokens says nothing
+// of it: that ends by its grant.
 func RevokeClient(id string, before, until time.Time) Revocation {
 	return Revocation{Kind: RevokedClient, Value: id, Before: before, Until: until}
 }
@@ -104,5 +106,51 @@ func (k RevocationKind) index() int {
 // revoked is not looked at again. An error that is ErrStoreUnavailable says that
 // others may not know of it; here it holds all the same.
 func (s *Server) revoke(ctx context.Context, what ...Revocation) error {
-	return s.revocations.revoke(ctx, s.state, what...)
+	return s.revocations.Revoke(ctx, s.state, what...)
+}
+
+// publishTimeout is longer than any store needs to give up.
+const publishTimeout = 5 * time.Second
+
+// Revoke ends tokens here at once, and publishes that through the store of s,
+// which seals it. An error that is ErrStoreUnavailable says that other processes
+// may not learn of it; here it holds all the same. It goes on when the request
+// that caused it is given up: else a thief could stop it by hanging up.
+func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	alive, err := aliveOf(what, v.now())
+	if err != nil {
+		return fmt.Errorf("revoking: %w", err)
+	}
+	for _, r := range alive {
+		v.add(r)
+	}
+	feed, ok := s.store.(Feed)
+	if !ok {
+		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
+	}
+	for some := range slices.Chunk(alive, entryRevocations) {
+		last := slices.MaxFunc(some, func(a, b Revocation) int { return a.Until.Compare(b.Until) })
+		if err := s.publishEntry(ctx, feed, feedEntry{Revoked: some}, last.end()); err != nil {
+			return fmt.Errorf("revoking: %w", err)
+		}
+	}
+	return nil
+}
+
+// aliveOf checks revocations, and leaves out those whose tokens are over.
+func aliveOf(what []Revocation, now time.Time) (alive []Revocation, err error) {
+	for _, r := range what {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		if r.Before.After(now.Add(settled)) {
+			return nil, fmt.Errorf("a revocation by %s: the time before which tokens are dead is in the future", r.Kind)
+		}
+		if r.end().After(now) {
+			alive = append(alive, r)
+		}
+	}
+	return alive, nil
 }

@@ -84,58 +84,14 @@ func entryOver(raw []byte, now time.Time) bool {
 	return len(raw) >= entryHeaderLen && int64(binary.BigEndian.Uint64(raw)) <= now.Add(-CollectAfter).UnixMilli()
 }
 
-// publishEntry appends to the feed. An error is ErrStoreUnavailable.
-func (s *State) publishEntry(ctx context.Context, e feedEntry, until time.Time) error {
-	feed, ok := s.store.(Feed)
-	if !ok {
-		return fmt.Errorf("%w: it has no feed", ErrStoreUnavailable)
-	}
+// publishEntry appends to a feed. An error is ErrStoreUnavailable.
+func (s *State) publishEntry(ctx context.Context, feed Feed, e feedEntry, until time.Time) error {
 	entry, err := s.sealEntry(e, until)
 	if err != nil {
 		return err
 	}
 	if err := feed.Publish(ctx, entry, until); err != nil {
 		return storeFault(err)
-	}
-	return nil
-}
-
-// publishTimeout is longer than any store needs to give up.
-const publishTimeout = 5 * time.Second
-
-// revoke applies revocations, and publishes them. It goes on when the request
-// that caused it is given up: else a thief could take a revocation back by
-// hanging up.
-func (v *Revocations) revoke(ctx context.Context, s *State, what ...Revocation) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
-	defer cancel()
-	now := v.now()
-	var alive []Revocation
-	for _, r := range what {
-		if err := r.check(); err != nil {
-			return fmt.Errorf("revoking: %w", err)
-		}
-		if r.Before.After(now.Add(CollectAfter)) {
-			return fmt.Errorf("revoking by %s: the time before which tokens are dead is in the future", r.Kind)
-		}
-		if r.end().After(now) {
-			alive = append(alive, r)
-		}
-	}
-	for _, r := range alive {
-		v.add(r)
-	}
-	for ; len(alive) > 0; alive = alive[min(len(alive), entryRevocations):] {
-		entry := feedEntry{Revoked: alive[:min(len(alive), entryRevocations)]}
-		until := now
-		for _, r := range entry.Revoked {
-			if r.end().After(until) {
-				until = r.end()
-			}
-		}
-		if err := s.publishEntry(ctx, entry, until); err != nil {
-			return fmt.Errorf("revoking: %w", err)
-		}
 	}
 	return nil
 }

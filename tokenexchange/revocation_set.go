@@ -33,6 +33,7 @@ type Revocations struct {
 	seeds [len(revocationKinds)]maphash.Seed
 
 	count atomic.Int64 // of entries and floors, so that an empty set costs nothing
+	limit int
 	mu    sync.RWMutex
 	dead  [len(revocationKinds)]map[uint64]revoked
 	dying revokedHeap
@@ -57,7 +58,7 @@ func NewRevocations(now func() time.Time) *Revocations {
 	if now == nil {
 		now = time.Now
 	}
-	v := &Revocations{now: now, reading: newReading(now())}
+	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now())}
 	for i := range revocationKinds {
 		v.seeds[i], v.dead[i] = maphash.MakeSeed(), map[uint64]revoked{}
 	}
@@ -83,6 +84,8 @@ func (v *Revocations) why(id mint.Identifiers) string {
 		return "revoked by sub"
 	case v.names(4, id.ClientID, issued):
 		return "revoked by client_id"
+	case v.passed(id.Hops[:], issued):
+		return "revoked by a client in act or via"
 	case issued <= v.overflowed:
 		return "issued before there were more revocations than fit"
 	case issued <= v.unopened:
@@ -97,6 +100,17 @@ func (v *Revocations) names(kind int, value string, issued int64) bool {
 		return false
 	}
 	return issued < v.dead[kind][maphash.String(v.seeds[kind], value)].before
+}
+
+// passed reports whether one of the clients that a token went through is dead:
+// as for a client that is taken out, see docs/decisions/0011-who-is-asked-in-a-chain.md.
+func (v *Revocations) passed(hops []string, issued int64) bool {
+	for _, client := range hops {
+		if v.names(4, client, issued) {
+			return true
+		}
+	}
+	return false
 }
 
 // add remembers a revocation that was checked. What is remembered already stays
@@ -120,7 +134,7 @@ func (v *Revocations) add(r Revocation) {
 	if known && old.end >= end && old.before >= before {
 		return
 	}
-	if v.dying.Len() >= maxRevocations {
+	if v.dying.Len() >= v.limit {
 		v.overflow(now)
 		return
 	}
@@ -131,56 +145,68 @@ func (v *Revocations) add(r Revocation) {
 	}
 }
 
-// settled is how long a request that began before a revocation may go on to
-// issue what is revoked.
+// settled covers clocks of other processes that are ahead, and requests that
+// began before a revocation and still issue what it names.
 const settled = 5 * time.Second
+
+// issuedSoFar is the time until which all tokens were issued that a revocation
+// of now can name, in Unix milliseconds.
+func issuedSoFar(now time.Time) int64 { return now.Add(settled).UnixMilli() }
 
 // overflow refuses everything that was issued so far, which covers every entry.
 func (v *Revocations) overflow(now time.Time) {
-	v.overflowed = now.Add(settled).UnixMilli()
+	v.overflowed = issuedSoFar(now)
 	for i := range v.dead {
 		v.dead[i] = map[uint64]revoked{}
 	}
 	v.dying = nil
 }
 
-// sweep forgets at most limit entries that nobody can need any more. Clocks of
-// replicas differ, so they stay a while longer.
-func (v *Revocations) sweep(now time.Time, limit int) {
+// sweep forgets at most limit entries that nobody can need any more, and
+// reports whether there may be more. Clocks of replicas differ, so entries stay
+// a while longer.
+func (v *Revocations) sweep(now time.Time, limit int) (more bool) {
 	over := now.Add(-CollectAfter).UnixMilli()
 	for range limit {
 		if v.dying.Len() == 0 || v.dying[0].end > over {
-			return
+			return false
 		}
 		d := heap.Pop(&v.dying).(dyingRevocation)
 		if v.dead[d.kind][d.hash].end == d.end { // Else it was prolonged.
 			delete(v.dead[d.kind], d.hash)
 		}
 	}
+	return true
 }
 
+// counted keeps count right.
 func (v *Revocations) counted() {
-	n := v.overflowed | v.unopened
-	if n != 0 {
-		n = 1
+	n := v.entries()
+	if v.overflowed != 0 || v.unopened != 0 {
+		n++
 	}
-	for _, kind := range v.dead {
-		n += int64(len(kind))
-	}
-	v.count.Store(n)
+	v.count.Store(int64(n))
 }
 
-// Len returns the number of entries.
-func (v *Revocations) Len() int {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	defer v.counted()
-	v.sweep(v.now(), maxRevocations)
-	n := 0
+func (v *Revocations) entries() (n int) {
 	for _, kind := range v.dead {
 		n += len(kind)
 	}
 	return n
+}
+
+// Len returns the number of entries that are needed still.
+func (v *Revocations) Len() int {
+	// A few at a time, since requests wait meanwhile.
+	for more := true; more; {
+		v.mu.Lock()
+		more = v.sweep(v.now(), 256)
+		v.counted()
+		v.mu.Unlock()
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.entries()
 }
 
 type dyingRevocation struct {

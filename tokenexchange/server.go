@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,8 +58,8 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 		return nil, err
 	}
 	for _, c := range realm.clients {
-		if !s.ring.Can(c.AccessAlg) {
-			return nil, c.sources.Place("client "+c.ID, inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg))
+		if err := s.canSign(c); err != nil {
+			return nil, c.sources.Place("client "+c.ID, err)
 		}
 	}
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
@@ -76,6 +77,24 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
+}
+
+// canSign checks that there are keys for the tokens that a client can get. Id
+// tokens come of its own scope, or of an exchange of another client's.
+func (s *Server) canSign(c *client) error {
+	if !s.ring.Can(c.AccessAlg) {
+		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
+	}
+	identifies := c.opens()
+	if slices.Contains(c.grants, audienceExchange) {
+		for _, other := range s.realm.clients {
+			identifies = identifies || other.opens()
+		}
+	}
+	if identifies && !s.ring.Can(c.IDAlg) {
+		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
+	}
+	return nil
 }
 
 // endpoint is what a path is for.

@@ -45,7 +45,7 @@ func TestPasswordGrant(t *testing.T) {
 
 // A hash of another user must open no account that has none.
 func TestDecoyOpensNothing(t *testing.T) {
-	d := must(readUsers([]string{usersPath(t, baseUsers)}, func(string, string) ([]scopes.Entry, error) { return nil, nil }))
+	d := must(Compile(baseConfig(), []string{usersPath(t, baseUsers)})).users
 	if !d.decoy.usable() || !d.decoy.matches(password) {
 		t.Fatal("the decoy is not the hash of a user")
 	}

@@ -3,7 +3,6 @@ package mint
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
 	"errors"
@@ -75,18 +74,13 @@ func NewRing(keys ...Key) (*Ring, error) {
 func algorithm(private crypto.Signer) (string, error) {
 	switch k := private.(type) {
 	case *ecdsa.PrivateKey:
-		if k.Curve != elliptic.P256() {
-			return "", fmt.Errorf("expected an EC key on P-256, found %s", k.Curve.Params().Name)
-		}
-		return ES256, nil
+		return publicAlgorithm(&k.PublicKey)
 	case *rsa.PrivateKey:
-		if k.N.BitLen() < 2048 {
-			return "", fmt.Errorf("expected an RSA key of at least 2048 bits, found %d", k.N.BitLen())
+		alg, err := publicAlgorithm(&k.PublicKey)
+		if err != nil {
+			return "", err
 		}
-		if roca(k.N) {
-			return "", errors.New("the RSA key comes from a broken generator (CVE-2017-15361) and can be factored")
-		}
-		return RS256, k.Validate()
+		return alg, k.Validate()
 	}
 	return "", fmt.Errorf("expected an EC P-256 or RSA private key, found %T", private)
 }
