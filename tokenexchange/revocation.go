@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -118,33 +119,38 @@ const publishTimeout = 5 * time.Second
 func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
-	now := v.now()
-	var alive []Revocation
-	for _, r := range what {
-		if err := r.check(); err != nil {
+	alive, err := aliveOf(what, v.now())
+	if err != nil {
+		return fmt.Errorf("revoking: %w", err)
+	}
+	for _, r := range alive {
+		v.add(r)
+	}
+	feed, ok := s.store.(Feed)
+	if !ok {
+		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
+	}
+	for some := range slices.Chunk(alive, entryRevocations) {
+		last := slices.MaxFunc(some, func(a, b Revocation) int { return a.Until.Compare(b.Until) })
+		if err := s.publishEntry(ctx, feed, feedEntry{Revoked: some}, last.end()); err != nil {
 			return fmt.Errorf("revoking: %w", err)
 		}
+	}
+	return nil
+}
+
+// aliveOf checks revocations, and leaves out those whose tokens are over.
+func aliveOf(what []Revocation, now time.Time) (alive []Revocation, err error) {
+	for _, r := range what {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
 		if r.Before.After(now.Add(settled)) {
-			return fmt.Errorf("revoking by %s: the time before which tokens are dead is in the future", r.Kind)
+			return nil, fmt.Errorf("a revocation by %s: the time before which tokens are dead is in the future", r.Kind)
 		}
 		if r.end().After(now) {
 			alive = append(alive, r)
 		}
 	}
-	for _, r := range alive {
-		v.add(r)
-	}
-	for ; len(alive) > 0; alive = alive[min(len(alive), entryRevocations):] {
-		entry := feedEntry{Revoked: alive[:min(len(alive), entryRevocations)]}
-		until := now
-		for _, r := range entry.Revoked {
-			if r.end().After(until) {
-				until = r.end()
-			}
-		}
-		if err := s.publishEntry(ctx, entry, until); err != nil {
-			return fmt.Errorf("revoking: %w", err)
-		}
-	}
-	return nil
+	return alive, nil
 }

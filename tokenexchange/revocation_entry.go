@@ -84,12 +84,8 @@ func entryOver(raw []byte, now time.Time) bool {
 	return len(raw) >= entryHeaderLen && int64(binary.BigEndian.Uint64(raw)) <= now.Add(-CollectAfter).UnixMilli()
 }
 
-// publishEntry appends to the feed. An error is ErrStoreUnavailable.
-func (s *State) publishEntry(ctx context.Context, e feedEntry, until time.Time) error {
-	feed, ok := s.store.(Feed)
-	if !ok {
-		return fmt.Errorf("%w: it has no feed", ErrStoreUnavailable)
-	}
+// publishEntry appends to a feed. An error is ErrStoreUnavailable.
+func (s *State) publishEntry(ctx context.Context, feed Feed, e feedEntry, until time.Time) error {
 	entry, err := s.sealEntry(e, until)
 	if err != nil {
 		return err

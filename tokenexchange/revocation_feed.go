@@ -84,7 +84,7 @@ func (f *follower) follow(ctx context.Context) error {
 	seal := r.openers[len(r.openers)-1].state
 	r.mu.Unlock()
 	mark := rand.Text()
-	if err := seal.publishEntry(ctx, feedEntry{Marker: mark}, f.set.now().Add(markerLife)); err != nil {
+	if err := seal.publishEntry(ctx, f.feed, feedEntry{Marker: mark}, f.set.now().Add(markerLife)); err != nil {
 		return err
 	}
 	lost := time.AfterFunc(markerPatience, func() { cancel(errMarkerLost) })

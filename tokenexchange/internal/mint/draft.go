@@ -24,7 +24,7 @@ type Draft struct {
 }
 
 // First drafts a user's first token: what the user holds now in the
-// organization, meet the client's ceiling.
+// organization, meet the client's ceiling. A login begins a session.
 func (m *Mint) First(u User, c *Client) (Draft, error) {
 	rights, err := c.limit(u.Rights)
 	if err != nil {
@@ -32,7 +32,9 @@ func (m *Mint) First(u User, c *Client) (Draft, error) {
 	}
 	d := first(c, rights, rand.Text())
 	d.speaksOf(u)
-	d.claims.SID = rand.Text()
+	if d.claims.AuthTime != 0 { // An API token begins no session.
+		d.claims.SID = rand.Text()
+	}
 	return d, nil
 }
 

@@ -101,8 +101,7 @@ func TestIdentifiersOfIDTokens(t *testing.T) {
 	if first != want || first.ID == "" || first.Session == "" {
 		t.Errorf("got %+v, want %+v", first, want)
 	}
-	want.ID, want.RootID, want.ClientID = second.ID, first.ID, "https://shop.example.com"
-	want.Hops[0] = "agent"
+	want.ID, want.RootID, want.ClientID, want.Hops[0] = second.ID, first.ID, "https://shop.example.com", "agent"
 	if second != want || second.ID == first.ID {
 		t.Errorf("derived: got %+v, want %+v", second, want)
 	}
