@@ -167,6 +167,9 @@ func (c *call) issue() (*result, error) {
 	// What can be done once only is done here: after all that can refuse the
 	// request, and before there is a token.
 	if c.commit != nil {
+		if err := c.server.mint.Fits(*made.access, made.id); err != nil {
+			return nil, err
+		}
 		if err := c.commit(*made.access); err != nil {
 			return nil, err
 		}
@@ -176,36 +179,36 @@ func (c *call) issue() (*result, error) {
 	return c.sign(made)
 }
 
-// narrow cuts the drafts by the request. An id token has neither rights nor
-// scope that a request could ask a part of.
+// narrow cuts the drafts by the request.
 func (c *call) narrow(made drafts, ask *scopes.Ask) (drafts, error) {
-	asked := c.params.scope()
-	if made.access == nil {
-		switch {
-		case ask != nil:
-			return made, refused(Reason(mint.ResourceExceeded), "")
-		case len(asked) > 0:
-			return made, refused(Reason(mint.ScopeExceeded), "")
+	life, asked := c.params.seconds("accessTokenValiditySeconds"), c.params.scope()
+	if made.access != nil {
+		d, err := made.access.Narrow(ask)
+		if err == nil {
+			d, err = d.Limit(asked)
 		}
-		return made, nil
-	}
-	d, err := made.access.Narrow(ask)
-	if err == nil {
-		d, err = d.Limit(asked)
-	}
-	if err != nil {
-		return made, err
-	}
-	d = d.Shorten(c.params.seconds("accessTokenValiditySeconds"))
-	c.record.Subject, c.record.Org = d.Subject(), d.Org()
-	made.access = &d
-	if c.grant.login && d.HasScope("openid") {
-		id, err := d.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: c.params.number("maxGroupsInIdToken")})
 		if err != nil {
 			return made, err
 		}
-		made.id = &id
+		d = d.Shorten(life)
+		c.record.Subject, c.record.Org = d.Subject(), d.Org()
+		made.access = &d
 	}
+	switch {
+	case made.access != nil && c.grant.login && made.access.HasScope("openid"):
+		id, err := made.access.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: c.params.number("maxGroupsInIdToken")})
+		made.id = &id
+		return made, err
+	case made.id == nil:
+		return made, nil
+	// An id token has neither rights nor scope that one could ask a part of.
+	case made.access == nil && ask != nil:
+		return made, refused(Reason(mint.ResourceExceeded), "")
+	case made.access == nil && len(asked) > 0:
+		return made, refused(Reason(mint.ScopeExceeded), "")
+	}
+	id := made.id.Shorten(life).CapGroups(c.params.number("maxGroupsInIdToken"))
+	made.id = &id
 	return made, nil
 }
 
