@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -79,19 +78,12 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	return s, err
 }
 
-// canSign checks that there are keys for the tokens that a client can get. Id
-// tokens come of its own scope, or of an exchange of another client's.
+// canSign checks that there are keys for the tokens that a client can get.
 func (s *Server) canSign(c *client) error {
-	if !s.ring.Can(c.AccessAlg) {
+	switch {
+	case !s.ring.Can(c.AccessAlg):
 		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
-	}
-	identifies := c.opens()
-	if slices.Contains(c.grants, audienceExchange) {
-		for _, other := range s.realm.clients {
-			identifies = identifies || other.opens()
-		}
-	}
-	if identifies && !s.ring.Can(c.IDAlg) {
+	case s.realm.identifies(c) && !s.ring.Can(c.IDAlg):
 		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
 	}
 	return nil
