@@ -179,36 +179,41 @@ func (c *call) issue() (*result, error) {
 	return c.sign(made)
 }
 
-// narrow cuts the drafts by the request.
+// narrow cuts the drafts by the request. An id token has neither rights nor
+// scope that a request could ask a part of.
 func (c *call) narrow(made drafts, ask *scopes.Ask) (drafts, error) {
-	life, asked := c.params.seconds("accessTokenValiditySeconds"), c.params.scope()
-	if made.access != nil {
-		d, err := made.access.Narrow(ask)
-		if err == nil {
-			d, err = d.Limit(asked)
+	asked, life, groups := c.params.scope(), c.params.seconds("accessTokenValiditySeconds"), c.params.number("maxGroupsInIdToken")
+	if made.id != nil {
+		// That of an exchange stands beside the access token, or in its place.
+		id := made.id.CapGroups(groups).Shorten(life)
+		made.id = &id
+	}
+	if made.access == nil {
+		switch {
+		case ask != nil:
+			return made, refused(Reason(mint.ResourceExceeded), "")
+		case len(asked) > 0:
+			return made, refused(Reason(mint.ScopeExceeded), "")
 		}
+		return made, nil
+	}
+	d, err := made.access.Narrow(ask)
+	if err == nil {
+		d, err = d.Limit(asked)
+	}
+	if err != nil {
+		return made, err
+	}
+	d = d.Shorten(life)
+	c.record.Subject, c.record.Org = d.Subject(), d.Org()
+	made.access = &d
+	if c.grant.login && d.HasScope("openid") {
+		id, err := d.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: groups})
 		if err != nil {
 			return made, err
 		}
-		d = d.Shorten(life)
-		c.record.Subject, c.record.Org = d.Subject(), d.Org()
-		made.access = &d
-	}
-	switch {
-	case made.access != nil && c.grant.login && made.access.HasScope("openid"):
-		id, err := made.access.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: c.params.number("maxGroupsInIdToken")})
 		made.id = &id
-		return made, err
-	case made.id == nil:
-		return made, nil
-	// An id token has neither rights nor scope that one could ask a part of.
-	case made.access == nil && ask != nil:
-		return made, refused(Reason(mint.ResourceExceeded), "")
-	case made.access == nil && len(asked) > 0:
-		return made, refused(Reason(mint.ScopeExceeded), "")
 	}
-	id := made.id.Shorten(life).CapGroups(c.params.number("maxGroupsInIdToken"))
-	made.id = &id
 	return made, nil
 }
 
