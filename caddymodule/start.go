@@ -35,7 +35,9 @@ func (a *App) Start() error {
 	if err := a.acquire(); err != nil {
 		return err
 	}
-	rt := tokenexchange.Runtime{SigningKeys: signing, StateKeys: state, Store: a.shared.store, Caches: a.shared.caches, Log: a.log}
+	rt := tokenexchange.Runtime{
+		SigningKeys: signing, StateKeys: state, Store: a.shared.store, Caches: a.shared.caches, Throttles: a.shared.throttles, Log: a.log,
+	}
 	records, err := tokenexchange.NewState(rt.Store, a.realm.Issuer(), state, nil, nil)
 	if err != nil {
 		return err

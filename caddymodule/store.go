@@ -141,7 +141,7 @@ func latest(key string) *shared {
 	return nil
 }
 
-// shared is an open store and the caches of one issuer. Configurations and
+// shared is an open store, the caches and the throttles of one issuer. Configurations and
 // running requests hold references; the last one closes the store, so a
 // request that outlives its configuration still finds it open.
 type shared struct {
@@ -150,6 +150,9 @@ type shared struct {
 	store  tokenexchange.Store
 	caches *tokenexchange.Caches
 	closer io.Closer
+
+	// Who was guessing is still slowed down after a reload.
+	throttles *tokenexchange.Throttles
 
 	// The epoch as it was last read: a reload while a remote store is away goes
 	// on with it.
@@ -193,12 +196,15 @@ func (s *shared) letGo() error {
 // configuration at a time, so nobody else opens a store meanwhile.
 func (a *App) acquire() error {
 	identity := a.store.Identity()
-	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), refs: 1}
+	s := &shared{
+		key: a.realm.Issuer() + " " + identity, opener: a.store, refs: 1,
+		caches: tokenexchange.NewCaches(), throttles: tokenexchange.NewThrottles(),
+	}
 	switch kept := latest(s.key); {
 	case kept == nil:
 	case !reached(kept.opener, a.store):
 		// Another way to the same data: what is known of it stays.
-		s.caches = kept.caches
+		s.caches, s.throttles = kept.caches, kept.throttles
 		s.epoch.Store(kept.epoch.Load())
 	case kept.hold() == nil:
 		a.shared, a.acquired = kept, true

@@ -18,7 +18,7 @@ var grantPassword = &grant{
 
 func draftPassword(c *call) (mint.Draft, error) {
 	s := c.server
-	user, err := s.realm.users.login(c, c.params["username"], c.params["password"])
+	user, err := s.login(c, c.params["username"], c.params["password"])
 	if err != nil {
 		return mint.Draft{}, err
 	}

@@ -74,7 +74,7 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	}
 	c.consented = append(c.Permit.Services(), c.Own.Services()...)
 	if slices.Contains(cfg.GrantTypes, grantPassword.name) {
-		r.warnings = append(r.warnings, "client "+c.ID+": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it), and this version does not slow down who guesses passwords")
+		r.warnings = append(r.warnings, "client "+c.ID+": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it)")
 	}
 	r.clients[c.ID] = c
 	return nil

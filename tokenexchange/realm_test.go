@@ -147,14 +147,15 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Throttles: NewThrottles(), Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":     {func(*Runtime) {}, nil, "a realm, caches, a logger and an epoch are needed"},
+		"no realm":     {func(*Runtime) {}, nil, "a realm, caches, throttles, a logger and an epoch are needed"},
 		"no caches":    {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no throttles": {func(r *Runtime) { r.Throttles = nil }, h.realm, "are needed"},
 		"no logger":    {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
 		"no epoch":     {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
 		"no keys":      {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},

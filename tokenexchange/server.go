@@ -18,8 +18,9 @@ type Runtime struct {
 	SigningKeys []SigningKey // of each algorithm the first signs, all verify
 	StateKeys   []StateKey   // the first seals, all open
 	Store       Store
-	Caches      *Caches // kept over reloads
-	Epoch       Epoch   // of the store, from State.Epoch
+	Caches      *Caches    // kept over reloads
+	Throttles   *Throttles // kept over reloads
+	Epoch       Epoch      // of the store, from State.Epoch
 	Log         *slog.Logger
 	Now         func() time.Time // nil is time.Now
 }
@@ -27,18 +28,19 @@ type Runtime struct {
 // Server is one issuer at work. It is immutable and safe for concurrent use;
 // a new configuration is a new Server.
 type Server struct {
-	realm    *Realm
-	ring     *mint.Ring
-	mint     *mint.Mint
-	state    *State
-	epoch    Epoch
-	caches   *Caches
-	log      *slog.Logger
-	now      func() time.Time
-	ids      *decisionIDs
-	looks    flights // at the store, for Ready
-	jwks     []byte
-	metadata []byte
+	realm     *Realm
+	ring      *mint.Ring
+	mint      *mint.Mint
+	state     *State
+	epoch     Epoch
+	caches    *Caches
+	throttles *Throttles
+	log       *slog.Logger
+	now       func() time.Time
+	ids       *decisionIDs
+	looks     flights // at the store, for Ready
+	jwks      []byte
+	metadata  []byte
 }
 
 // New puts a checked configuration to work.
@@ -46,10 +48,10 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if rt.Now == nil {
 		rt.Now = time.Now
 	}
-	if realm == nil || rt.Caches == nil || rt.Log == nil || rt.Epoch.ID == "" {
-		return nil, errors.New("starting the server: a realm, caches, a logger and an epoch are needed")
+	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Log == nil || rt.Epoch.ID == "" {
+		return nil, errors.New("starting the server: a realm, caches, throttles, a logger and an epoch are needed")
 	}
-	s := &Server{realm: realm, caches: rt.Caches, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
 	var err error
 	if s.ring, err = newRing(rt.SigningKeys); err != nil {
 		return nil, err
@@ -134,6 +136,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // record comes first, so that no token leaves unrecorded.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: "token", Peer: r.RemoteAddr}
+	r = located(r)
 	res, err := s.token(r, rec, func() (parameters, error) {
 		// A body that comes slowly would hold the store beyond its configuration.
 		body := http.NewResponseController(w)
