@@ -44,6 +44,7 @@ type App struct {
 
 	shared   *shared
 	acquired bool
+	detach   func() // takes the state keys back from the revocations; nil before the epoch was read
 	server   atomic.Pointer[tokenexchange.Server]
 	ready    chan struct{}          // closed when server and guards are set
 	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start
@@ -68,6 +69,9 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // has to be made, or the network: `caddy validate` runs it too.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.log, a.ready = ctx, ctx.Slogger(), make(chan struct{})
+	if err := registerMetrics(ctx); err != nil {
+		return err
+	}
 	if err := a.resolve(); err != nil {
 		return err
 	}
@@ -112,6 +116,9 @@ func (a *App) resolve() error {
 				return c.Sources.Place("client "+c.ID, tokenexchange.InLine("secret", n, err))
 			}
 			c.Secrets = append(c.Secrets, secret)
+		}
+		if err := readAssertionKeys(c); err != nil {
+			return c.Sources.Place("client "+c.ID, tokenexchange.InLine("jwks_file", 0, err))
 		}
 	}
 	return nil

@@ -41,16 +41,16 @@ func (f *farStore) Identity() string { return "far " + f.Name }
 func (f *farStore) Remote() bool     { return !f.Near }
 func (f *farStore) Open() (tokenexchange.Store, io.Closer, error) {
 	s, _ := far.named.LoadOrStore(f.Name, tokenexchange.NewMemoryStore(nil))
-	return farAway{s.(tokenexchange.Store)}, io.NopCloser(nil), nil
+	return farAway{s.(*tokenexchange.MemoryStore)}, io.NopCloser(nil), nil
 }
 
-type farAway struct{ tokenexchange.Store }
+type farAway struct{ *tokenexchange.MemoryStore }
 
 func (f farAway) Get(ctx context.Context, key string) ([]byte, error) {
 	if far.tries.Add(1); far.away.Load() {
 		return nil, errors.New("connection refused")
 	}
-	return f.Store.Get(ctx, key)
+	return f.MemoryStore.Get(ctx, key)
 }
 
 // loadFar loads a Caddyfile with such a store in the place of one in memory.

@@ -25,6 +25,7 @@ const sayAgain = time.Minute
 var waitsForStore, waitsForStateKey = "store", "state_key"
 
 // readEpoch reads the store's epoch and keeps it for the next configuration.
+// Before that the revocations are read back, once.
 func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (tokenexchange.Epoch, error) {
 	timeout := startTimeout
 	if a.store.Remote() {
@@ -33,10 +34,19 @@ func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (toke
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	epoch, err := records.Epoch(ctx)
-	if err == nil {
-		a.shared.epoch.Store(&epoch)
+	if err != nil {
+		return epoch, err
 	}
-	return epoch, err
+	// The state keys fit: the epoch was sealed with one of them.
+	if a.detach == nil {
+		a.detach = a.shared.revocations.Attach(records, a.log)
+	}
+	a.shared.follow()
+	if err := a.shared.revocations.ReadBack(ctx); err != nil {
+		return tokenexchange.Epoch{}, err
+	}
+	a.shared.epoch.Store(&epoch)
+	return epoch, nil
 }
 
 // startWithout starts while the store is away, and returns the epoch that it

@@ -23,10 +23,10 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-// registerMetrics makes the collectors part of a configuration. Each guard does
-// it, and the second one is not the first.
+// registerMetrics makes the collectors part of a configuration. The app and each
+// guard do it, and the second one is not the first.
 func registerMetrics(ctx caddy.Context) error {
-	for _, c := range []prometheus.Collector{guardDecisions, guardWouldDeny, unauthorized} {
+	for _, c := range []prometheus.Collector{guardDecisions, guardWouldDeny, unauthorized, revocations, revocationAge} {
 		var already prometheus.AlreadyRegisteredError
 		if err := ctx.GetMetricsRegistry().Register(c); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering the metrics: %w", err)

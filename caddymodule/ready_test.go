@@ -22,7 +22,7 @@ func TestReady(t *testing.T) {
 	}{
 		{"not bound", `{"ready":false,"waiting_for":["configuration"],"details":{},"reason":"not_ready"}`, nil, 503},
 		{"not started", `{"ready":false,"waiting_for":["start"],"details":{},"reason":"not_ready"}`, waiting, 503},
-		{"at work", `{"ready":true,"waiting_for":[],"details":{"store":"ok"}}`, app, 200},
+		{"at work", `{"ready":true,"waiting_for":[],"details":{"revocations":"ok","store":"ok"}}`, app, 200},
 	} {
 		for name, h := range map[string]caddyhttp.MiddlewareHandler{
 			"guard": &Guard{app: state.app, log: app.log}, "oauth_server": &OAuthServer{app: state.app, log: app.log},

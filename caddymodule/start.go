@@ -36,7 +36,8 @@ func (a *App) Start() error {
 		return err
 	}
 	rt := tokenexchange.Runtime{
-		SigningKeys: signing, StateKeys: state, Store: a.shared.store, Caches: a.shared.caches, Throttles: a.shared.throttles, Log: a.log,
+		SigningKeys: signing, StateKeys: state, Store: a.shared.store, Log: a.log,
+		Caches: a.shared.caches, Throttles: a.shared.throttles, Revocations: a.shared.revocations,
 	}
 	records, err := tokenexchange.NewState(rt.Store, a.realm.Issuer(), state, nil, nil)
 	if err != nil {

@@ -141,24 +141,26 @@ func latest(key string) *shared {
 	return nil
 }
 
-// shared is an open store, the caches and the throttles of one issuer. Configurations and
+// shared is an open store and the caches of one issuer. Configurations and
 // running requests hold references; the last one closes the store, so a
 // request that outlives its configuration still finds it open.
 type shared struct {
-	key    string
-	opener StoreModule
-	store  tokenexchange.Store
-	caches *tokenexchange.Caches
-	closer io.Closer
-
-	// Who was guessing is still slowed down after a reload.
-	throttles *tokenexchange.Throttles
+	key         string
+	opener      StoreModule
+	store       tokenexchange.Store
+	caches      *tokenexchange.Caches
+	throttles   *tokenexchange.Throttles // who was guessing is still slowed down after a reload
+	revocations *tokenexchange.Revocations
+	closer      io.Closer
 
 	// The epoch as it was last read: a reload while a remote store is away goes
 	// on with it.
 	epoch atomic.Pointer[tokenexchange.Epoch]
 
 	refs int // under the lock of open
+
+	followed sync.Once
+	unfollow func() // ends following the feed, and waits for it
 }
 
 // errClosed says that a request came after its configuration had ended.
@@ -189,6 +191,8 @@ func (s *shared) letGo() error {
 		return nil
 	}
 	// Closing can take a while, and other stores go on meanwhile.
+	s.followed.Do(func() { s.unfollow = func() {} })
+	s.unfollow()
 	return s.closer.Close()
 }
 
@@ -198,13 +202,13 @@ func (a *App) acquire() error {
 	identity := a.store.Identity()
 	s := &shared{
 		key: a.realm.Issuer() + " " + identity, opener: a.store, refs: 1,
-		caches: tokenexchange.NewCaches(), throttles: tokenexchange.NewThrottles(),
+		caches: tokenexchange.NewCaches(), throttles: tokenexchange.NewThrottles(), revocations: tokenexchange.NewRevocations(nil),
 	}
 	switch kept := latest(s.key); {
 	case kept == nil:
 	case !reached(kept.opener, a.store):
 		// Another way to the same data: what is known of it stays.
-		s.caches, s.throttles = kept.caches, kept.throttles
+		s.caches, s.throttles, s.revocations = kept.caches, kept.throttles, kept.revocations
 		s.epoch.Store(kept.epoch.Load())
 	case kept.hold() == nil:
 		a.shared, a.acquired = kept, true
@@ -213,6 +217,9 @@ func (a *App) acquire() error {
 	var err error
 	if s.store, s.closer, err = a.store.Open(); err != nil {
 		return a.explain(err, identity)
+	}
+	if _, ok := s.store.(tokenexchange.Feed); !ok {
+		return errors.Join(fmt.Errorf("store %s: it has no feed for revocations", identity), s.closer.Close())
 	}
 	open.Lock()
 	open.byKey[s.key] = append(open.byKey[s.key], s)
@@ -240,5 +247,8 @@ func (a *App) release() error {
 		return nil
 	}
 	a.acquired = false
+	if a.detach != nil {
+		a.detach()
+	}
 	return a.shared.letGo()
 }

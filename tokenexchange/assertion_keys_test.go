@@ -122,13 +122,13 @@ func TestCompileAssertionKeys(t *testing.T) {
 		want   string
 	}{
 		"good":            {func(*ClientConfig) {}, ""},
-		"with a secret":   {func(c *ClientConfig) { c.Secrets = []Secret{must(NewSecret(secretOf("robot")))} }, "jwks_file: secret, public and jwks_file exclude each other"},
-		"with a ref":      {func(c *ClientConfig) { c.SecretRefs = []string{"{env.X}"} }, "jwks_file: secret, public and jwks_file exclude each other"},
-		"public":          {func(c *ClientConfig) { c.Public, c.GrantTypes = true, []string{"audience_exchange"} }, "jwks_file: secret, public and jwks_file exclude each other"},
+		"with a secret":   {func(c *ClientConfig) { c.Secrets = []Secret{must(NewSecret(secretOf("robot")))} }, "jwks_file: secret and jwks_file exclude each other"},
+		"with a ref":      {func(c *ClientConfig) { c.SecretRefs = []string{"{env.X}"} }, "jwks_file: secret and jwks_file exclude each other"},
+		"public":          {func(c *ClientConfig) { c.Public, c.GrantTypes = true, []string{"audience_exchange"} }, "jwks_file: public and jwks_file exclude each other"},
 		"not read":        {func(c *ClientConfig) { c.JWKS = nil }, "jwks_file: the file was not read"},
 		"an empty file":   {func(c *ClientConfig) { c.JWKS = []byte{} }, "jwks_file: file robot.json: expected a JWK set"},
 		"a bad key":       {func(c *ClientConfig) { c.JWKS = []byte(`{"keys":[{}]}`) }, "jwks_file: file robot.json: keys[0]: kty"},
-		"neither of them": {func(c *ClientConfig) { c.JWKS, c.JWKSFile = nil, "" }, "expected secret, public or jwks_file"},
+		"neither of them": {func(c *ClientConfig) { c.JWKS, c.JWKSFile = nil, "" }, "expected secret, jwks_file or public"},
 	} {
 		cfg := baseConfig()
 		robots(&cfg)

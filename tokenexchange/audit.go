@@ -44,6 +44,7 @@ type Record struct {
 	Path       string
 	Rule       string
 	Peer       string
+	ClaimedIP  string // subject_ip, as a client that may say it claims
 	Missing    []scopes.Need
 }
 
@@ -90,6 +91,7 @@ func (rec *Record) write(ctx context.Context, log *slog.Logger) {
 		{"path", rec.Path},
 		{"rule", rec.Rule},
 		{"peer", rec.Peer},
+		{"claimed_ip", rec.ClaimedIP},
 	} {
 		if f.value != "" {
 			attrs = append(attrs, slog.String(f.key, f.value))

@@ -35,12 +35,14 @@ type allowance struct {
 	by, to []string
 }
 
-// The grants whose subject is a token that another client may have got, so
-// that an allow line can name them.
+// The names of grants that others than their rows speak of.
 const (
-	audienceExchange = "audience_exchange"
-	clientDelegate   = "client_delegate"
-	contextSwitch    = "context_switch"
+	authorizationCode = "authorization_code"
+	refreshToken      = "refresh_token"
+	audienceExchange  = "audience_exchange"
+	clientDelegate    = "client_delegate"
+	contextSwitch     = "context_switch"
+	impersonateUser   = "impersonate_user"
 )
 
 // allows reports whether tokens of this client may be used in the grant by the
@@ -64,6 +66,9 @@ func (c *client) allowsSwitch(caller string) bool {
 func (c *client) consents(service string) bool {
 	return slices.Contains(c.consented, service)
 }
+
+// opens reports whether the client can get id tokens of its own.
+func (c *client) opens() bool { return slices.Contains(c.Scopes, "openid") }
 
 // guardClient is the built-in client of a service's guard: unknown at the token
 // endpoint, one target, and the service's permissions as its ceiling.

@@ -12,7 +12,7 @@ import (
 // upstreams returns a token as the guard of the shop forwards it.
 func (h *house) upstreams(t testing.TB, subject string) string {
 	t.Helper()
-	admitted, err := h.admit(subject, func([]string) bool { return true })
+	admitted, err := h.admit(subject, mint.TypeAccess, func([]string) bool { return true })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestExchangeRules(t *testing.T) {
 			c.got.refused(t, 400, c.code, c.want)
 		})
 	}
-	for _, typ := range []string{"urn:ietf:params:oauth:token-type:id_token", "urn:ietf:params:oauth:token-type:jwt", "access_token", accessURN + " ", strings.ToUpper(accessURN)} {
+	for _, typ := range []string{"urn:ietf:params:oauth:token-type:jwt", "access_token", accessURN + " ", strings.ToUpper(accessURN)} {
 		g := h.token("batch", "grant_type", "audience_exchange", "subject_token", ada, "subject_token_type", typ, "target_audience", shopAud)
 		g.refused(t, 400, "invalid_request", "parameter_invalid")
 		if typ != accessURN {

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -121,21 +122,40 @@ func usersPath(t testing.TB, text string) string {
 // house is a server in memory with a clock that is moved by hand.
 type house struct {
 	*Server
-	t       testing.TB
-	clock   time.Time
-	store   *MemoryStore
-	epoch   Epoch
-	slow    *Throttles
-	peers   int
-	records bytes.Buffer
+	t           testing.TB
+	clock       time.Time
+	store       *MemoryStore
+	revocations *Revocations
+	epoch       Epoch
+	slow        *Throttles
+	peers       int // how many requests came from addresses of their own
+	records     bytes.Buffer
 }
 
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
 	h := &house{t: t, clock: start, epoch: Epoch{ID: "e", Created: start.Add(-time.Hour)}, slow: NewThrottles()}
 	h.store = NewMemoryStore(func() time.Time { return h.clock })
+	h.revocations = NewRevocations(func() time.Time { return h.clock })
+	readBack(t, h.revocations, h.store, stateKey)
 	h.Server = h.reload(NewCaches(), change...)
 	return h
+}
+
+// readBack reads a feed back once and follows it no longer: the clock of a
+// fixture is for one goroutine.
+func readBack(t testing.TB, v *Revocations, store Store, keys ...StateKey) {
+	t.Helper()
+	state := must(NewState(store, issuer, keys, v.now, nil))
+	v.Attach(state, slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	done := make(chan struct{})
+	go func() { v.Follow(ctx, store.(Feed)); close(done) }()
+	err := v.ReadBack(ctx)
+	cancel()
+	if <-done; err != nil {
+		t.Fatal(err)
+	}
 }
 
 // reload puts another configuration to work on the same store and clock.
@@ -155,7 +175,7 @@ func (h *house) reload(caches *Caches, change ...func(*Config)) *Server {
 func (h *house) serve(realm *Realm, caches *Caches, keys ...SigningKey) *Server {
 	h.t.Helper()
 	s, err := New(realm, Runtime{
-		SigningKeys: keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: caches, Throttles: h.slow, Epoch: h.epoch,
+		SigningKeys: keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: caches, Throttles: h.slow, Revocations: h.revocations, Epoch: h.epoch,
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&h.records, showing{}), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: func() time.Time { return h.clock },
 	})

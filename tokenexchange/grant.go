@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -11,8 +12,11 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
-// tokenTypeAccess is the token_type of RFC 8693 section 3 for access tokens.
-const tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token"
+// The token types of RFC 8693 section 3.
+const (
+	tokenTypeAccess = "urn:ietf:params:oauth:token-type:access_token"
+	tokenTypeID     = "urn:ietf:params:oauth:token-type:id_token"
+)
 
 // exchangeGrant is the name of RFC 8693: an alias that dispatches on the
 // client, never on parameters.
@@ -28,14 +32,29 @@ type grant struct {
 	mandatory    []string
 	confidential bool                    // public clients may not use it
 	exchange     bool                    // RFC 8693 has it under its own name
+	login        bool                    // the answer has a refresh token and, with openid, an id token
+	types        []string                // the values of subject_token_type
 	accepts      func(mint.Subject) bool // the kinds of subject_token; nil accepts none
-	draft        func(*call) (mint.Draft, error)
+	draft        func(*call) (drafts, error)
 }
+
+// drafts are what a grant makes: an access token, an id token, or both.
+type drafts struct {
+	access *mint.Draft
+	id     *mint.IDDraft
+}
+
+// narrowing are the grant-bound parameters that can only take away. Every grant
+// has them.
+var narrowing = []string{"allowed_resource_scope", "servicesPermissionsScopesDto", "orgId", "org_id"}
 
 // grants is the grant table. A grant is a row here and one function that
 // returns a draft; it sees neither the ResponseWriter nor the signer, and
 // cannot skip a shared step.
-var grants = []*grant{grantClientCredentials, grantPassword, grantAudienceExchange, grantClientDelegate}
+var grants = []*grant{
+	grantAuthorizationCode, grantRefreshToken, grantClientCredentials, grantPassword,
+	grantClientDelegate, grantAudienceExchange, grantContextSwitch, grantImpersonateUser,
+}
 
 // grantNames returns the short names that a client may list.
 func grantNames() []string {
@@ -62,19 +81,19 @@ func findGrant(name string) *grant {
 type call struct {
 	context.Context
 	server   *Server
-	attempt  func() (Attempt, error)
+	attempt  Attempt
 	params   parameters
 	grant    *grant
 	exchange bool // by the name of RFC 8693
 	client   *client
 	org      string // orgId or org_id, "" where it was not sent
 	record   *Record
-}
 
-// result is what a successful token request answers with.
-type result struct {
-	issued mint.Issued
-	c      *call
+	// What a grant adds to the shared steps.
+	commit  func(mint.Draft) error // does what can be done once only
+	nonce   string                 // of the id token
+	token   *apiToken              // that was presented
+	refresh string                 // the refresh token of the answer
 }
 
 // token takes a token request through the shared steps. The order matters:
@@ -82,14 +101,13 @@ type result struct {
 // further, and everything is decided before a signature is made.
 func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, error)) (*result, error) {
 	// 1 Parse.
-	params, err := read()
+	c, err := s.begin(r, rec, read)
 	if err != nil {
 		return nil, err
 	}
-	c := &call{Context: r.Context(), server: s, params: params, record: rec, attempt: s.state.NewAttempt}
 
 	// 2 Find the grant.
-	name := params["grant_type"]
+	name := c.params["grant_type"]
 	if name == "" {
 		return nil, refused("parameter_missing", "grant_type")
 	}
@@ -99,7 +117,7 @@ func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, er
 	}
 
 	// 3 Authenticate the client.
-	if c.client, err = s.authenticate(r, params); err != nil {
+	if c.client, err = s.authenticate(r, c.params); err != nil {
 		return nil, err
 	}
 	rec.Client = c.client.ID
@@ -108,7 +126,23 @@ func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, er
 	if err := c.permitted(); err != nil {
 		return nil, err
 	}
-	rec.Grant = c.grant.name
+	return c.issue()
+}
+
+// begin reads a request to one of the endpoints that issue tokens.
+func (s *Server) begin(r *http.Request, rec *Record, read func() (parameters, error)) (*call, error) {
+	params, err := read()
+	if err != nil {
+		return nil, err
+	}
+	attempt, err := s.state.NewAttempt()
+	return &call{Context: r.Context(), server: s, params: params, record: rec, attempt: attempt}, err
+}
+
+// issue is the part that all requests for a token share once it is known who
+// asks, and by which grant.
+func (c *call) issue() (*result, error) {
+	c.record.Grant = c.grant.name
 
 	// 5 Hold the grant-bound parameters against the grant's row.
 	if err := c.bind(); err != nil {
@@ -119,39 +153,60 @@ func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, er
 		return nil, err
 	}
 
-	// 6 The grant says what the token is.
-	draft, err := c.grant.draft(c)
+	// 6 The grant says what the tokens are.
+	made, err := c.grant.draft(c)
 	if err != nil {
 		return nil, err
 	}
-	rec.Subject, rec.Org = draft.Subject(), draft.Org()
 
-	// 7 Narrow it by what was asked.
-	if draft, err = narrow(draft, c.params, ask); err != nil {
+	// 7 Narrow them by what was asked.
+	if made, err = c.narrow(made, ask); err != nil {
 		return nil, err
 	}
-	if c.grant.name == grantPassword.name {
-		if err := c.begin(draft); err != nil {
+
+	// What can be done once only is done here: after all that can refuse the
+	// request, and before there is a token.
+	if c.commit != nil {
+		if err := c.commit(*made.access); err != nil {
 			return nil, err
 		}
 	}
 
 	// 8 Sign.
-	issued, err := s.mint.Sign(draft)
-	if err != nil {
-		return nil, err
-	}
-	rec.TokenID, rec.Audience = issued.ID, strings.Join(issued.Audience, " ")
-	return &result{issued: issued, c: c}, nil
+	return c.sign(made)
 }
 
-func narrow(d mint.Draft, p parameters, ask *scopes.Ask) (mint.Draft, error) {
-	d, err := d.Narrow(ask)
-	if err != nil {
-		return d, err
+// narrow cuts the drafts by the request. An id token has neither rights nor
+// scope that a request could ask a part of.
+func (c *call) narrow(made drafts, ask *scopes.Ask) (drafts, error) {
+	asked := c.params.scope()
+	if made.access == nil {
+		switch {
+		case ask != nil:
+			return made, refused(Reason(mint.ResourceExceeded), "")
+		case len(asked) > 0:
+			return made, refused(Reason(mint.ScopeExceeded), "")
+		}
+		return made, nil
 	}
-	d, err = d.Limit(strings.Fields(p["scope"]))
-	return d.Shorten(p.seconds("accessTokenValiditySeconds")), err
+	d, err := made.access.Narrow(ask)
+	if err == nil {
+		d, err = d.Limit(asked)
+	}
+	if err != nil {
+		return made, err
+	}
+	d = d.Shorten(c.params.seconds("accessTokenValiditySeconds"))
+	c.record.Subject, c.record.Org = d.Subject(), d.Org()
+	made.access = &d
+	if c.grant.login && d.HasScope("openid") {
+		id, err := d.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: c.params.number("maxGroupsInIdToken")})
+		if err != nil {
+			return made, err
+		}
+		made.id = &id
+	}
+	return made, nil
 }
 
 // permitted resolves the name of RFC 8693 and asks whether the client lists
@@ -189,8 +244,25 @@ func (c *call) bind() (err error) {
 			return refused("parameter_missing", name)
 		}
 	}
-	c.org, err = c.params.one("orgId", "org_id")
-	return err
+	if c.org, err = c.params.one("orgId", "org_id"); err != nil {
+		return err
+	}
+	return c.subjectIP()
+}
+
+// subjectIP records the address that a trusted client says its own caller has.
+// It is a claim beside the peer, and decides nothing.
+func (c *call) subjectIP() error {
+	text := c.params["subject_ip"]
+	if text == "" {
+		return nil
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil || ip.Zone() != "" || !c.client.acceptSubjectIP {
+		return refused("parameter_invalid", "subject_ip")
+	}
+	c.record.ClaimedIP = ip.Unmap().String()
+	return nil
 }
 
 // ask reads what the request wants of the rights. Both spellings must mean the
@@ -218,10 +290,19 @@ func (c *call) ask() (*scopes.Ask, error) {
 // subject verifies a token that the request brought: who it was made for, and
 // whether the grant accepts its kind.
 func (c *call) subject(param string, audience func([]string) bool) (mint.Subject, error) {
-	if c.params[param+"_type"] != tokenTypeAccess {
+	types := []string{tokenTypeAccess}
+	if param == "subject_token" {
+		types = c.grant.types
+	}
+	kind := c.params[param+"_type"]
+	if !slices.Contains(types, kind) {
 		return nil, refused("parameter_invalid", param+"_type")
 	}
-	subject, err := c.server.admit(c.params[param], audience)
+	typ := mint.TypeAccess
+	if kind == tokenTypeID {
+		typ = mint.TypeID
+	}
+	subject, err := c.server.admit(c.params[param], typ, audience)
 	if err != nil {
 		var m *mint.Refusal
 		if errors.As(err, &m) {

@@ -6,14 +6,12 @@ import "github.com/scopegate/scopegate/tokenexchange/internal/mint"
 // caller acts for the user (RFC 8693): sub stays, and the caller is put around
 // any earlier act.
 var grantClientDelegate = &grant{
-	name: "client_delegate",
-	bound: []string{
-		"allowed_resource_scope", "servicesPermissionsScopesDto", "orgId", "org_id",
-		"subject_token", "subject_token_type", "audience", "requested_token_type",
-	},
+	name:         "client_delegate",
+	bound:        append([]string{"subject_token", "subject_token_type", "audience", "requested_token_type"}, narrowing...),
 	mandatory:    []string{"subject_token", "subject_token_type"},
 	confidential: true,
 	exchange:     true,
+	types:        []string{tokenTypeAccess},
 	accepts: func(s mint.Subject) bool {
 		switch s.(type) {
 		case mint.UserToken, mint.DelegatedToken:
@@ -24,14 +22,17 @@ var grantClientDelegate = &grant{
 	draft: draftClientDelegate,
 }
 
-func draftClientDelegate(c *call) (mint.Draft, error) {
+func draftClientDelegate(c *call) (drafts, error) {
 	target, err := c.params.one("audience", "resource")
 	if err != nil {
-		return mint.Draft{}, err
+		return drafts{}, err
+	}
+	if t := c.params["requested_token_type"]; t != "" && t != tokenTypeAccess {
+		return drafts{}, refused("parameter_invalid", "requested_token_type")
 	}
 	subject, err := c.exchangeSubject()
 	if err != nil {
-		return mint.Draft{}, err
+		return drafts{}, err
 	}
 	// Where nothing is asked for, the token stays where it is good already. Of
 	// several audiences none is meant more than the others.
@@ -40,7 +41,8 @@ func draftClientDelegate(c *call) (mint.Draft, error) {
 	}
 	to, err := c.target(subject, target)
 	if err != nil {
-		return mint.Draft{}, err
+		return drafts{}, err
 	}
-	return c.server.mint.Delegate(subject, &c.client.Client, to)
+	draft, err := c.server.mint.Delegate(subject, &c.client.Client, to)
+	return drafts{access: &draft}, err
 }

@@ -10,9 +10,6 @@ import (
 // exchangeSubject verifies subject_token, and actor_token where RFC 8693 has
 // one: it must be the caller's own token and changes nothing.
 func (c *call) exchangeSubject() (mint.Subject, error) {
-	if t := c.params["requested_token_type"]; t != "" && t != tokenTypeAccess {
-		return nil, refused("parameter_invalid", "requested_token_type")
-	}
 	if c.params["actor_token"] != "" || c.params["actor_token_type"] != "" {
 		actor, err := c.subject("actor_token", c.server.isIssuer)
 		if err != nil {
@@ -33,7 +30,7 @@ func (c *call) exchangeSubject() (mint.Subject, error) {
 	facts := mint.Facts(subject)
 	c.record.Subject, c.record.Actor, c.record.Org = facts.Subject(), facts.Actor(), facts.Org()
 	switch {
-	case facts.ClientID() != c.client.ID && !c.server.mint.Accepts(&c.client.Client, facts.Audiences()):
+	case !isIDToken(subject) && facts.ClientID() != c.client.ID && !c.server.mint.Accepts(&c.client.Client, facts.Audiences()):
 		return nil, refused(Reason(mint.TokenAudience), "subject_token")
 	case c.org != "" && c.org != facts.Org():
 		return nil, refused("org_not_allowed", "")

@@ -11,50 +11,61 @@ import (
 // against: off unless a client lists it, and a warning at start.
 var grantPassword = &grant{
 	name:      "password",
-	bound:     []string{"allowed_resource_scope", "servicesPermissionsScopesDto", "orgId", "org_id"},
+	bound:     narrowing,
 	mandatory: []string{"username", "password"},
+	login:     true,
 	draft:     draftPassword,
 }
 
-func draftPassword(c *call) (mint.Draft, error) {
-	s := c.server
-	user, err := s.login(c, c.params["username"], c.params["password"])
+func draftPassword(c *call) (drafts, error) {
+	user, err := c.server.login(c, c.params["username"], c.params["password"])
 	if err != nil {
-		return mint.Draft{}, err
+		return drafts{}, err
 	}
 	c.record.Subject = user.subject()
 	org := c.org
 	if org == "" {
 		org = user.DefaultOrg
 	}
+	draft, err := c.first(user, org, c.server.now())
+	return drafts{access: &draft}, err
+}
+
+// first drafts the first token of a family that begins with this request: all
+// that the user holds now in the organization, within the client's ceiling. A
+// zero authTime says that nobody logged in.
+func (c *call) first(user *User, org string, authTime time.Time) (mint.Draft, error) {
 	if len(c.client.allowedOrgs) > 0 && !slices.Contains(c.client.allowedOrgs, org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
-	member, ok := user.mintUser(org, s.now())
-	if !ok {
+	now, member := user.mintUser(org, authTime)
+	if !member {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
-	return s.mint.First(member, &c.client.Client)
+	c.commit = func(d mint.Draft) error { return c.beginFamily(d, authTime) }
+	return c.server.mint.First(now, &c.client.Client)
 }
 
-// begin records the family of a user's first token. It comes before the
+// beginFamily records the family of a user's first token. It comes before the
 // signature: a token whose family nobody remembers could not be revoked.
-func (c *call) begin(d mint.Draft) error {
-	attempt, err := c.attempt()
-	if err != nil {
-		return err
-	}
+func (c *call) beginFamily(d mint.Draft, authTime time.Time) error {
+	now := c.server.now()
+	refresh, err := c.server.state.Families().Begin(c, c.attempt, Family{
+		Grant: Grant{
+			ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Session: d.Session(),
+			Set: d.Rights().Canonical(), Scope: d.Scope(), Narrowed: d.Narrowed(), AuthTime: authTime,
+		},
+		Created: now, End: c.familyEnd(),
+	})
+	c.answerRefresh(refresh)
+	return err
+}
+
+// familyEnd returns when a family that begins now ends, whatever is refreshed.
+func (c *call) familyEnd() time.Time {
 	life := c.client.refreshValidity
 	if asked := c.params.seconds("refreshTokenValiditySeconds"); asked > 0 && asked < life {
 		life = asked
 	}
-	now := c.server.now()
-	_, err = c.server.state.Families().Begin(c, attempt, Family{
-		Grant: Grant{
-			ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Session: d.Session(),
-			Set: d.Rights().Canonical(), Scope: d.Scope(),
-		},
-		Created: now, End: now.Add(max(life, time.Second)),
-	})
-	return err
+	return c.server.now().Add(life)
 }

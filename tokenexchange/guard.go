@@ -125,7 +125,7 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 		return pathReason(err), err
 	}
 	v.claimed = signed.Identifiers()
-	subject, err := g.server.judge(signed, g.audience)
+	subject, err := g.server.judge(signed, mint.TypeAccess, g.audience)
 	if err != nil {
 		return pathReason(err), err
 	}

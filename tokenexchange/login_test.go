@@ -36,7 +36,7 @@ func TestGuessesThatWaitAreJudgedAgain(t *testing.T) {
 		results := make(chan error, tries)
 		for range tries {
 			go func() {
-				_, err := h.login(t.Context(), "ada", "wrong")
+				_, err := h.Server.login(t.Context(), "ada", "wrong")
 				results <- err
 			}()
 		}
@@ -63,13 +63,13 @@ func TestLoginWaitsForItsTurn(t *testing.T) {
 			t.Fatal("somebody else has a turn")
 		}
 		begun := time.Now()
-		_, err := h.login(t.Context(), "ada", password)
+		_, err := h.Server.login(t.Context(), "ada", password)
 		if took := time.Since(begun); asRefused(err).Reason != "too_many_attempts" || took != hashWait {
 			t.Errorf("got %v after %s, want too_many_attempts after %s", err, took, hashWait)
 		}
 		got := make(chan error)
 		go func() {
-			_, err := h.login(t.Context(), "ada", password)
+			_, err := h.Server.login(t.Context(), "ada", password)
 			got <- err
 		}()
 		time.Sleep(hashWait - time.Second) // On the clock of the test.
@@ -132,7 +132,7 @@ func TestEveryLoginTakesOneHash(t *testing.T) {
 	} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_, err := h.login(t.Context(), c.user, c.password)
+		_, err := h.Server.login(t.Context(), c.user, c.password)
 		runtime.ReadMemStats(&after)
 		if got := err == nil; got != (c.want == "") || err != nil && string(asRefused(err).Reason) != c.want {
 			t.Errorf("%s: got %v, want %q", c.name, err, c.want)

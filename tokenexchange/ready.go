@@ -10,10 +10,12 @@ import (
 // a stranger may not know.
 type Readiness struct {
 	Ready bool `json:"ready"`
-	// What the server waits for: "start" or "epoch". Empty if it is ready.
+	// What the server waits for: "start", "epoch" or "revocations". Empty if it
+	// is ready.
 	WaitingFor []string `json:"waiting_for"`
 	// "store" is "ok" or "away". Guards need no store, so one that is away is
-	// told and does not make the server unready.
+	// told and does not make the server unready. "revocations" is "ok", or since
+	// when those of other processes cannot be read, as in "away for 12s".
 	Details map[string]string `json:"details"`
 }
 
@@ -38,6 +40,13 @@ func (s *Server) Ready(ctx context.Context) Readiness {
 		r.Details["store"] = "away"
 	default:
 		r.WaitingFor = append(r.WaitingFor, "epoch")
+	}
+	r.Details["revocations"] = "ok"
+	if age := s.revocations.Age().Truncate(time.Second); age > 0 {
+		r.Details["revocations"] = "away for " + age.String()
+	}
+	if s.revocations.Unread() {
+		r.WaitingFor = append(r.WaitingFor, "revocations")
 	}
 	r.Ready = len(r.WaitingFor) == 0
 	return r

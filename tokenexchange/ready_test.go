@@ -19,18 +19,18 @@ func TestReady(t *testing.T) {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	ready(`{"ready":true,"waiting_for":[],"details":{"store":"ok"}}`)
+	ready(`{"ready":true,"waiting_for":[],"details":{"revocations":"ok","store":"ok"}}`)
 
 	// The store was lost, and has no epoch or a new one.
 	if err := h.store.Delete(t.Context(), epochKey); err != nil {
 		t.Fatal(err)
 	}
-	lost := `{"ready":false,"waiting_for":["epoch"],"details":{"store":"ok"}}`
+	lost := `{"ready":false,"waiting_for":["epoch"],"details":{"revocations":"ok","store":"ok"}}`
 	ready(lost)
 	h.epoch = must(h.state.Epoch(t.Context()))
 	ready(lost)
 	h.Server = h.reload(h.caches)
-	ready(`{"ready":true,"waiting_for":[],"details":{"store":"ok"}}`)
+	ready(`{"ready":true,"waiting_for":[],"details":{"revocations":"ok","store":"ok"}}`)
 
 	// Somebody else's store is no epoch either.
 	if err := h.store.Delete(t.Context(), epochKey); err != nil {
@@ -46,7 +46,7 @@ func TestReady(t *testing.T) {
 	if err := h.store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ready(`{"ready":true,"waiting_for":[],"details":{"store":"away"}}`)
+	ready(`{"ready":true,"waiting_for":[],"details":{"revocations":"ok","store":"away"}}`)
 	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", ada)); v.Reason != scopes.ReasonAllowed {
 		t.Errorf("got %s without a store", v.Reason)
 	}

@@ -5,6 +5,7 @@ import "github.com/scopegate/scopegate/tokenexchange/internal/mint"
 const (
 	invalidRequest = "invalid_request"
 	invalidScope   = "invalid_scope"
+	invalidGrant   = "invalid_grant"
 	unavailable    = "temporarily_unavailable"
 )
 
@@ -32,7 +33,25 @@ var answers = map[Reason]answer{
 	"client_authentication": {"invalid_client", 401, "the client is unknown or did not authenticate as it must"},
 	"client_ambiguous":      {invalidRequest, 400, "the client authenticated in two ways that differ"},
 
-	"credentials_wrong": {"invalid_grant", 400, "username or password is wrong, or the account cannot be used"},
+	"code_invalid":          {invalidGrant, 400, "the code is unknown here, or has expired, or was issued to another client"},
+	"code_used":             {invalidGrant, 400, "the code was used already; a code works once"},
+	"code_reused":           {invalidGrant, 400, "the code was used again, so all tokens that came of it were revoked; log in again"},
+	"redirect_uri_mismatch": {invalidGrant, 400, "redirect_uri is not exactly that of the authorization request"},
+	"code_verifier_wrong":   {invalidGrant, 400, "code_verifier is not the one that the code_challenge of the authorization request was made of (RFC 7636); expected 43 to 128 characters of [A-Za-z0-9-._~]"},
+	"state_mismatch":        {invalidRequest, 400, "state is not that of the authorization request"},
+
+	"refresh_token_invalid": {invalidGrant, 400, "the refresh token is unknown here, or its login has ended, or it was issued to another client"},
+	"refresh_token_used":    {invalidGrant, 400, "the refresh token was replaced a moment ago; use the newer one"},
+	"refresh_token_reused":  {invalidGrant, 400, "a refresh token that was replaced before was used again, so all tokens of this login were revoked; log in again"},
+	"user_gone":             {invalidGrant, 400, "the user is disabled, gone, logged out, or no member of the organization any more; log in again"},
+	"api_token_invalid":     {invalidGrant, 400, "the API token is unknown, expired or deleted"},
+
+	"token_not_first":       {invalidRequest, 400, "this grant takes the token of a login as it was issued: neither exchanged, nor delegated, nor narrowed"},
+	"actor_not_allowed":     {invalidRequest, 400, "the user of the actor token holds none of the roles that may impersonate"},
+	"login_too_old":         {invalidRequest, 400, "the user of the actor token logged in too long ago; log in again"},
+	"impersonation_refused": {invalidRequest, 400, "the account cannot be impersonated, or does not exist"},
+
+	"credentials_wrong": {invalidGrant, 400, "username or password is wrong, or the account cannot be used"},
 	"org_not_allowed":   {invalidRequest, 400, "orgId is not an organization that this request can be made for"},
 
 	Reason(mint.TokenMalformed):   {invalidRequest, 400, "a token is not a well-formed token of this issuer"},
@@ -56,6 +75,7 @@ var answers = map[Reason]answer{
 
 	"too_many_attempts": {unavailable, 429, "too many attempts failed, or too many are made at once; try again after the seconds in Retry-After"},
 	"store_unavailable": {unavailable, 503, "the server cannot reach its store; nothing was used up, try again"},
+	"revocations_stale": {unavailable, 503, "the list of revoked tokens is being read; try again"},
 	"not_ready":         {unavailable, 503, "the server is starting; try again"},
 	"server_error":      {"server_error", 500, "the server failed; the log has the cause under this requestId"},
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
@@ -144,8 +145,9 @@ func jsonValue(name string, raw []byte) (string, error) {
 
 // readNames are the names besides the grant-bound ones that we read.
 var readNames = []string{
-	"grant_type", "client_id", "client_secret", "client_assertion", "client_assertion_type", "username", "password", "scope", "state", "subject_ip",
-	"accessTokenValiditySeconds", "refreshTokenValiditySeconds",
+	"grant_type", "client_id", "client_secret", "username", "password", "scope", "state", "subject_ip",
+	"accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken",
+	"code", "code_verifier", "redirect_uri", "refresh_token", "api_token", "client_assertion", "client_assertion_type",
 }
 
 // known returns a name that may be shown: one of ours, else nothing.
@@ -159,15 +161,14 @@ func known(name string) string {
 // maxState is the size in bytes of the largest state that is echoed.
 const maxState = 1 << 10
 
-// check refuses near misses and empty narrowing, and drops what is empty. No
-// client may send subject_ip in this version, so nobody's is taken in silence.
+// check refuses near misses and empty narrowing, and drops what is empty.
 func (p parameters) check() error {
 	for name, value := range p {
 		if right, near := nearMisses[fold(name)]; near && !slices.Contains(grantBound, name) {
 			return refused("parameter_misspelt", right)
 		}
 		if value != "" {
-			if name == "subject_ip" || name == "state" && len(value) > maxState {
+			if name == "state" && len(value) > maxState {
 				return refused("parameter_invalid", name)
 			}
 			continue
@@ -207,12 +208,20 @@ func (p parameters) one(names ...string) (string, error) {
 	return value, nil
 }
 
-// seconds returns a validity parameter, 0 where it is absent or not a positive
-// int32: the seeds' API falls back to the client's value then.
-func (p parameters) seconds(name string) time.Duration {
+// number returns a parameter that is a positive int32, 0 where it is absent or
+// anything else: the seeds' API falls back to the client's value then.
+func (p parameters) number(name string) int {
 	n, err := strconv.ParseInt(p[name], 10, 32)
 	if err != nil || n < 1 {
 		return 0
 	}
-	return time.Duration(n) * time.Second
+	return int(n)
 }
+
+// seconds returns a validity parameter, 0 as number does.
+func (p parameters) seconds(name string) time.Duration {
+	return time.Duration(p.number(name)) * time.Second
+}
+
+// scope returns the words of the parameter scope.
+func (p parameters) scope() []string { return mint.Words(p["scope"]) }

@@ -4,32 +4,16 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
 // scopeToken is RFC 6749 section 3.3.
 var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
 
-// offlineOpenID is what CSP clients write for two words of OpenID Connect.
-const offlineOpenID = "openid_offline_access"
-
-// scopeWords returns the words of a scope, whoever wrote it: a client block or
-// a request.
-func scopeWords(text ...string) (words []string) {
-	for _, part := range text {
-		for _, word := range strings.Fields(part) {
-			if word == offlineOpenID {
-				words = append(words, "openid", "offline_access")
-				continue
-			}
-			words = append(words, word)
-		}
-	}
-	return words
-}
-
 // checkScope checks the words of a scope line.
 func checkScope(line []string) error {
-	words := scopeWords(line...)
+	words := lineWords(line)
 	for _, s := range line {
 		group, selected := strings.CutPrefix(s, "grpn://")
 		if !selected {
@@ -49,3 +33,6 @@ func checkScope(line []string) error {
 	}
 	return nil
 }
+
+// lineWords returns the words that the words of a scope line stand for.
+func lineWords(line []string) []string { return mint.Words(strings.Join(line, " ")) }

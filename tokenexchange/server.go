@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,9 +19,10 @@ type Runtime struct {
 	SigningKeys []SigningKey // of each algorithm the first signs, all verify
 	StateKeys   []StateKey   // the first seals, all open
 	Store       Store
-	Caches      *Caches    // kept over reloads
-	Throttles   *Throttles // kept over reloads
-	Epoch       Epoch      // of the store, from State.Epoch
+	Caches      *Caches      // kept over reloads
+	Throttles   *Throttles   // kept over reloads
+	Revocations *Revocations // kept over reloads, and filled from the store's Feed
+	Epoch       Epoch        // of the store, from State.Epoch
 	Log         *slog.Logger
 	Now         func() time.Time // nil is time.Now
 }
@@ -28,19 +30,20 @@ type Runtime struct {
 // Server is one issuer at work. It is immutable and safe for concurrent use;
 // a new configuration is a new Server.
 type Server struct {
-	realm     *Realm
-	ring      *mint.Ring
-	mint      *mint.Mint
-	state     *State
-	epoch     Epoch
-	caches    *Caches
-	throttles *Throttles
-	log       *slog.Logger
-	now       func() time.Time
-	ids       *decisionIDs
-	looks     flights // at the store, for Ready
-	jwks      []byte
-	metadata  []byte
+	realm       *Realm
+	ring        *mint.Ring
+	mint        *mint.Mint
+	state       *State
+	epoch       Epoch
+	caches      *Caches
+	throttles   *Throttles
+	revocations *Revocations
+	log         *slog.Logger
+	now         func() time.Time
+	ids         *decisionIDs
+	looks       flights // at the store, for Ready
+	jwks        []byte
+	metadata    []byte
 }
 
 // New puts a checked configuration to work.
@@ -48,17 +51,17 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if rt.Now == nil {
 		rt.Now = time.Now
 	}
-	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Log == nil || rt.Epoch.ID == "" {
-		return nil, errors.New("starting the server: a realm, caches, throttles, a logger and an epoch are needed")
+	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
+		return nil, errors.New("starting the server: a realm, caches, throttles, revocations, a logger and an epoch are needed")
 	}
-	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
 	var err error
 	if s.ring, err = newRing(rt.SigningKeys); err != nil {
 		return nil, err
 	}
 	for _, c := range realm.clients {
-		if !s.ring.Can(c.AccessAlg) {
-			return nil, c.sources.Place("client "+c.ID, inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg))
+		if err := s.canSign(c); err != nil {
+			return nil, c.sources.Place("client "+c.ID, err)
 		}
 	}
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
@@ -68,11 +71,32 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 		return nil, err
 	}
 	s.state.unsettled = rt.Caches.unsettled
+	if _, ok := rt.Store.(Feed); !ok {
+		return nil, errors.New("starting the server: the store has no feed for revocations")
+	}
 	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
 		return nil, fmt.Errorf("encoding the key set: %w", err)
 	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
+}
+
+// canSign checks that there are keys for the tokens that a client can get. Id
+// tokens come of its own scope, or of an exchange of another client's.
+func (s *Server) canSign(c *client) error {
+	if !s.ring.Can(c.AccessAlg) {
+		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
+	}
+	identifies := c.opens()
+	if slices.Contains(c.grants, audienceExchange) {
+		for _, other := range s.realm.clients {
+			identifies = identifies || other.opens()
+		}
+	}
+	if identifies && !s.ring.Can(c.IDAlg) {
+		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
+	}
+	return nil
 }
 
 // endpoint is what a path is for.
@@ -83,6 +107,7 @@ type endpoint struct {
 
 var (
 	tokenEndpoint    = endpoint{http.MethodPost, (*Server).serveToken}
+	apiTokenEndpoint = endpoint{http.MethodPost, (*Server).serveAPIToken}
 	keysEndpoint     = endpoint{http.MethodGet, (*Server).serveKeys}
 	metadataEndpoint = endpoint{http.MethodGet, (*Server).serveMetadata}
 )
@@ -92,6 +117,7 @@ var endpoints = map[string]endpoint{
 	"/oauth2/token":                                             tokenEndpoint,
 	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
 	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
+	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
 	"/.well-known/openid-configuration":                         metadataEndpoint,
@@ -132,12 +158,22 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// serveToken is the ninth step of a token request: audit, then write. The
-// record comes first, so that no token leaves unrecorded.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
-	rec := &Record{DecisionID: s.ids.next(), Endpoint: "token", Peer: r.RemoteAddr}
+	s.answer(w, r, "token", s.token)
+}
+
+func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "api-token", s.apiToken)
+}
+
+// answer is the ninth step of a request for a token: audit, then write. The
+// record comes first, so that no token leaves unrecorded.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
+	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
+) {
+	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
-	res, err := s.token(r, rec, func() (parameters, error) {
+	res, err := token(r, rec, func() (parameters, error) {
 		// A body that comes slowly would hold the store beyond its configuration.
 		body := http.NewResponseController(w)
 		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
@@ -165,29 +201,6 @@ func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
 	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
 	rec.write(r.Context(), log)
 	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)
-}
-
-// tokenBody is the successful answer of RFC 6749 section 5.1 and RFC 8693
-// section 2.2.1.
-type tokenBody struct {
-	AccessToken     string          `json:"access_token"`
-	TokenType       string          `json:"token_type"`
-	ExpiresIn       int64           `json:"expires_in"`
-	Scope           string          `json:"scope"`
-	IssuedTokenType string          `json:"issued_token_type,omitempty"`
-	Allowed         json.RawMessage `json:"allowed_resource_scope,omitempty"`
-	State           string          `json:"state,omitempty"`
-}
-
-func (r *result) body() tokenBody {
-	b := tokenBody{AccessToken: r.issued.Raw, TokenType: "Bearer", ExpiresIn: r.issued.ExpiresIn, Scope: r.issued.Scope, State: r.c.params["state"]}
-	if r.c.grant.exchange {
-		b.IssuedTokenType = tokenTypeAccess
-	}
-	if r.issued.Narrowed && !r.issued.Rights.Empty() {
-		b.Allowed = json.RawMessage(r.issued.Rights.Canonical())
-	}
-	return b
 }
 
 func (s *Server) serveKeys(w http.ResponseWriter, _ *http.Request) { servePublic(w, s.jwks) }

@@ -2,10 +2,11 @@ package tokenexchange
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
 // Directory is the users of one or more users files. The zero value has none.
@@ -21,18 +22,30 @@ type Directory struct {
 }
 
 // readUsers reads the users files strictly. An error names the file and the place in it.
-func readUsers(paths []string, expand func(line, org string) ([]scopes.Entry, error)) (*Directory, error) {
+func readUsers(paths []string, r *Realm) (*Directory, error) {
 	d := &Directory{
-		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{},
+		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{}, apiTokens: map[string]*apiToken{},
 		groups: map[string]string{}, orgs: map[string]string{}, asked: len(paths) > 0,
 	}
+	files := make([]usersFile, len(paths))
 	for i, path := range paths {
 		data, err := ReadFile(path)
 		if err != nil {
 			return nil, InLine("users", i, fmt.Errorf("reading the file: %w", err))
 		}
-		if err := d.add(data, expand); err != nil {
+		if err = strictjson.Unmarshal(data, &files[i]); err == nil {
+			err = d.add(&files[i], r.userLine)
+		}
+		if err != nil {
 			return nil, InLine("users", i, fmt.Errorf("file %s: %w", path, err))
+		}
+	}
+	// API tokens name users, who may stand in a later file.
+	for i, path := range paths {
+		for n, entry := range files[i].APITokens {
+			if err := d.addAPIToken(entry, r); err != nil {
+				return nil, InLine("users", i, fmt.Errorf("file %s: api_tokens[%d]%w", path, n, err))
+			}
 		}
 	}
 	return d, nil
@@ -56,6 +69,18 @@ func (d *Directory) account(email string) *User {
 		found = u
 	}
 	return found
+}
+
+// anyHas reports whether a user has the role, in any organization.
+func (d *Directory) anyHas(role string) bool {
+	for _, u := range d.bySubject {
+		for _, held := range u.held {
+			if slices.Contains(held.roles, role) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // dead tells why a token of a subject is dead by what the users files say now,

@@ -50,7 +50,7 @@ func TestDecoyOpensNothing(t *testing.T) {
 		t.Fatal("the decoy is not the hash of a user")
 	}
 	for _, name := range []string{"eve", "zed", "sam", "bob", ""} {
-		if u, err := h.login(t.Context(), name, password); err == nil {
+		if u, err := h.Server.login(t.Context(), name, password); err == nil {
 			t.Errorf("%q got in as %s", name, u.subject())
 		}
 	}

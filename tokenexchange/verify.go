@@ -5,6 +5,7 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
@@ -63,19 +64,28 @@ func (s *Server) verify(raw string) (*mint.Signed, [sha256.Size]byte, error) {
 	return v.(*mint.Signed), key.token, nil
 }
 
-// admit verifies one of our own access tokens and judges it now.
-func (s *Server) admit(raw string, audience func([]string) bool) (mint.Subject, error) {
+// admit verifies one of our own tokens of a typ and judges it now.
+func (s *Server) admit(raw, typ string, audience func([]string) bool) (mint.Subject, error) {
 	signed, _, err := s.verify(raw)
 	if err != nil {
 		return nil, err
 	}
-	return s.judge(signed, audience)
+	return s.judge(signed, typ, audience)
 }
 
-func (s *Server) judge(signed *mint.Signed, audience func([]string) bool) (mint.Subject, error) {
-	return signed.Admit(mint.Conditions{
-		Now: s.now(), Issuer: s.realm.issuer, Type: mint.TypeAccess, Audience: audience, Revoked: s.revoked,
+func (s *Server) judge(signed *mint.Signed, typ string, audience func([]string) bool) (mint.Subject, error) {
+	subject, err := signed.Admit(mint.Conditions{
+		Now: s.now(), Issuer: s.realm.issuer, Type: typ, Audience: audience, Revoked: s.revoked,
 	})
+	if err == nil && s.revocations.unknown(signed.Identifiers().IssuedAt) {
+		return nil, errRevocationsUnread
+	}
+	return subject, err
+}
+
+// errRevocationsUnread is no word about the token: the caller may try again.
+var errRevocationsUnread = &mint.Refusal{
+	Reason: mint.Reason(scopes.ReasonRevocationsStale.String()), Detail: "the feed of revocations is being read back",
 }
 
 // isIssuer is the audience of tokens that are meant for this server itself.
@@ -96,6 +106,9 @@ func (s *Server) isIssuer(aud []string) bool {
 func (s *Server) revoked(id mint.Identifiers) string {
 	if id.IssuedAt.Before(s.epoch.Created.Truncate(time.Second)) {
 		return "issued before the store's epoch: the store is new, or was lost"
+	}
+	if why := s.revocations.why(id); why != "" {
+		return why
 	}
 	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
 		return "of the operator: " + why

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -94,7 +95,7 @@ func readClaims(data []byte, typ string) (claims, error) {
 	}{
 		{"iss", c.Issuer == ""},
 		{"sub", c.Subject == ""},
-		{"aud", len(c.Audience) == 0},
+		{"aud", len(c.Audience) == 0 || slices.Contains(c.Audience, "")},
 		{"exp", c.Expiry == 0},
 		{"iat", c.IssuedAt == 0},
 		{"jti", c.ID == ""},
@@ -108,10 +109,7 @@ func readClaims(data []byte, typ string) (claims, error) {
 		return c, errors.New("of the claims root_jti and root_iat one is missing or empty")
 	}
 	if typ == TypeID {
-		c.ClientID = ""
-		if len(c.Audience) == 1 {
-			c.ClientID = c.Audience[0]
-		}
+		c.ClientID = c.Audience[0] // Admit refuses more than one.
 	}
 	return c, c.checkActors()
 }
@@ -253,3 +251,17 @@ func readAudience(r *strictjson.Reader) ([]string, error) {
 
 // words splits a scope claim or parameter.
 func words(scope string) []string { return strings.Fields(scope) }
+
+// Words splits a scope that a request or a configuration says. Postman's name
+// for two of them counts as the two.
+func Words(scope string) []string {
+	var out []string
+	for _, word := range words(scope) {
+		if word == "openid_offline_access" {
+			out = append(out, "openid", "offline_access")
+			continue
+		}
+		out = append(out, word)
+	}
+	return out
+}

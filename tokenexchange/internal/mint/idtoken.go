@@ -26,7 +26,7 @@ type IDOptions struct {
 // Identity drafts the id token beside a first token with openid, after that was
 // narrowed. It is for the client alone and lives as long as the access token.
 func (d Draft) Identity(o IDOptions) (IDDraft, error) {
-	if d.user == nil || d.derived() || !d.HasScope("openid") {
+	if d.user == nil || !d.HasScope("openid") {
 		return IDDraft{}, refuse(ScopeExceeded, "an id token stands beside a first token of a user with openid")
 	}
 	from := &d.claims
@@ -42,10 +42,10 @@ func (d Draft) Identity(o IDOptions) (IDDraft, error) {
 	return id.CapGroups(o.MaxGroups), nil
 }
 
-// DeriveID drafts the exchange of an id token, or of a first token with openid
-// that was not narrowed, for an id token whose one audience is the target. Of an
-// id token the groups are copied; who the user is beside the sub (name, e-mail)
-// was told to the client that asked for it and is not told on.
+// DeriveID drafts the exchange for an id token whose one audience is the target:
+// of an id token, or, by a client with openid in its scope line, of a first token
+// with openid that was not narrowed. The groups of an id token are copied. Names
+// and e-mail were told to the client that asked for them and are not told on.
 func (m *Mint) DeriveID(s Subject, caller *Client, to Target) (IDDraft, error) {
 	switch s.(type) {
 	case IDToken, UserToken:
@@ -68,8 +68,11 @@ func (m *Mint) DeriveID(s Subject, caller *Client, to Target) (IDDraft, error) {
 	from.sameUser(&c)
 	c.Audience, c.Via = audience{to.audience}, append(slices.Clone(from.Via), caller.ID)
 	if user, ok := s.(UserToken); ok {
-		if !user.t.First() || !user.t.HasScope("openid") {
+		switch {
+		case !user.t.First() || !user.t.HasScope("openid"):
 			return IDDraft{}, refuse(SubjectKind, "the access token is not a first one with openid that was not narrowed")
+		case !slices.Contains(caller.Scopes, "openid"):
+			return IDDraft{}, refuse(ExchangeRefused, "client "+caller.ID+" has no openid in its scope line")
 		}
 	} else {
 		c.GroupIDs, c.GroupNames, c.GroupsTruncated = from.GroupIDs, from.GroupNames, from.GroupsTruncated

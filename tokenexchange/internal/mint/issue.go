@@ -126,9 +126,6 @@ func (m *Mint) encode(c *claims, alg, typ string) (string, error) {
 	return raw, nil
 }
 
-// derived reports whether the draft was made from a token.
-func (d Draft) derived() bool { return !d.latest.IsZero() }
-
 // audience is exactly the target of an exchange. Any other token, which has no
 // single target, names the services that it has rights in; and the issuer if it
 // has none of them, or is good for asking who logged in (openid).
@@ -152,7 +149,7 @@ func (m *Mint) audience(d Draft) []string {
 // never copied, never wider. A pattern that the view cannot say is left out.
 func (d Draft) perms() []string {
 	var perms []string
-	if d.user != nil && !d.derived() && !d.claims.Narrowed {
+	if d.user != nil && !d.claims.Narrowed {
 		for _, role := range d.user.Roles {
 			// A role of another form could read as a permission.
 			if strings.HasPrefix(role, "csp:") {

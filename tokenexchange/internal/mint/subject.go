@@ -92,9 +92,13 @@ func (t *Token) AuthTime() time.Time {
 // through: those in act, and those in via. An operator who acts is a user and
 // no client; see [Identifiers].
 func (t *Token) Hops(test func(client string) bool) bool {
-	for _, chain := range [...][]string{t.claims.actors, t.claims.Via} {
+	acted := t.claims.actors
+	if t.claims.operator() != "" {
+		acted = acted[:len(acted)-1]
+	}
+	for _, chain := range [...][]string{acted, t.claims.Via} {
 		for _, client := range chain {
-			if !isUser(client) && !test(client) {
+			if !test(client) {
 				return false
 			}
 		}
@@ -125,10 +129,12 @@ func (t *Token) Rights() scopes.Set { return t.claims.rights }
 func (t *Token) Expiry() time.Time { return time.Unix(t.claims.Expiry, 0) }
 
 // Identifiers are what a revocation can name. Operator is the user who acts for
-// the subject, "" for none: what ends that one's tokens ends this one too.
-// IssuedAt is when the first token of the chain was issued.
+// the subject, "" for none: what ends that one's tokens ends this one too. Hops
+// are the clients in act and via. IssuedAt is when the first token of the chain
+// was issued.
 type Identifiers struct {
 	ID, RootID, GrantID, Session, Subject, Operator, ClientID string
+	Hops                                                      [MaxHops]string
 	IssuedAt                                                  time.Time
 }
 
@@ -178,10 +184,13 @@ func (s *Signed) Expiry() time.Time { return time.Unix(s.claims.Expiry, 0) }
 // Identifiers returns what a revocation can name. They are signed, not judged.
 func (s *Signed) Identifiers() Identifiers {
 	k := &s.claims
-	return Identifiers{
+	id := Identifiers{
 		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
 		Subject: k.Subject, Operator: k.operator(), ClientID: k.ClientID, IssuedAt: time.Unix(k.rootIssuedAt(), 0),
 	}
+	// A longer chain is never admitted.
+	copy(id.Hops[copy(id.Hops[:], k.actors):], k.Via)
+	return id
 }
 
 // subject tells the kind. A user's sub has a colon, <domain>:<id>, which no

@@ -1,0 +1,72 @@
+package tokenexchange
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// grantContextSwitch takes a user to another organization: a switch changes
+// where, never what.
+var grantContextSwitch = &grant{
+	name:      "context_switch",
+	bound:     append([]string{"subject_token", "subject_token_type"}, narrowing...),
+	mandatory: []string{"subject_token", "subject_token_type"},
+	types:     []string{tokenTypeAccess},
+	accepts:   isUserToken,
+	draft:     draftContextSwitch,
+}
+
+func isUserToken(s mint.Subject) bool {
+	_, ok := s.(mint.UserToken)
+	return ok
+}
+
+func draftContextSwitch(c *call) (drafts, error) {
+	s := c.server
+	if c.org == "" {
+		return drafts{}, refused("parameter_missing", "orgId")
+	}
+	subject, err := c.firstToken("subject_token")
+	if err != nil {
+		return drafts{}, err
+	}
+	facts := mint.Facts(subject)
+	c.record.Subject, c.record.Org = facts.Subject(), facts.Org()
+	source, err := s.source(facts)
+	if err == nil && source != c.client && !source.allowsSwitch(c.client.ID) {
+		err = errors.New("client " + source.ID + " has no line: allow context_switch by " + c.client.ID)
+	}
+	if err != nil {
+		return drafts{}, refusedBecause("exchange_refused", err)
+	}
+	user := s.realm.users.user(facts.Subject())
+	if user == nil || c.org == facts.Org() || len(c.client.allowedOrgs) > 0 && !slices.Contains(c.client.allowedOrgs, c.org) {
+		return drafts{}, refused("org_not_allowed", "")
+	}
+	there, member := user.mintUser(c.org, facts.AuthTime())
+	if !member {
+		return drafts{}, refused("org_not_allowed", "")
+	}
+	draft, err := s.mint.Switch(subject, there, &c.client.Client)
+	return drafts{access: &draft}, err
+}
+
+// firstToken verifies a user's token that was made for this server itself, and
+// is all that its login gave: neither derived nor narrowed, nor got with an API
+// token, which is for one organization and no login.
+func (c *call) firstToken(param string) (mint.UserToken, error) {
+	subject, err := c.subject(param, c.server.isIssuer)
+	if err != nil {
+		return mint.UserToken{}, err
+	}
+	user, ok := subject.(mint.UserToken)
+	switch {
+	case !ok:
+		return mint.UserToken{}, refused("subject_kind", param)
+	case !mint.Facts(user).First(), mint.Facts(user).AuthTime().IsZero():
+		return mint.UserToken{}, refused("token_not_first", param)
+	}
+	return user, nil
+}

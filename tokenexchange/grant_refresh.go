@@ -1,0 +1,99 @@
+package tokenexchange
+
+import (
+	"errors"
+
+	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// grantRefreshToken is RFC 6749 section 6. Every use rotates the token (RFC 9700
+// section 4.14.2) and computes the rights anew: a refresh token keeps a login
+// alive, not what the user could do at that time.
+var grantRefreshToken = &grant{
+	name:      "refresh_token",
+	bound:     narrowing,
+	mandatory: []string{"refresh_token"},
+	login:     true,
+	draft:     draftRefreshToken,
+}
+
+func draftRefreshToken(c *call) (drafts, error) {
+	turn, err := c.server.state.Families().Present(c, c.params["refresh_token"], c.client.ID)
+	if turn != nil {
+		c.record.Subject, c.record.Org = turn.Subject, turn.Org
+	}
+	if err != nil {
+		return drafts{}, c.refreshSpent(turn, err)
+	}
+	draft, err := c.renew(&turn.Grant)
+	if err != nil {
+		var gone *Refused
+		if errors.As(err, &gone) && gone.Reason == userGone {
+			// The family ends: a user who comes back logs in again.
+			if err := c.endFamily(turn.ID); err != nil {
+				return drafts{}, err
+			}
+		}
+		return drafts{}, err
+	}
+	c.commit = func(mint.Draft) error {
+		successor, err := turn.Rotate(c, c.attempt)
+		if err != nil {
+			return c.refreshSpent(turn, err)
+		}
+		c.answerRefresh(successor)
+		return nil
+	}
+	return drafts{access: &draft}, nil
+}
+
+// refreshSpent is the answer to a refresh token that is not the newest one. An
+// old one that comes late was stolen, or its thief was faster: the family dies.
+func (c *call) refreshSpent(turn *Turn, err error) error {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return refused("refresh_token_invalid", "")
+	case errors.Is(err, ErrSpent):
+		return refused("refresh_token_used", "")
+	case !errors.Is(err, ErrReused):
+		return err
+	}
+	if err := c.endFamily(turn.ID); err != nil {
+		return err
+	}
+	return refused("refresh_token_reused", "")
+}
+
+// userGone is the reason for which a family ends at its next use.
+const userGone Reason = "user_gone"
+
+// renew drafts a token of what was granted once: the user and the client are
+// what they are now.
+func (c *call) renew(g *Grant) (mint.Draft, error) {
+	if c.org != "" && c.org != g.Org {
+		return mint.Draft{}, refused("org_not_allowed", "")
+	}
+	users := c.server.realm.users
+	if why := users.dead(g.Subject, g.AuthTime); why != "" {
+		return mint.Draft{}, refusedBecause(userGone, errors.New(why))
+	}
+	user := users.user(g.Subject)
+	if user == nil {
+		return mint.Draft{}, refusedBecause(userGone, errors.New("no users file names the user"))
+	}
+	now, member := user.mintUser(g.Org, g.AuthTime)
+	if !member {
+		return mint.Draft{}, refusedBecause(userGone, errors.New("the user is no member of the organization any more"))
+	}
+	var set scopes.Set
+	if g.Set != "" {
+		var err error
+		if set, err = scopes.ParseSet([]byte(g.Set)); err != nil {
+			return mint.Draft{}, err
+		}
+	}
+	return c.server.mint.Renew(now, &c.client.Client, mint.Granted{
+		ID: g.ID, Session: g.Session, Scope: g.Scope, Set: set, Narrowed: g.Narrowed,
+	})
+}

@@ -1,0 +1,156 @@
+package tokenexchange
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// RevocationKind says what a Revocation names: the claim of the tokens that are
+// dead.
+type RevocationKind string
+
+// What a revocation can name.
+const (
+	RevokedToken   RevocationKind = "jti"       // one token, and all that came of it
+	RevokedGrant   RevocationKind = "grant_id"  // a family
+	RevokedSession RevocationKind = "sid"       // all tokens of one login
+	RevokedSubject RevocationKind = "sub"       // a user's or client's tokens from before a time
+	RevokedClient  RevocationKind = "client_id" // tokens that a client was given before a time
+)
+
+// Revocation ends tokens that have not expired. Make one with a constructor;
+// the zero Revocation is refused.
+type Revocation struct {
+	Kind  RevocationKind `json:"kind"`
+	Value string         `json:"value"` // of the claim
+	// Tokens whose first token was issued before it are dead. Only for a subject
+	// and a client; all others end their tokens whenever those were issued.
+	Before time.Time `json:"before,omitzero"`
+	// When the last token that it names has expired, by the tokens' own exp.
+	// The revocation is forgotten then, and not sooner.
+	Until time.Time `json:"until"`
+}
+
+// RevokeToken ends the token with this jti, and all that was derived from it.
+// Until is its exp.
+func RevokeToken(jti string, until time.Time) Revocation {
+	return Revocation{Kind: RevokedToken, Value: jti, Until: until}
+}
+
+// RevokeGrant ends all tokens of a family. Until is the family's End.
+func RevokeGrant(id string, until time.Time) Revocation {
+	return Revocation{Kind: RevokedGrant, Value: id, Until: until}
+}
+
+// RevokeSession ends all tokens of a login. Until is the end of the longest
+// family that it began.
+func RevokeSession(sid string, until time.Time) Revocation {
+	return Revocation{Kind: RevokedSession, Value: sid, Until: until}
+}
+
+// RevokeSubject ends all tokens of a subject that began before a time, also
+// those in which it acts for another.
+func RevokeSubject(sub string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedSubject, Value: sub, Before: before, Until: until}
+}
+
+// RevokeClient ends all tokens that began before a time and were issued to a
+// client, or went through it. What others made of its first tokens says nothing
+// of it: that ends by its grant.
+func RevokeClient(id string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedClient, Value: id, Before: before, Until: until}
+}
+
+// maxRevokedValue is the length in bytes of the longest value.
+const maxRevokedValue = 1024
+
+// end is when no token that is named is accepted any more.
+func (r Revocation) end() time.Time { return r.Until.Add(mint.LeewayExpiry) }
+
+// check refuses what could not be found again, or would end something else.
+func (r Revocation) check() error {
+	timed := r.Kind == RevokedSubject || r.Kind == RevokedClient
+	switch {
+	case r.Kind.index() < 0:
+		return errors.New("a revocation has no kind that is known")
+	case r.Value == "" || len(r.Value) > maxRevokedValue || !utf8.ValidString(r.Value):
+		return fmt.Errorf("a revocation by %s has a value of %d bytes; expected 1 to %d of UTF-8", r.Kind, len(r.Value), maxRevokedValue)
+	case timed == r.Before.IsZero():
+		return fmt.Errorf("a revocation by %s: a time before which tokens are dead belongs to sub and client_id alone", r.Kind)
+	case r.Until.IsZero():
+		return fmt.Errorf("a revocation by %s has no end", r.Kind)
+	}
+	return nil
+}
+
+// revocationKinds gives each kind its place in a set.
+var revocationKinds = [...]RevocationKind{RevokedToken, RevokedGrant, RevokedSession, RevokedSubject, RevokedClient}
+
+func (k RevocationKind) index() int {
+	for i, known := range revocationKinds {
+		if k == known {
+			return i
+		}
+	}
+	return -1
+}
+
+// revoke ends tokens here at once, and tells every process that shares the
+// store. Call it before the swap that revokes a record: a record that is
+// revoked is not looked at again. An error that is ErrStoreUnavailable says that
+// others may not know of it; here it holds all the same.
+func (s *Server) revoke(ctx context.Context, what ...Revocation) error {
+	return s.revocations.Revoke(ctx, s.state, what...)
+}
+
+// publishTimeout is longer than any store needs to give up.
+const publishTimeout = 5 * time.Second
+
+// Revoke ends tokens here at once, and publishes that through the store of s,
+// which seals it. An error that is ErrStoreUnavailable says that other processes
+// may not learn of it; here it holds all the same. It goes on when the request
+// that caused it is given up: else a thief could stop it by hanging up.
+func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
+	defer cancel()
+	alive, err := aliveOf(what, v.now())
+	if err != nil {
+		return fmt.Errorf("revoking: %w", err)
+	}
+	for _, r := range alive {
+		v.add(r)
+	}
+	feed, ok := s.store.(Feed)
+	if !ok {
+		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
+	}
+	for some := range slices.Chunk(alive, entryRevocations) {
+		last := slices.MaxFunc(some, func(a, b Revocation) int { return a.Until.Compare(b.Until) })
+		if err := s.publishEntry(ctx, feed, feedEntry{Revoked: some}, last.end()); err != nil {
+			return fmt.Errorf("revoking: %w", err)
+		}
+	}
+	return nil
+}
+
+// aliveOf checks revocations, and leaves out those whose tokens are over.
+func aliveOf(what []Revocation, now time.Time) (alive []Revocation, err error) {
+	for _, r := range what {
+		if err := r.check(); err != nil {
+			return nil, err
+		}
+		if r.Before.After(now.Add(settled)) {
+			return nil, fmt.Errorf("a revocation by %s: the time before which tokens are dead is in the future", r.Kind)
+		}
+		if r.end().After(now) {
+			alive = append(alive, r)
+		}
+	}
+	return alive, nil
+}

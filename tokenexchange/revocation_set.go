@@ -1,0 +1,230 @@
+package tokenexchange
+
+import (
+	"container/heap"
+	"hash/maphash"
+	"math"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// maxRevocations bounds what is remembered, to about 64 MiB. See Revocations.
+const maxRevocations = 1 << 20
+
+// revocationSweep is how many dead entries leave with each new one, at most.
+const revocationSweep = 4
+
+// Revocations is what this process knows to be revoked. It is looked at on
+// every request and survives a reload. The feed fills it, see Follow; until it
+// was read back once, nobody knows what is revoked and every token is refused.
+//
+// An entry is forgotten when the last token that it names is over. If there are
+// more than fit, all tokens issued so far are refused instead of those that are
+// named: a set that is full refuses too much and never too little.
+//
+// A value is kept as 64 bits of a hash with a seed of this process. Two values
+// that agree in them share the stricter of their entries, so this too can only
+// refuse too much, for one token in more than 10^13 when the set is full.
+type Revocations struct {
+	now   func() time.Time
+	seeds [len(revocationKinds)]maphash.Seed
+
+	count atomic.Int64 // of entries and floors, so that an empty set costs nothing
+	limit int
+	mu    sync.RWMutex
+	dead  [len(revocationKinds)]map[uint64]revoked
+	dying revokedHeap
+	// Tokens that were issued until then are refused, in Unix milliseconds:
+	overflowed int64 // since there were more revocations than fit
+	unopened   int64 // since an entry of the feed could not be opened
+
+	reading *reading // how far the feed was read
+}
+
+// revoked is what is known of one value, in Unix milliseconds.
+type revoked struct {
+	before int64 // tokens that were issued sooner are dead
+	end    int64 // when none of them is accepted any more
+}
+
+// always is later than any token was issued.
+const always = math.MaxInt64
+
+// NewRevocations returns a set that was not read back yet. A nil now is time.Now.
+func NewRevocations(now func() time.Time) *Revocations {
+	if now == nil {
+		now = time.Now
+	}
+	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now())}
+	for i := range revocationKinds {
+		v.seeds[i], v.dead[i] = maphash.MakeSeed(), map[uint64]revoked{}
+	}
+	return v
+}
+
+// why tells why a token is dead, "" if it is not known to be.
+func (v *Revocations) why(id mint.Identifiers) string {
+	if v.count.Load() == 0 {
+		return ""
+	}
+	issued := id.IssuedAt.UnixMilli()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	switch {
+	case v.names(0, id.ID, issued) || v.names(0, id.RootID, issued):
+		return "revoked by jti or root_jti"
+	case v.names(1, id.GrantID, issued):
+		return "revoked by grant_id"
+	case v.names(2, id.Session, issued):
+		return "revoked by sid"
+	case v.names(3, id.Subject, issued) || v.names(3, id.Operator, issued):
+		return "revoked by sub"
+	case v.names(4, id.ClientID, issued):
+		return "revoked by client_id"
+	case v.passed(id.Hops[:], issued):
+		return "revoked by a client in act or via"
+	case issued <= v.overflowed:
+		return "issued before there were more revocations than fit"
+	case issued <= v.unopened:
+		return "issued before an entry of the feed that cannot be opened"
+	}
+	return ""
+}
+
+// names reports whether a token with this value of a claim is dead.
+func (v *Revocations) names(kind int, value string, issued int64) bool {
+	if value == "" || len(v.dead[kind]) == 0 {
+		return false
+	}
+	return issued < v.dead[kind][maphash.String(v.seeds[kind], value)].before
+}
+
+// passed reports whether one of the clients that a token went through is dead:
+// as for a client that is taken out, see docs/decisions/0011-who-is-asked-in-a-chain.md.
+func (v *Revocations) passed(hops []string, issued int64) bool {
+	for _, client := range hops {
+		if v.names(4, client, issued) {
+			return true
+		}
+	}
+	return false
+}
+
+// add remembers a revocation that was checked. What is remembered already stays
+// as strict as it was.
+func (v *Revocations) add(r Revocation) {
+	now := v.now()
+	end := r.end().UnixMilli()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	defer v.counted()
+	v.sweep(now, revocationSweep)
+	if end <= now.Add(-CollectAfter).UnixMilli() {
+		return
+	}
+	kind := r.Kind.index()
+	hash, before := maphash.String(v.seeds[kind], r.Value), int64(always)
+	if !r.Before.IsZero() {
+		before = r.Before.UnixMilli()
+	}
+	old, known := v.dead[kind][hash]
+	if known && old.end >= end && old.before >= before {
+		return
+	}
+	if v.dying.Len() >= v.limit {
+		v.overflow(now)
+		return
+	}
+	entry := revoked{before: max(before, old.before), end: max(end, old.end)}
+	v.dead[kind][hash] = entry
+	if !known || entry.end > old.end {
+		heap.Push(&v.dying, dyingRevocation{end: entry.end, hash: hash, kind: kind})
+	}
+}
+
+// settled covers clocks of other processes that are ahead, and requests that
+// began before a revocation and still issue what it names.
+const settled = 5 * time.Second
+
+// issuedSoFar is the time until which all tokens were issued that a revocation
+// of now can name, in Unix milliseconds.
+func issuedSoFar(now time.Time) int64 { return now.Add(settled).UnixMilli() }
+
+// overflow refuses everything that was issued so far, which covers every entry.
+func (v *Revocations) overflow(now time.Time) {
+	v.overflowed = issuedSoFar(now)
+	for i := range v.dead {
+		v.dead[i] = map[uint64]revoked{}
+	}
+	v.dying = nil
+}
+
+// sweep forgets at most limit entries that nobody can need any more, and
+// reports whether there may be more. Clocks of replicas differ, so entries stay
+// a while longer.
+func (v *Revocations) sweep(now time.Time, limit int) (more bool) {
+	over := now.Add(-CollectAfter).UnixMilli()
+	for range limit {
+		if v.dying.Len() == 0 || v.dying[0].end > over {
+			return false
+		}
+		d := heap.Pop(&v.dying).(dyingRevocation)
+		if v.dead[d.kind][d.hash].end == d.end { // Else it was prolonged.
+			delete(v.dead[d.kind], d.hash)
+		}
+	}
+	return true
+}
+
+// counted keeps count right.
+func (v *Revocations) counted() {
+	n := v.entries()
+	if v.overflowed != 0 || v.unopened != 0 {
+		n++
+	}
+	v.count.Store(int64(n))
+}
+
+func (v *Revocations) entries() (n int) {
+	for _, kind := range v.dead {
+		n += len(kind)
+	}
+	return n
+}
+
+// Len returns the number of entries that are needed still.
+func (v *Revocations) Len() int {
+	// A few at a time, since requests wait meanwhile.
+	for more := true; more; {
+		v.mu.Lock()
+		more = v.sweep(v.now(), 256)
+		v.counted()
+		v.mu.Unlock()
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.entries()
+}
+
+type dyingRevocation struct {
+	end  int64
+	hash uint64
+	kind int
+}
+
+// revokedHeap has the one that ends first at its top.
+type revokedHeap []dyingRevocation
+
+func (h revokedHeap) Len() int           { return len(h) }
+func (h revokedHeap) Less(i, j int) bool { return h[i].end < h[j].end }
+func (h revokedHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *revokedHeap) Push(x any)        { *h = append(*h, x.(dyingRevocation)) }
+func (h *revokedHeap) Pop() any {
+	last := len(*h) - 1
+	d := (*h)[last]
+	*h = (*h)[:last]
+	return d
+}

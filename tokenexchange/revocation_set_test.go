@@ -1,0 +1,186 @@
+package tokenexchange
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// TestRevocationsStayStrict revokes twice: what counts is the stricter of both.
+func TestRevocationsStayStrict(t *testing.T) {
+	clock := newStateClock()
+	t0 := clock.now()
+	in := func(minutes int) time.Time { return t0.Add(time.Duration(minutes) * time.Minute) }
+	for _, c := range []struct {
+		name        string
+		first, then Revocation
+		dead        bool // a token of the twentieth minute
+		left        int  // entries after 90 minutes, one being until then
+	}{
+		{"later time", RevokeSubject("s", in(10), in(100)), RevokeSubject("s", in(30), in(100)), true, 1},
+		{"earlier time", RevokeSubject("s", in(30), in(100)), RevokeSubject("s", in(10), in(100)), true, 1},
+		{"both too early", RevokeSubject("s", in(10), in(100)), RevokeSubject("s", in(20), in(100)), false, 1},
+		{"longer", RevokeSubject("s", in(30), in(60)), RevokeSubject("s", in(30), in(100)), true, 1},
+		{"shorter", RevokeSubject("s", in(30), in(100)), RevokeSubject("s", in(30), in(60)), true, 1},
+		{"shorter, of an earlier time", RevokeSubject("s", in(30), in(100)), RevokeSubject("s", in(10), in(60)), true, 1},
+		{"both over", RevokeSubject("s", in(30), in(60)), RevokeSubject("s", in(30), in(70)), true, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock := newStateClock()
+			v := NewRevocations(clock.now)
+			v.add(c.first)
+			v.add(c.then)
+			if why := v.why(mint.Identifiers{Subject: "s", IssuedAt: in(20)}); (why != "") != c.dead {
+				t.Errorf("got %q, want dead %t", why, c.dead)
+			}
+			if got := v.Len(); got != 1 {
+				t.Errorf("got %d entries, want 1", got)
+			}
+			clock.pass(90 * time.Minute)
+			if got := v.Len(); got != c.left {
+				t.Errorf("90 minutes later: got %d entries, want %d", got, c.left)
+			}
+		})
+	}
+}
+
+// TestFullRevocations fills a set: nothing that was revoked comes back to life,
+// everything else that was issued so far dies, and it goes on.
+func TestFullRevocations(t *testing.T) {
+	clock := newStateClock()
+	v := NewRevocations(clock.now)
+	v.limit = 100
+	until := clock.now().Add(time.Hour)
+	id := func(grant string, issued time.Time) mint.Identifiers {
+		return mint.Identifiers{ID: "jti", GrantID: grant, IssuedAt: issued.Truncate(time.Second)}
+	}
+	issued := clock.now()
+	for i := range v.limit {
+		v.add(RevokeGrant(fmt.Sprint(i), until))
+		v.add(RevokeGrant(fmt.Sprint(i), until)) // The same once more takes no room.
+	}
+	if got := v.why(id("other", issued)); got != "" || v.Len() != v.limit {
+		t.Fatalf("full: got %q and %d entries, want other tokens alive and %d", got, v.Len(), v.limit)
+	}
+	clock.pass(time.Minute)
+	v.add(RevokeGrant("one more", until))
+	for i := range v.limit {
+		if v.why(id(fmt.Sprint(i), issued)) == "" {
+			t.Fatalf("grant %d came back to life", i)
+		}
+	}
+	for grant, want := range map[string]string{"one more": overflow, "other": overflow} {
+		if got := v.why(id(grant, clock.now())); got != want {
+			t.Errorf("%s: got %q, want %q", grant, got, want)
+		}
+	}
+	clock.pass(settled + time.Second)
+	if got := v.why(id("other", clock.now())); got != "" {
+		t.Errorf("issued afterwards: got %q, want it alive", got)
+	}
+	v.add(RevokeGrant("other", until))
+	if got := v.why(id("other", clock.now())); got != byGrant || v.Len() != 1 {
+		t.Errorf("revoked afterwards: got %q and %d entries, want %q and 1", got, v.Len(), byGrant)
+	}
+}
+
+// TestRevocationsAreForgotten adds to a set for a long time: it stays as large
+// as what can still be needed.
+func TestRevocationsAreForgotten(t *testing.T) {
+	clock := newStateClock()
+	v := NewRevocations(clock.now)
+	for i := range 10_000 {
+		v.add(RevokeToken(fmt.Sprint(i), clock.now().Add(time.Duration(1+i%60)*time.Second)))
+		clock.pass(time.Second)
+		if n := len(v.dying); n > 60+2*60+10 {
+			t.Fatalf("after %d seconds: got %d entries, want no more than those of the last minutes", i, n)
+		}
+	}
+	clock.pass(time.Hour)
+	if got := v.Len(); got != 0 || v.count.Load() != 0 || len(v.dying) != 0 {
+		t.Errorf("got %d entries, a count of %d and %d to die; want none", got, v.count.Load(), len(v.dying))
+	}
+	v.add(RevokeToken("over", clock.now().Add(-time.Hour)))
+	if got := v.Len(); got != 0 {
+		t.Errorf("what was over when it came: got %d entries, want none", got)
+	}
+}
+
+// TestRevocationsCostNoMemory holds what the look at a set allocates, and what
+// a quarter of a full one takes.
+func TestRevocationsCostNoMemory(t *testing.T) {
+	for _, n := range []int{0, 1000} {
+		v := filledRevocations(n)
+		if got := testing.AllocsPerRun(100, func() { v.why(alive); v.unknown(alive.IssuedAt) }); got != 0 {
+			t.Errorf("with %d entries: got %v allocations, want 0", n, got)
+		}
+	}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	v := filledRevocations(maxRevocations / 4)
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if got := int64(after.HeapAlloc) - int64(before.HeapAlloc); got > 24<<20 {
+		t.Errorf("a quarter of a full set takes %d MiB", got>>20)
+	} else {
+		t.Logf("a quarter of a full set takes %d MiB", got>>20)
+	}
+	if got := v.Len(); got != maxRevocations/4 {
+		t.Errorf("got %d entries, want %d", got, maxRevocations/4)
+	}
+}
+
+// TestRevocationsRace revokes, asks and reloads from many sides. What was
+// revoked is refused from then on, here at once and elsewhere when it came.
+func TestRevocationsRace(t *testing.T) {
+	store := NewMemoryStore(nil)
+	here, there := NewRevocations(nil), NewRevocations(nil)
+	state := testState(t, store, stateIssuer, nil, nil, 1)
+	var followers, workers sync.WaitGroup
+	ctx, stop := context.WithCancel(t.Context())
+	until := time.Now().Add(time.Hour)
+	for _, v := range []*Revocations{here, there} {
+		v.Attach(state, slog.New(slog.DiscardHandler))
+		followers.Go(func() { v.Follow(ctx, store) })
+		if err := v.ReadBack(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 16 {
+		workers.Go(func() {
+			for n := range 20 {
+				id := mint.Identifiers{ID: "jti", GrantID: fmt.Sprint(i, " ", n), IssuedAt: time.Now().Add(-time.Minute)}
+				if why := here.why(id); why != "" {
+					t.Errorf("before: got %q", why)
+				}
+				if err := here.Revoke(t.Context(), state, RevokeGrant(id.GrantID, until), RevokeToken("x", until)); err != nil {
+					t.Errorf("got %v", err)
+				}
+				if here.why(id) == "" {
+					t.Errorf("%s: not refused here", id.GrantID)
+				}
+				for end := time.Now().Add(10 * time.Second); there.why(id) == "" && time.Now().Before(end); {
+					runtime.Gosched()
+				}
+				if there.why(id) == "" {
+					t.Errorf("%s: not refused there", id.GrantID)
+				}
+				there.Attach(state, slog.New(slog.DiscardHandler))()
+				_, _, _ = there.Len(), there.Age(), there.Unread()
+			}
+		})
+	}
+	workers.Wait()
+	if a, b := here.Len(), there.Len(); a != 16*20+1 || b != a {
+		t.Errorf("got %d entries here and %d there, want %d", a, b, 16*20+1)
+	}
+	stop()
+	followers.Wait()
+}
