@@ -52,7 +52,7 @@ func TestCodeBecomesAFamily(t *testing.T) {
 		if err := r.Used(); !errors.Is(err, c.want) || r.Code != testCode("g") {
 			t.Errorf("Used, %s later: got %v, want %v", h.now().Sub(spentAt), err, c.want)
 		}
-		if _, refresh, err := r.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour)); !errors.Is(err, c.want) || refresh != "" {
+		if _, refresh, err := r.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour)); !errors.Is(err, c.want) || refresh != "" {
 			t.Errorf("Spend, %s later: got %v, want %v", h.now().Sub(spentAt), err, c.want)
 		}
 	}
@@ -113,13 +113,13 @@ func TestIssueRefuses(t *testing.T) {
 		t.Errorf("a family with the id of a code: got %q, %v; want ErrFamilyExists", refresh, err)
 	}
 	for name, end := range map[string]time.Time{"no end": {}, "ended": h.now()} {
-		if _, refresh, err := h.find(code).Spend(t.Context(), testAttempt(t, h.State), end); err == nil || refresh != "" {
+		if _, refresh, err := h.find(code).Spend(t.Context(), testAttempt(t, h.State), time.Time{}, end); err == nil || refresh != "" {
 			t.Errorf("Spend, %s: got %q, %v; want an error", name, refresh, err)
 		}
 	}
 	r := h.find(code)
 	h.clock.pass(time.Minute)
-	if _, refresh, err := r.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour)); !errors.Is(err, ErrNotFound) || refresh != "" {
+	if _, refresh, err := r.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour)); !errors.Is(err, ErrNotFound) || refresh != "" {
 		t.Errorf("Spend of a code that expired meanwhile: got %q, %v; want ErrNotFound", refresh, err)
 	}
 	if err := r.Miss(t.Context(), testAttempt(t, h.State)); err != nil {
@@ -146,7 +146,7 @@ func TestMisses(t *testing.T) {
 		t.Errorf("Revoke of a burnt code: got %v, want no error", err)
 	}
 	for range 2 { // The second one reads nothing any more.
-		if _, refresh, err := held.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour)); !errors.Is(err, ErrNotFound) || refresh != "" {
+		if _, refresh, err := held.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour)); !errors.Is(err, ErrNotFound) || refresh != "" {
 			t.Errorf("Spend of a code that was burnt meanwhile: got %q, %v; want ErrNotFound", refresh, err)
 		}
 		if err := held.Miss(t.Context(), testAttempt(t, h.State)); err != nil {
@@ -189,7 +189,7 @@ func TestMissRace(t *testing.T) {
 				})
 			}
 			requests.Go(func() {
-				if _, refresh, err := right.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour)); err == nil {
+				if _, refresh, err := right.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour)); err == nil {
 					spent.Store(refresh)
 				} else if !errors.Is(err, ErrNotFound) {
 					t.Errorf("Spend: got %v, want ErrNotFound", err)

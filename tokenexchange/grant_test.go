@@ -214,8 +214,8 @@ func TestFamilyOfAPassword(t *testing.T) {
 	if want := must(scopes.ParseSet([]byte(setOf(t, h.adas())))).Canonical(); f.Set != want {
 		t.Errorf("the family holds %s, want %s", f.Set, want)
 	}
-	if got := f.End.Sub(start); got != time.Minute {
-		t.Errorf("the family lives %s, want 1m", got)
+	if got, record := f.RefreshEnd.Sub(start), f.End.Sub(start); got != time.Minute || record != 30*time.Minute {
+		t.Errorf("the family can be refreshed for %s and is known for %s, want 1m, and 30m as its access token", got, record)
 	}
 	two := []any{claims["grant_id"], claims["sid"], claims["jti"]}
 	again := claimsOf(t, h.adas())

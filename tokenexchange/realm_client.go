@@ -84,7 +84,7 @@ func newClient(cfg ClientConfig) *client {
 		acceptSubjectIP: cfg.AcceptSubjectIP, apiTokens: cfg.APITokens, displayName: cmp.Or(cfg.DisplayName, cfg.ID),
 		refreshValidity: cmp.Or(time.Duration(cfg.RefreshTokenValidity), defaultRefreshValidity), sources: cfg.Sources,
 	}
-	c.ID, c.Scopes = cfg.ID, lineWords(cfg.Scope)
+	c.ID, c.Scopes = cfg.ID, scopeWords(cfg.Scope...)
 	c.AccessAlg, c.IDAlg = cmp.Or(cfg.AccessTokenAlg, mint.ES256), cmp.Or(cfg.IDTokenAlg, mint.RS256)
 	c.MaxGroups = cmp.Or(cfg.MaxGroupsInIDToken, defaultMaxGroups)
 	c.AccessValidity = cmp.Or(time.Duration(cfg.AccessTokenValidity), defaultAccessValidity)

@@ -167,3 +167,24 @@ func TestRefreshComputesRightsAnew(t *testing.T) {
 	with(baseUsers)
 	h.refresh("web", token).refused(t, 400, "invalid_grant", "refresh_token_invalid")
 }
+
+// A family whose refresh tokens end soon is still known while its access token
+// lives: a code that comes again kills it.
+func TestRefreshEndsBeforeAccess(t *testing.T) {
+	h := newHouse(t, logins)
+	code := h.code(t)
+	g := h.redeem("web", code, "refreshTokenValiditySeconds", "5")
+	access, refresh := g.tokens(t)
+	if g.body["expires_in"] != float64(1800) {
+		t.Errorf("got expires_in %v: the parameter is about the refresh token", g.body["expires_in"])
+	}
+	h.clock = h.clock.Add(6 * time.Second)
+	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
+	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", access)); !v.Allowed() {
+		t.Errorf("before: got %s", v.Reason)
+	}
+	h.redeem("web", code).refused(t, 400, "invalid_grant", "code_reused")
+	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", access)); v.Reason != scopes.ReasonTokenRevoked {
+		t.Errorf("after: got %s", v.Reason)
+	}
+}

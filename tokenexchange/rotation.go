@@ -50,7 +50,7 @@ func (f Families) Present(ctx context.Context, token, client string) (*Turn, err
 // judge tells whether the token rotates the family or repeats its rotation.
 func (t *Turn) judge(rec *familyRecord) (rotates bool, err error) {
 	switch {
-	case rec.Status != familyActive || t.token.counter > rec.Counter:
+	case rec.Status != familyActive || t.token.counter > rec.Counter || !rec.refreshable(t.held.state.now()):
 		return false, ErrNotFound
 	case t.token.counter == rec.Counter:
 		return true, nil

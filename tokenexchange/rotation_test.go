@@ -179,7 +179,7 @@ func TestRevoke(t *testing.T) {
 	h.noCode("a used code of a revoked family", spent, "web")
 	h.refuses("a token of a revoked family", refresh, ErrNotFound)
 	h.refuses("a token of a revoked code", ofCode, ErrNotFound)
-	if _, got, err := held.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour)); got != "" || !errors.Is(err, ErrNotFound) {
+	if _, got, err := held.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour)); got != "" || !errors.Is(err, ErrNotFound) {
 		t.Errorf("Spend of a code that was revoked meanwhile: got %q, %v; want ErrNotFound", got, err)
 	}
 	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State)); got != "" || !errors.Is(err, ErrNotFound) {

@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
 // scopeToken is RFC 6749 section 3.3.
@@ -13,7 +11,7 @@ var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
 
 // checkScope checks the words of a scope line.
 func checkScope(line []string) error {
-	words := lineWords(line)
+	words := scopeWords(line...)
 	for _, s := range line {
 		group, selected := strings.CutPrefix(s, "grpn://")
 		if !selected {
@@ -34,5 +32,15 @@ func checkScope(line []string) error {
 	return nil
 }
 
-// lineWords returns the words that the words of a scope line stand for.
-func lineWords(line []string) []string { return mint.Words(strings.Join(line, " ")) }
+// scopeWords returns the words of a scope, whoever wrote it: a client block or
+// a request. What some CSP clients write for two words counts as the two.
+func scopeWords(text ...string) (words []string) {
+	for word := range strings.FieldsSeq(strings.Join(text, " ")) {
+		if word == "openid_offline_access" {
+			words = append(words, "openid", "offline_access")
+			continue
+		}
+		words = append(words, word)
+	}
+	return words
+}

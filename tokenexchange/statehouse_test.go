@@ -84,7 +84,7 @@ func (h *stateHouse) findAll(code string, n int) (all []*Redemption) {
 
 func (h *stateHouse) spend(code string) (Family, string) {
 	h.Helper()
-	fam, refresh, err := h.find(code).Spend(h.Context(), testAttempt(h, h.State), h.now().Add(time.Hour))
+	fam, refresh, err := h.find(code).Spend(h.Context(), testAttempt(h, h.State), time.Time{}, h.now().Add(time.Hour))
 	if err != nil {
 		h.Fatalf("Spend: got %v, want no error", err)
 	}

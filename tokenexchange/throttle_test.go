@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strconv"
 	"strings"
 	"testing"
@@ -248,6 +249,36 @@ func TestAddressesAreSlowed(t *testing.T) {
 	}
 	h.bySecret(from, "nightly", secretOf("nightly")).slowed(t, 1)
 	h.bySecret(from, "web", secretOf("web")).refused(t, 400, "unauthorized_client", "grant_not_allowed") // Ada came through it.
+}
+
+// API tokens are guessed by their id, which is no secret. One that does not
+// exist is the same, and nobody slows another token down where it is familiar.
+func TestGuessesOfAPITokensAreSlowed(t *testing.T) {
+	h := newHouse(t, logins, keyring)
+	token := h.withAPIToken(t, baseUsers, nil)
+	id, _, _ := strings.Cut(token, ".")
+	use := func(from, token string) got {
+		r := httptest.NewRequest("POST", "/csp/gateway/am/api/auth/api-tokens/authorize", strings.NewReader(pairs("api_token", token)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr = from + ":1234"
+		return h.do(r)
+	}
+	use("203.0.113.9", token).granted(t)
+	for _, id := range []string{id, "nobodys"} {
+		for range 10 {
+			use("203.0.113.1", id+".wrong").refused(t, 400, "invalid_grant", "api_token_invalid")
+		}
+		use("203.0.113.1", id+".wrong").slowed(t, 5)
+	}
+	use("203.0.113.1", token).slowed(t, 5)
+	use("203.0.113.2", token).granted(t)
+	for i := range 100 {
+		use("203.0.113.9", fmt.Sprintf("id%d.wrong", i)).refused(t, 400, "invalid_grant", "api_token_invalid")
+		use(fmt.Sprint("198.51.100.", i/10), id+".wrong")
+	}
+	use("203.0.113.9", "another.wrong").slowed(t, 1)
+	use("203.0.113.3", token).slowed(t, 1)
+	use("203.0.113.9", token).granted(t)
 }
 
 // Nobody can slow a client down that has no secret.

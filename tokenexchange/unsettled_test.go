@@ -30,7 +30,7 @@ func (h *stateHouse) loses(s *losingStore, what string, call func() error) {
 func (h *stateHouse) losesSpend(s *losingStore, code string) {
 	h.Helper()
 	h.loses(s, "Spend", func() error {
-		fam, refresh, err := h.find(code).Spend(h.Context(), testAttempt(h, h.State), h.now().Add(time.Hour))
+		fam, refresh, err := h.find(code).Spend(h.Context(), testAttempt(h, h.State), time.Time{}, h.now().Add(time.Hour))
 		if fam != (Family{}) || refresh != "" {
 			h.Errorf("Spend whose answer was lost: got %+v, %q; want nothing", fam, refresh)
 		}
@@ -71,7 +71,7 @@ func TestLostSpend(t *testing.T) {
 				t.Errorf("Load after lost answers: got %v, want ErrNotFound", err)
 			}
 			// One that read the code before the late command ran.
-			_, refresh, err := held.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour))
+			_, refresh, err := held.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour))
 			if err != nil {
 				t.Fatalf("Spend after lost answers: got %v, want no error", err)
 			}
@@ -199,7 +199,7 @@ func TestLostAnswersRace(t *testing.T) {
 				for {
 					r, err := h.Codes().Find(t.Context(), code, "web")
 					if err == nil {
-						_, _, err = r.Spend(t.Context(), testAttempt(t, h.State), h.now().Add(time.Hour))
+						_, _, err = r.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour))
 					}
 					if errors.Is(err, ErrStoreUnavailable) {
 						continue

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
@@ -159,7 +160,7 @@ func TestRoundTrips(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, refresh, err = r.Spend(ctx, attempt, later())
+			_, refresh, err = r.Spend(ctx, attempt, time.Time{}, later())
 			return err
 		}},
 		{"a rotation", 2, func() error {

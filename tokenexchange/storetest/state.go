@@ -143,7 +143,7 @@ func (f *stateFixture) spend(s *tokenexchange.State, code string, wait func()) (
 	if err != nil {
 		return "", err
 	}
-	_, refresh, err := r.Spend(f.Context(), f.attempt(s), f.in(time.Hour))
+	_, refresh, err := r.Spend(f.Context(), f.attempt(s), time.Time{}, f.in(time.Hour))
 	return refresh, err
 }
 

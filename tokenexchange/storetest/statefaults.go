@@ -85,7 +85,7 @@ func testStateAway(t *testing.T, f *stateFixture) {
 	_, errs["Issue"] = s.Codes().Issue(t.Context(), f.attempt(s), tokenexchange.Code{Grant: stateGrant("new"), RedirectURI: "https://web.example.com/"})
 	_, errs["Find"] = s.Codes().Find(t.Context(), code, stateClient)
 	errs["Miss"] = redemption.Miss(t.Context(), f.attempt(s))
-	_, _, errs["Spend"] = redemption.Spend(t.Context(), f.attempt(s), f.in(time.Hour))
+	_, _, errs["Spend"] = redemption.Spend(t.Context(), f.attempt(s), time.Time{}, f.in(time.Hour))
 	_, errs["Begin"] = s.Families().Begin(t.Context(), f.attempt(s), tokenexchange.Family{Grant: stateGrant("new"), Created: f.now(), End: f.in(time.Hour)})
 	_, errs["Present"] = s.Families().Present(t.Context(), refresh, stateClient)
 	_, errs["Rotate"] = turn.Rotate(t.Context(), f.attempt(s))
