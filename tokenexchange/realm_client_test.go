@@ -133,7 +133,7 @@ func TestKeysOfClients(t *testing.T) {
 		cfg := baseConfig()
 		c.change(&cfg)
 		s, err := New(must(Compile(cfg, nil)), Runtime{
-			SigningKeys: c.keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log,
+			SigningKeys: c.keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Throttles: NewThrottles(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log,
 		})
 		if (err == nil) != (c.want == "") || (s != nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)

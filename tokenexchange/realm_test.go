@@ -147,14 +147,15 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Throttles: NewThrottles(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, revocations, a logger and an epoch are needed"},
+		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, throttles, revocations, a logger and an epoch are needed"},
 		"no caches":      {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no throttles":   {func(r *Runtime) { r.Throttles = nil }, h.realm, "are needed"},
 		"no revocations": {func(r *Runtime) { r.Revocations = nil }, h.realm, "are needed"},
 		"no feed":        {func(r *Runtime) { r.Store = struct{ Store }{r.Store} }, h.realm, "no feed"},
 		"no logger":      {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},
