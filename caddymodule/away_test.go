@@ -25,11 +25,13 @@ func init() { caddy.RegisterModule(new(farStore)) }
 // farStore is a store that may be away. What it holds stays between tests.
 type farStore struct {
 	Near bool   `json:"near,omitempty"`
+	Bare bool   `json:"bare,omitempty"` // it has no feed
 	Name string `json:"name,omitempty"`
 }
 
 var far struct {
 	away  atomic.Bool
+	mute  atomic.Bool // its feed fails
 	tries atomic.Int64
 	named sync.Map
 }
@@ -41,6 +43,9 @@ func (f *farStore) Identity() string { return "far " + f.Name }
 func (f *farStore) Remote() bool     { return !f.Near }
 func (f *farStore) Open() (tokenexchange.Store, io.Closer, error) {
 	s, _ := far.named.LoadOrStore(f.Name, tokenexchange.NewMemoryStore(nil))
+	if f.Bare {
+		return struct{ tokenexchange.Store }{s.(tokenexchange.Store)}, io.NopCloser(nil), nil
+	}
 	return farAway{s.(*tokenexchange.MemoryStore)}, io.NopCloser(nil), nil
 }
 
@@ -51,6 +56,13 @@ func (f farAway) Get(ctx context.Context, key string) ([]byte, error) {
 		return nil, errors.New("connection refused")
 	}
 	return f.MemoryStore.Get(ctx, key)
+}
+
+func (f farAway) Publish(ctx context.Context, entry []byte, until time.Time) error {
+	if far.mute.Load() {
+		return errors.New("the feed is mute")
+	}
+	return f.MemoryStore.Publish(ctx, entry, until)
 }
 
 // loadFar loads a Caddyfile with such a store in the place of one in memory.

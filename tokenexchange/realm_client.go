@@ -84,7 +84,7 @@ func newClient(cfg ClientConfig) *client {
 		acceptSubjectIP: cfg.AcceptSubjectIP, apiTokens: cfg.APITokens, displayName: cmp.Or(cfg.DisplayName, cfg.ID),
 		refreshValidity: cmp.Or(time.Duration(cfg.RefreshTokenValidity), defaultRefreshValidity), sources: cfg.Sources,
 	}
-	c.ID, c.Scopes = cfg.ID, lineWords(cfg.Scope)
+	c.ID, c.Scopes = cfg.ID, scopeWords(cfg.Scope...)
 	c.AccessAlg, c.IDAlg = cmp.Or(cfg.AccessTokenAlg, mint.ES256), cmp.Or(cfg.IDTokenAlg, mint.RS256)
 	c.MaxGroups = cmp.Or(cfg.MaxGroupsInIDToken, defaultMaxGroups)
 	c.AccessValidity = cmp.Or(time.Duration(cfg.AccessTokenValidity), defaultAccessValidity)
@@ -93,6 +93,20 @@ func newClient(cfg ClientConfig) *client {
 	}
 	copy(c.secrets[:], cfg.Secrets)
 	return c
+}
+
+// identifies reports whether a client can get id tokens: by its own scope, or by
+// an exchange of another client's.
+func (r *Realm) identifies(c *client) bool {
+	if c.opens() || !slices.Contains(c.grants, audienceExchange) {
+		return c.opens()
+	}
+	for _, other := range r.clients {
+		if other.opens() {
+			return true
+		}
+	}
+	return false
 }
 
 // checkAuthentication checks that the client says in one way who it is.
