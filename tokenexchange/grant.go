@@ -167,6 +167,9 @@ func (c *call) issue() (*result, error) {
 	// What can be done once only is done here: after all that can refuse the
 	// request, and before there is a token.
 	if c.commit != nil {
+		if err := c.server.mint.Fits(*made.access, made.id); err != nil {
+			return nil, err
+		}
 		if err := c.commit(*made.access); err != nil {
 			return nil, err
 		}
@@ -179,7 +182,12 @@ func (c *call) issue() (*result, error) {
 // narrow cuts the drafts by the request. An id token has neither rights nor
 // scope that a request could ask a part of.
 func (c *call) narrow(made drafts, ask *scopes.Ask) (drafts, error) {
-	asked := c.params.scope()
+	asked, life, groups := c.params.scope(), c.params.seconds("accessTokenValiditySeconds"), c.params.number("maxGroupsInIdToken")
+	if made.id != nil {
+		// That of an exchange stands beside the access token, or in its place.
+		id := made.id.CapGroups(groups).Shorten(life)
+		made.id = &id
+	}
 	if made.access == nil {
 		switch {
 		case ask != nil:
@@ -196,11 +204,11 @@ func (c *call) narrow(made drafts, ask *scopes.Ask) (drafts, error) {
 	if err != nil {
 		return made, err
 	}
-	d = d.Shorten(c.params.seconds("accessTokenValiditySeconds"))
+	d = d.Shorten(life)
 	c.record.Subject, c.record.Org = d.Subject(), d.Org()
 	made.access = &d
 	if c.grant.login && d.HasScope("openid") {
-		id, err := d.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: c.params.number("maxGroupsInIdToken")})
+		id, err := d.Identity(mint.IDOptions{Nonce: c.nonce, MaxGroups: groups})
 		if err != nil {
 			return made, err
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -23,6 +24,7 @@ type Runtime struct {
 	Epoch       Epoch        // of the store, from State.Epoch
 	Log         *slog.Logger
 	Now         func() time.Time // nil is time.Now
+	Random      io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
@@ -64,7 +66,7 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
 		return nil, err
 	}
-	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
+	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, rt.Random); err != nil {
 		return nil, err
 	}
 	s.state.unsettled = rt.Caches.unsettled
