@@ -34,6 +34,9 @@ func draftContextSwitch(c *call) (drafts, error) {
 	}
 	facts := mint.Facts(subject)
 	c.record.Subject, c.record.Org = facts.Subject(), facts.Org()
+	if !c.mayBring(facts) {
+		return drafts{}, refused(Reason(mint.TokenAudience), "subject_token")
+	}
 	source, err := s.source(facts)
 	if err == nil && source != c.client && !source.allowsSwitch(c.client.ID) {
 		err = errors.New("client " + source.ID + " has no line: allow context_switch by " + c.client.ID)
