@@ -61,7 +61,7 @@ func (c *call) firstToken(param string) (mint.UserToken, error) {
 	switch {
 	case !ok:
 		return mint.UserToken{}, refused("subject_kind", param)
-	case !mint.Facts(user).First(), mint.Facts(user).AuthTime().IsZero():
+	case !mint.Facts(user).First():
 		return mint.UserToken{}, refused("token_not_first", param)
 	}
 	return user, nil
