@@ -67,7 +67,7 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	}
 	c.consented = append(c.Permit.Services(), c.Own.Services()...)
 	if slices.Contains(cfg.GrantTypes, grantPassword.name) {
-		r.warn("client " + c.ID + ": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it), and this version does not slow down who guesses passwords")
+		r.warn("client " + c.ID + ": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it)")
 	}
 	if slices.Contains(c.pkceMethods, "plain") {
 		r.warn("client " + c.ID + ": pkce_methods plain shows the verifier to whoever reads the authorization request (RFC 7636 section 7.2)")
@@ -93,6 +93,20 @@ func newClient(cfg ClientConfig) *client {
 	}
 	copy(c.secrets[:], cfg.Secrets)
 	return c
+}
+
+// identifies reports whether a client can get id tokens: by its own scope, or by
+// an exchange of another client's.
+func (r *Realm) identifies(c *client) bool {
+	if c.opens() || !slices.Contains(c.grants, audienceExchange) {
+		return c.opens()
+	}
+	for _, other := range r.clients {
+		if other.opens() {
+			return true
+		}
+	}
+	return false
 }
 
 // checkAuthentication checks that the client says in one way who it is.

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -20,10 +20,12 @@ type Runtime struct {
 	StateKeys   []StateKey   // the first seals, all open
 	Store       Store
 	Caches      *Caches      // kept over reloads
+	Throttles   *Throttles   // kept over reloads
 	Revocations *Revocations // kept over reloads, and filled from the store's Feed
 	Epoch       Epoch        // of the store, from State.Epoch
 	Log         *slog.Logger
 	Now         func() time.Time // nil is time.Now
+	Random      io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
@@ -35,6 +37,7 @@ type Server struct {
 	state       *State
 	epoch       Epoch
 	caches      *Caches
+	throttles   *Throttles
 	revocations *Revocations
 	log         *slog.Logger
 	now         func() time.Time
@@ -49,10 +52,10 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if rt.Now == nil {
 		rt.Now = time.Now
 	}
-	if realm == nil || rt.Caches == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
-		return nil, errors.New("starting the server: a realm, caches, revocations, a logger and an epoch are needed")
+	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
+		return nil, errors.New("starting the server: a realm, caches, throttles, revocations, a logger and an epoch are needed")
 	}
-	s := &Server{realm: realm, caches: rt.Caches, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
 	var err error
 	if s.ring, err = newRing(rt.SigningKeys); err != nil {
 		return nil, err
@@ -65,7 +68,7 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
 		return nil, err
 	}
-	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
+	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, rt.Random); err != nil {
 		return nil, err
 	}
 	s.state.unsettled = rt.Caches.unsettled
@@ -79,19 +82,12 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	return s, err
 }
 
-// canSign checks that there are keys for the tokens that a client can get. Id
-// tokens come of its own scope, or of an exchange of another client's.
+// canSign checks that there are keys for the tokens that a client can get.
 func (s *Server) canSign(c *client) error {
-	if !s.ring.Can(c.AccessAlg) {
+	switch {
+	case !s.ring.Can(c.AccessAlg):
 		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
-	}
-	identifies := c.opens()
-	if slices.Contains(c.grants, audienceExchange) {
-		for _, other := range s.realm.clients {
-			identifies = identifies || other.opens()
-		}
-	}
-	if identifies && !s.ring.Can(c.IDAlg) {
+	case s.realm.identifies(c) && !s.ring.Can(c.IDAlg):
 		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
 	}
 	return nil
@@ -170,6 +166,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
+	r = located(r)
 	res, err := token(r, rec, func() (parameters, error) {
 		// A body that comes slowly would hold the store beyond its configuration.
 		body := http.NewResponseController(w)
