@@ -68,6 +68,8 @@ var constants = map[string]string{
 	"api_token": adasKey, "jwt_bearer": assertionType,
 	"read": scopeOf("orders.read", "orders/eu/1"), "read_other": scopeOf("orders.read", "orders/eu/2"),
 	"read_all": scopeOf("orders.read", "**"), "some_held": scopeOf("orders.read", "orders/eu/1", "secretly/1"),
+	"x42": strings.Repeat("x", 42), "x43": strings.Repeat("x", 43), "x128": strings.Repeat("x", 128), "x129": strings.Repeat("x", 129),
+	"slash":    strings.Repeat("x", 43) + "/",
 	"state_1k": strings.Repeat("s", maxState), "state_over": strings.Repeat("s", maxState+1),
 }
 
@@ -92,6 +94,9 @@ func (h *fullHouse) make(name string) string {
 		return h.code(h.t, func(c *Code) { c.Scope = "openid group_ids" })
 	case "code_stateless":
 		return h.code(h.t, func(c *Code) { c.State = "" })
+	case "code_x42", "code_x43", "code_x128", "code_x129", "code_slash":
+		verifier := constants[strings.TrimPrefix(name, "code_")]
+		return h.code(h.t, func(c *Code) { c.Challenge = challengeOf(c.Method, verifier) })
 	case "code_open":
 		return h.code(h.t, func(c *Code) { c.Client, c.Challenge, c.Method, c.Scope = "legacy", "", "", "" })
 	case "code_phone":
