@@ -20,6 +20,7 @@ type metadata struct {
 	AuthAlgorithms    []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 	SubjectTypes      []string `json:"subject_types_supported"`
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
+	ChallengeMethods  []string `json:"code_challenge_methods_supported,omitempty"`
 }
 
 // metadataOf is generated from the configuration, so that it cannot promise
@@ -38,12 +39,23 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 		}
 	}
 	for _, c := range r.clients {
-		add(&m.Scopes, c.Scopes...)
+		for _, word := range c.Scopes {
+			if _, selects := groupOf(word); !selects { // Anyone can read this page.
+				add(&m.Scopes, word)
+			}
+		}
 		for _, name := range c.grants {
 			add(&m.GrantTypes, name, vmwarePrefix+strings.ReplaceAll(name, "_", "-"))
 			if findGrant(name).exchange {
 				add(&m.GrantTypes, exchangeGrant)
 			}
+		}
+		if slices.Contains(c.grants, authorizationCode) {
+			// SHA256 is in no registry that readers of this page know.
+			add(&m.ChallengeMethods, slices.DeleteFunc(slices.Clone(c.pkceMethods), func(method string) bool { return method == "SHA256" })...)
+		}
+		if r.identifies(c) {
+			add(&m.IDTokenAlgorithms, c.IDAlg)
 		}
 		switch {
 		case c.public:
@@ -58,7 +70,7 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 	if ring.Can(mint.RS256) {
 		add(&m.IDTokenAlgorithms, mint.RS256)
 	}
-	for _, list := range [][]string{m.Scopes, m.GrantTypes, m.AuthMethods} {
+	for _, list := range [][]string{m.Scopes, m.GrantTypes, m.AuthMethods, m.IDTokenAlgorithms, m.ChallengeMethods} {
 		slices.Sort(list)
 	}
 	return m

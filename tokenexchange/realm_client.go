@@ -95,6 +95,20 @@ func newClient(cfg ClientConfig) *client {
 	return c
 }
 
+// identifies reports whether a client can get id tokens: by its own scope, or by
+// an exchange of another client's.
+func (r *Realm) identifies(c *client) bool {
+	if c.opens() || !slices.Contains(c.grants, audienceExchange) {
+		return c.opens()
+	}
+	for _, other := range r.clients {
+		if other.opens() {
+			return true
+		}
+	}
+	return false
+}
+
 // checkAuthentication checks that the client says in one way who it is.
 func checkAuthentication(cfg ClientConfig) error {
 	secrets, keys := len(cfg.SecretRefs)+len(cfg.Secrets) > 0, cfg.JWKSFile != "" || cfg.JWKS != nil

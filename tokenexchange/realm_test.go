@@ -93,7 +93,7 @@ func TestCompileErrors(t *testing.T) {
 		{"algorithm none", web(func(c *ClientConfig) { c.AccessTokenAlg = "none" }), "expected ES256 or RS256"},
 		{"org with a slash", web(func(c *ClientConfig) { c.Org = "a/b" }), `org: "a/b"`},
 		{"allowed org a star", web(func(c *ClientConfig) { c.AllowedOrgs = []string{"*"} }), `allowed_orgs: "*"`},
-		{"allow of no grant", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "impersonate_user", By: []string{"batch"}}} }), `allow: unrecognized grant "impersonate_user"`},
+		{"allow of no grant", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "refresh_token", By: []string{"batch"}}} }), `allow: unrecognized grant "refresh_token"`},
 		{"allow of a grant without subject", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "password", By: []string{"batch"}}} }), "allow: unrecognized grant"},
 		{"allow by nobody", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "audience_exchange"}} }), "by: expected at least one client"},
 		{"allow by an unknown client", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "audience_exchange", By: []string{"batsh"}}} }), `by: no client "batsh"`},

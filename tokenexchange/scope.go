@@ -13,14 +13,11 @@ var scopeToken = regexp.MustCompile(`^[\x21\x23-\x5B\x5D-\x7E]+$`)
 func checkScope(line []string) error {
 	words := scopeWords(line...)
 	for _, s := range line {
-		group, selected := strings.CutPrefix(s, "grpn://")
-		if !selected {
-			group, selected = strings.CutPrefix(s, "grpid://")
-		}
+		group, selects := groupOf(s)
 		switch {
 		case !scopeToken.MatchString(s):
 			return inWord("scope", "%q; expected a scope token (RFC 6749 section 3.3)", s)
-		case selected && group == "":
+		case selects && group == "":
 			return inWord("scope", "%s selects no group; expected its name or id, as in grpn://admins", s)
 		}
 	}
@@ -30,6 +27,15 @@ func checkScope(line []string) error {
 		}
 	}
 	return nil
+}
+
+// groupOf returns the name or the id of the group that a scope selects, and
+// whether it selects one.
+func groupOf(word string) (group string, selects bool) {
+	if group, selects = strings.CutPrefix(word, "grpn://"); selects {
+		return group, true
+	}
+	return strings.CutPrefix(word, "grpid://")
 }
 
 // scopeWords returns the words of a scope, whoever wrote it: a client block or

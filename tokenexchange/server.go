@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +25,7 @@ type Runtime struct {
 	Epoch       Epoch        // of the store, from State.Epoch
 	Log         *slog.Logger
 	Now         func() time.Time // nil is time.Now
+	Random      io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
@@ -67,7 +68,7 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
 		return nil, err
 	}
-	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
+	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, rt.Random); err != nil {
 		return nil, err
 	}
 	s.state.unsettled = rt.Caches.unsettled
@@ -81,19 +82,12 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	return s, err
 }
 
-// canSign checks that there are keys for the tokens that a client can get. Id
-// tokens come of its own scope, or of an exchange of another client's.
+// canSign checks that there are keys for the tokens that a client can get.
 func (s *Server) canSign(c *client) error {
-	if !s.ring.Can(c.AccessAlg) {
+	switch {
+	case !s.ring.Can(c.AccessAlg):
 		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
-	}
-	identifies := c.opens()
-	if slices.Contains(c.grants, audienceExchange) {
-		for _, other := range s.realm.clients {
-			identifies = identifies || other.opens()
-		}
-	}
-	if identifies && !s.ring.Can(c.IDAlg) {
+	case s.realm.identifies(c) && !s.ring.Can(c.IDAlg):
 		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
 	}
 	return nil

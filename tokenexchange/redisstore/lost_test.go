@@ -28,6 +28,12 @@ func TestLostAnswersState(t *testing.T) {
 	storetest.RunState(t, lossyHarness())
 }
 
+// TestLostAnswersServer does the same to requests for tokens.
+func TestLostAnswersServer(t *testing.T) {
+	t.Parallel()
+	storetest.RunServer(t, lossyHarness())
+}
+
 func lossyHarness() storetest.Harness {
 	h := harness(func(t *testing.T) (string, func(), func()) {
 		r := redistest.Start(t)

@@ -108,6 +108,11 @@ func TestRedisState(t *testing.T) {
 	storetest.RunState(t, realHarness())
 }
 
+func TestRedisServer(t *testing.T) {
+	t.Parallel()
+	storetest.RunServer(t, realHarness())
+}
+
 func TestRedisFeed(t *testing.T) {
 	t.Parallel()
 	storetest.RunFeed(t, realHarness())

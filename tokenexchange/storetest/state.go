@@ -16,7 +16,10 @@ import (
 // crowd is how many requests want to use one code or one refresh token.
 const crowd = 1000
 
-const stateClient = "web"
+const (
+	stateIssuer = "https://issuer.example"
+	stateClient = "web"
+)
 
 // RunState runs, as subtests, what tokenexchange.State makes of a store: codes,
 // refresh tokens and claims are used once, by whichever of two servers, and
@@ -75,15 +78,20 @@ func openStates(t *testing.T, h Harness, random io.Reader, wrap func(tokenexchan
 
 func (f *fixture) newState(store tokenexchange.Store, random io.Reader) *tokenexchange.State {
 	f.Helper()
-	key, err := tokenexchange.ParseStateKey([]byte(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))))
-	if err != nil {
-		f.Fatal(err)
-	}
-	s, err := tokenexchange.NewState(store, "https://issuer.example", []tokenexchange.StateKey{key}, f.now, random)
+	s, err := tokenexchange.NewState(store, stateIssuer, []tokenexchange.StateKey{f.stateKey()}, f.now, random)
 	if err != nil {
 		f.Fatal(err)
 	}
 	return s
+}
+
+func (f *fixture) stateKey() tokenexchange.StateKey {
+	f.Helper()
+	key, err := tokenexchange.ParseStateKey([]byte(base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{1}, 32))))
+	if err != nil {
+		f.Fatal(err)
+	}
+	return key
 }
 
 // attempt draws what marks one request. It may be called by any goroutine.

@@ -9,8 +9,9 @@
 //		})
 //	}
 //
-// RunFeed does the same for tokenexchange.Feed, and RunState for what
-// tokenexchange.State makes of a store. Package redistest starts real servers,
+// RunFeed does the same for tokenexchange.Feed, RunState for what
+// tokenexchange.State makes of a store, and RunServer for what the requests to
+// tokenexchange.Server make of it. Package redistest starts real servers,
 // and faultproxy stands between a client and one.
 package storetest
 

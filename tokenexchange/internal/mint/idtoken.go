@@ -109,13 +109,25 @@ type IssuedID struct {
 // SignID signs an id token. With access, the access token in the same answer,
 // it says at_hash; empty text is no such token.
 func (m *Mint) SignID(d IDDraft, access string) (IssuedID, error) {
+	c, err := m.completeID(d, access)
+	if err != nil {
+		return IssuedID{}, err
+	}
+	raw, err := m.encode(&c, d.alg, TypeID)
+	if err != nil {
+		return IssuedID{}, err
+	}
+	return IssuedID{Raw: raw, ID: c.ID, ExpiresIn: c.Expiry - c.IssuedAt, Audience: c.Audience[0]}, nil
+}
+
+func (m *Mint) completeID(d IDDraft, access string) (claims, error) {
 	c := d.claims
 	if c.Subject == "" || c.AZP == "" || len(c.Audience) != 1 || d.validity < time.Second {
-		return IssuedID{}, refuse(TokenSpent, "an empty draft cannot be signed")
+		return c, refuse(TokenSpent, "an empty draft cannot be signed")
 	}
 	var err error
 	if c.IssuedAt, c.Expiry, err = m.life(d.validity, d.latest); err != nil {
-		return IssuedID{}, err
+		return c, err
 	}
 	c.Issuer, c.ID = m.issuer, rand.Text()
 	if access != "" {
@@ -123,9 +135,5 @@ func (m *Mint) SignID(d IDDraft, access string) (IssuedID, error) {
 		sum := sha256.Sum256([]byte(access))
 		c.AtHash = b64(sum[:len(sum)/2])
 	}
-	raw, err := m.encode(&c, d.alg, TypeID)
-	if err != nil {
-		return IssuedID{}, err
-	}
-	return IssuedID{Raw: raw, ID: c.ID, ExpiresIn: c.Expiry - c.IssuedAt, Audience: c.Audience[0]}, nil
+	return c, nil
 }
