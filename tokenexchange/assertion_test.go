@@ -208,12 +208,7 @@ func TestAssertionShape(t *testing.T) {
 		"nested in quotes":     `"` + join(p...) + `"`,
 		"with the word Bearer": "Bearer " + join(p...),
 	} {
-		t.Run(name, func(t *testing.T) {
-			if len(raw) > 16 { // A shorter one would be found in any text.
-				secret("a bad assertion", raw+" ")
-			}
-			h.assert(raw).refusedAssertion(t)
-		})
+		t.Run(name, func(t *testing.T) { h.assert(raw).refusedAssertion(t) })
 	}
 	if len(huge) <= 16<<10 || len(fits) > 16<<10 {
 		t.Fatalf("got the sizes %d and %d, want them on both sides of 16 KiB", len(huge), len(fits))

@@ -57,17 +57,8 @@ func (c *call) operator(rules *impersonation) (mint.UserToken, error) {
 	}
 	s, facts := c.server, mint.Facts(actor)
 	c.record.Actor, c.record.Org = facts.Subject(), facts.Org()
-	if !c.mayBring(facts) {
-		return mint.UserToken{}, refused(Reason(mint.TokenAudience), "actor_token")
-	}
-	// No line lets another client impersonate with the tokens of this one: an
-	// operator's token also reaches the services that it is meant for.
-	source, err := s.source(facts)
-	if err == nil && source != c.client {
-		err = errors.New("client " + source.ID + " alone can impersonate with the operator's token that it got")
-	}
-	if err != nil {
-		return mint.UserToken{}, refusedBecause("exchange_refused", err)
+	if err := c.broughtBy(facts, "actor_token"); err != nil {
+		return mint.UserToken{}, err
 	}
 	user := s.realm.users.user(facts.Subject())
 	if user == nil {
