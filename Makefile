@@ -22,6 +22,7 @@ test: lint
 	@redis-server --version
 	@out="$$(go test -count=1 -cover ./scopes)"; echo "$$out"; case "$$out" in *"coverage: 100.0%"*) ;; *) echo "expected 100.0% of scopes"; exit 1; esac
 	go -C $(WYCHEPROOF) test -race -count=1 -timeout 2m -v ./...
+	@out="$$(go test -race -count=1 -run '^TestGrantsAndParameters$$' -v ./tokenexchange)" || { echo "$$out"; exit 1; }; echo "$$out" | grep 'grants and parameters:'
 	SCOPEGATE_BINARY="$(if $(BINARY),$(abspath $(BINARY)))" go test -race -count=1 -timeout 9m ./...
 
 # Vet and staticcheck need the compiled dependencies. With -race they are those
