@@ -39,7 +39,7 @@ func sources(second bool) []ClientConfig {
 		by = append(by, "gone")
 	}
 	everywhere := []string{shopAud, crmAud, elsewhere}
-	lets := []AllowConfig{{Grant: "audience_exchange", By: by, To: everywhere}, {Grant: "client_delegate", By: by, To: everywhere}, {Grant: "context_switch", By: by}}
+	lets := []AllowConfig{{Grant: "audience_exchange", By: by, To: everywhere}, {Grant: "client_delegate", By: by, To: everywhere}, {Grant: "context_switch", By: by}, {Grant: "impersonate_user", By: by}}
 	both, shop, logsIn := []string{"shop/* **", "crm/* **"}, []string{"shop/* **"}, append(slices.Clone(derives), "password")
 	web := deriving("web", both, append(logsIn, "authorization_code", "refresh_token")...)
 	web.Scope, web.Own = []string{"openid", "profile", "email", "offline_access", "orders"}, lines("shop/orders.read orders/**")
