@@ -88,6 +88,7 @@ func TestAssertionClaims(t *testing.T) {
 		{"a claim that we do not know", "more", `{"a":[1,null]}`, true},
 		{"a claim with a name twice", "more", `{"a":1,"a":2}`, false},
 		{"a claim twice", "more", `1,"iss":"robot"`, false},
+		{"something behind the claims", "more", `1} {"a":1`, false},
 		{"exp twice", "more", `1,"exp":` + at(60), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -208,12 +209,7 @@ func TestAssertionShape(t *testing.T) {
 		"nested in quotes":     `"` + join(p...) + `"`,
 		"with the word Bearer": "Bearer " + join(p...),
 	} {
-		t.Run(name, func(t *testing.T) {
-			if len(raw) > 16 { // A shorter one would be found in any text.
-				secret("a bad assertion", raw+" ")
-			}
-			h.assert(raw).refusedAssertion(t)
-		})
+		t.Run(name, func(t *testing.T) { h.assert(raw).refusedAssertion(t) })
 	}
 	if len(huge) <= 16<<10 || len(fits) > 16<<10 {
 		t.Fatalf("got the sizes %d and %d, want them on both sides of 16 KiB", len(huge), len(fits))

@@ -18,6 +18,9 @@ type proof struct {
 	assertion *assertion
 }
 
+// empty reports whether the proof is a name alone.
+func (p proof) empty() bool { return p.assertion == nil && p.secrets == [2]string{} }
+
 // readProof finds the one way in which a client authenticates (RFC 6749 section
 // 2.3): Basic, the body, an assertion, or nothing.
 func readProof(r *http.Request, p parameters) (proof, error) {
@@ -74,41 +77,58 @@ func notAuthenticated(why string) error {
 var nobody = client{}
 
 // authenticate finds and authenticates the client. It comes before any code or
-// token of the request is looked at.
+// token of the request is looked at. What failed is counted, by the id that was
+// sent and by the address; see docs/token-endpoint.md.
 func (s *Server) authenticate(r *http.Request, p parameters) (*client, error) {
 	proof, err := readProof(r, p)
-	if err != nil {
-		return nil, err
-	}
 	c, found := s.realm.clients[proof.client]
 	if !found {
 		c = &nobody
 	}
-	if proof.assertion != nil {
-		err = s.checkAssertion(r.Context(), c, proof.assertion)
-	} else {
-		err = c.checkSecrets(proof.secrets)
-	}
-	switch {
-	case err == nil && found:
+	// There is nothing to guess where there is no secret, so nobody can slow a
+	// public client down by failing in its name.
+	if err == nil && c.public && proof.empty() {
 		return c, nil
-	case !found:
-		return nil, notAuthenticated("no client has this id")
+	}
+	try := s.guess(r.Context(), guessSecret, proof.client)
+	if err := try.allowed(); err != nil {
+		return nil, err
+	}
+	if err == nil {
+		err = s.check(r.Context(), c, proof)
+	}
+	if err == nil {
+		try.succeeded(c.ID)
+		return c, nil
+	}
+	if asRefused(err).Reason == "client_authentication" {
+		try.failed()
 	}
 	return nil, err
 }
 
+// check holds the proof against the client. Where there is none, the client is
+// nobody, whom no proof fits.
+func (s *Server) check(ctx context.Context, c *client, p proof) (err error) {
+	if p.assertion != nil {
+		err = s.checkAssertion(ctx, c, p.assertion)
+	} else {
+		err = c.checkSecrets(p.secrets)
+	}
+	if c == &nobody {
+		return notAuthenticated("no client has this id")
+	}
+	return err
+}
+
 // checkSecrets compares all secrets with all forms of what was sent, and takes
-// as long for each client. A public client has none and must send none.
+// as long for each client. A public client has none, so none is right.
 func (c *client) checkSecrets(presented [2]string) error {
 	good := false
 	for _, p := range presented {
 		for _, secret := range c.secrets {
 			good = secret.matches(p) || good
 		}
-	}
-	if c.public {
-		good = presented == [2]string{}
 	}
 	if !good {
 		return notAuthenticated("wrong or missing secret of client " + c.ID)

@@ -53,11 +53,11 @@ func (c *client) allows(grant, caller, audience string) bool {
 	})
 }
 
-// allowsSwitch reports whether the caller may switch tokens of this client to
-// another organization. Such a line has no audiences: a switch keeps them.
-func (c *client) allowsSwitch(caller string) bool {
+// lets reports whether the caller may use a grant without a target on tokens of
+// this client.
+func (c *client) lets(grant, caller string) bool {
 	return slices.ContainsFunc(c.allow, func(a allowance) bool {
-		return a.grant == contextSwitch && slices.Contains(a.by, caller)
+		return a.grant == grant && slices.Contains(a.by, caller)
 	})
 }
 

@@ -141,9 +141,10 @@ func (r *Redemption) Miss(ctx context.Context, a Attempt) error {
 }
 
 // Spend uses the code: its record becomes a family that lives until end, whose
-// first refresh token it gives; the last one works until refreshEnd. Of all who try, one is told so; the others get
-// ErrSpent or ErrReused, or ErrNotFound if the code was burnt meanwhile. After
-// ErrStoreUnavailable nobody has used it, or somebody else.
+// first refresh token it gives; no refresh token works from refreshEnd on, zero
+// is end. Of all who try, one is told so; the others get ErrSpent or ErrReused,
+// or ErrNotFound if the code was burnt meanwhile. After ErrStoreUnavailable
+// nobody has used it, or somebody else.
 func (r *Redemption) Spend(ctx context.Context, a Attempt, refreshEnd, end time.Time) (Family, string, error) {
 	s := r.held.state
 	if !s.now().Before(end) {

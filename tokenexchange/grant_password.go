@@ -18,7 +18,7 @@ var grantPassword = &grant{
 }
 
 func draftPassword(c *call) (drafts, error) {
-	user, err := c.server.realm.users.login(c, c.params["username"], c.params["password"])
+	user, err := c.server.login(c, c.params["username"], c.params["password"])
 	if err != nil {
 		return drafts{}, err
 	}

@@ -67,6 +67,9 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 		return nil, cfg.Sources.Place("", err)
 	}
 	r.users = users
+	if kinds := users.hashKinds(); len(kinds) > 1 {
+		r.warn("users: password hashes of several kinds take several times, which tells who guesses that a user exists; expected one kind, found " + strings.Join(kinds, ", "))
+	}
 	if err := r.addImpersonation(cfg); err != nil {
 		return nil, err
 	}

@@ -67,7 +67,7 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 	}
 	c.consented = append(c.Permit.Services(), c.Own.Services()...)
 	if slices.Contains(cfg.GrantTypes, grantPassword.name) {
-		r.warn("client " + c.ID + ": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it), and this version does not slow down who guesses passwords")
+		r.warn("client " + c.ID + ": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it)")
 	}
 	if slices.Contains(c.pkceMethods, "plain") {
 		r.warn("client " + c.ID + ": pkce_methods plain shows the verifier to whoever reads the authorization request (RFC 7636 section 7.2)")

@@ -57,7 +57,7 @@ func TestClientWords(t *testing.T) {
 		"refresh_token alone":                {"phone", func(c *ClientConfig) { c.GrantTypes, c.RedirectURIs = []string{"refresh_token"}, nil }, "refresh_token only goes on with what another grant began"},
 		"refresh_token and a client's own":   {"nightly", func(c *ClientConfig) { c.GrantTypes = append(c.GrantTypes, "refresh_token") }, "refresh_token only goes on"},
 		"impersonate_user of a public one":   {"phone", func(c *ClientConfig) { c.GrantTypes = append(c.GrantTypes, "impersonate_user") }, "impersonate_user is for clients with a secret or keys"},
-		"allow context_switch to":            {"web", func(c *ClientConfig) { c.Allow[1].To = []string{shopAud} }, "allow: to: context_switch changes the organization and no audience"},
+		"allow context_switch to":            {"web", func(c *ClientConfig) { c.Allow[1].To = []string{shopAud} }, "allow: to: context_switch has no target audience"},
 		"allow context_switch by nobody":     {"web", func(c *ClientConfig) { c.Allow[1].By = nil }, "by: expected at least one client"},
 		"allow context_switch by an unknown": {"web", func(c *ClientConfig) { c.Allow[1].By = []string{"consloe"} }, `by: no client "consloe"`},
 		"an id token algorithm":              {"web", func(c *ClientConfig) { c.IDTokenAlg = "HS256" }, `id_token_alg: "HS256": expected ES256 or RS256`},
@@ -133,7 +133,7 @@ func TestKeysOfClients(t *testing.T) {
 		cfg := baseConfig()
 		c.change(&cfg)
 		s, err := New(must(Compile(cfg, nil)), Runtime{
-			SigningKeys: c.keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log,
+			SigningKeys: c.keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Throttles: NewThrottles(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log,
 		})
 		if (err == nil) != (c.want == "") || (s != nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: got %v, want %q", name, err, c.want)

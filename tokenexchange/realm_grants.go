@@ -9,7 +9,7 @@ import (
 
 // allowable are the grants whose subject is a token that another client may
 // have got: an allow line can name them.
-var allowable = []string{audienceExchange, clientDelegate, contextSwitch}
+var allowable = []string{audienceExchange, clientDelegate, contextSwitch, impersonateUser}
 
 // checkGrants checks the grants of a client, and that it has the lines that
 // they need.
@@ -67,9 +67,9 @@ func (r *Realm) allowedTo(c *client, a AllowConfig) ([]string, error) {
 			return nil, fmt.Errorf("by: no client %q; expected one of the clients: %s", by, names(r.clients))
 		}
 	}
-	if a.Grant == contextSwitch {
+	if a.Grant == contextSwitch || a.Grant == impersonateUser {
 		if len(a.To) > 0 {
-			return nil, errors.New("to: context_switch changes the organization and no audience; expected a line of its own, without to")
+			return nil, fmt.Errorf("to: %s has no target audience; expected a line of its own, without to", a.Grant)
 		}
 		return nil, nil
 	}

@@ -93,7 +93,7 @@ func TestCompileErrors(t *testing.T) {
 		{"algorithm none", web(func(c *ClientConfig) { c.AccessTokenAlg = "none" }), "expected ES256 or RS256"},
 		{"org with a slash", web(func(c *ClientConfig) { c.Org = "a/b" }), `org: "a/b"`},
 		{"allowed org a star", web(func(c *ClientConfig) { c.AllowedOrgs = []string{"*"} }), `allowed_orgs: "*"`},
-		{"allow of no grant", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "impersonate_user", By: []string{"batch"}}} }), `allow: unrecognized grant "impersonate_user"`},
+		{"allow of no grant", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "refresh_token", By: []string{"batch"}}} }), `allow: unrecognized grant "refresh_token"`},
 		{"allow of a grant without subject", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "password", By: []string{"batch"}}} }), "allow: unrecognized grant"},
 		{"allow by nobody", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "audience_exchange"}} }), "by: expected at least one client"},
 		{"allow by an unknown client", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "audience_exchange", By: []string{"batsh"}}} }), `by: no client "batsh"`},
@@ -147,14 +147,15 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Throttles: NewThrottles(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, revocations, a logger and an epoch are needed"},
+		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, throttles, revocations, a logger and an epoch are needed"},
 		"no caches":      {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no throttles":   {func(r *Runtime) { r.Throttles = nil }, h.realm, "are needed"},
 		"no revocations": {func(r *Runtime) { r.Revocations = nil }, h.realm, "are needed"},
 		"no feed":        {func(r *Runtime) { r.Store = struct{ Store }{r.Store} }, h.realm, "no feed"},
 		"no logger":      {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},

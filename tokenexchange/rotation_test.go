@@ -132,6 +132,39 @@ func TestFamilyEnds(t *testing.T) {
 	}
 }
 
+// TestRefreshEnd lets a family outlive its refresh tokens: none gives anything
+// any more, and an old one is still a theft, for there are access tokens.
+func TestRefreshEnd(t *testing.T) {
+	h := newStateHouse(t)
+	fam := testFamilyOf("g", h.now())
+	fam.RefreshEnd = h.now().Add(time.Minute)
+	first, err := h.Families().Begin(t.Context(), testAttempt(t, h.State), fam)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second := h.gives("the first use", first, "")
+	h.clock.pass(time.Minute - 2*time.Millisecond)
+	third := h.gives("the successor", second, "")
+	turn, err := h.Families().Present(t.Context(), third, "web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.clock.pass(time.Millisecond)
+	h.gives("a repeat in the last moment", second, third)
+	h.clock.pass(time.Millisecond)
+	h.refuses("the newest one at the end", third, ErrNotFound)
+	h.refuses("a repeat at the end", second, ErrNotFound)
+	h.refuses("an old one at the end", first, ErrReused)
+	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State)); got != "" || !errors.Is(err, ErrNotFound) {
+		t.Errorf("Rotate after the end: got %q, %v; want ErrNotFound", got, err)
+	}
+	if _, err := h.Families().Load(t.Context(), "g"); err != nil {
+		t.Errorf("Load after the end of its refresh tokens: got %v, want no error", err)
+	}
+	h.clock.pass(time.Hour)
+	h.refuses("an old one when the family is over", first, ErrNotFound)
+}
+
 // TestClockBehind judges by a clock that is behind the one that rotated, as
 // that of another process may be: a retry stays a retry, and is still counted.
 func TestClockBehind(t *testing.T) {

@@ -20,6 +20,7 @@ type Runtime struct {
 	StateKeys   []StateKey   // the first seals, all open
 	Store       Store
 	Caches      *Caches      // kept over reloads
+	Throttles   *Throttles   // kept over reloads
 	Revocations *Revocations // kept over reloads, and filled from the store's Feed
 	Epoch       Epoch        // of the store, from State.Epoch
 	Log         *slog.Logger
@@ -36,6 +37,7 @@ type Server struct {
 	state       *State
 	epoch       Epoch
 	caches      *Caches
+	throttles   *Throttles
 	revocations *Revocations
 	log         *slog.Logger
 	now         func() time.Time
@@ -50,10 +52,10 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if rt.Now == nil {
 		rt.Now = time.Now
 	}
-	if realm == nil || rt.Caches == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
-		return nil, errors.New("starting the server: a realm, caches, revocations, a logger and an epoch are needed")
+	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
+		return nil, errors.New("starting the server: a realm, caches, throttles, revocations, a logger and an epoch are needed")
 	}
-	s := &Server{realm: realm, caches: rt.Caches, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
 	var err error
 	if s.ring, err = newRing(rt.SigningKeys); err != nil {
 		return nil, err
@@ -164,6 +166,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
+	r = located(r)
 	res, err := token(r, rec, func() (parameters, error) {
 		// A body that comes slowly would hold the store beyond its configuration.
 		body := http.NewResponseController(w)

@@ -1,8 +1,6 @@
 package tokenexchange
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,7 +17,6 @@ type Directory struct {
 	apiTokens map[string]*apiToken
 	groups    map[string]string // the name, by id
 	orgs      map[string]string
-	hashing   hashing
 	decoy     passwordHash // hashed for unknown names, so that they take as long
 	asked     bool         // there are users files, even if they name nobody
 }
@@ -28,7 +25,7 @@ type Directory struct {
 func readUsers(paths []string, r *Realm) (*Directory, error) {
 	d := &Directory{
 		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{}, apiTokens: map[string]*apiToken{},
-		groups: map[string]string{}, orgs: map[string]string{}, hashing: newHashing(), asked: len(paths) > 0,
+		groups: map[string]string{}, orgs: map[string]string{}, asked: len(paths) > 0,
 	}
 	files := make([]usersFile, len(paths))
 	for i, path := range paths {
@@ -84,35 +81,6 @@ func (d *Directory) anyHas(role string) bool {
 		}
 	}
 	return false
-}
-
-// login finds a user by name and password. An unknown name, a wrong password
-// and a disabled account are one answer and take one hash each.
-func (d *Directory) login(ctx context.Context, name, password string) (*User, error) {
-	user := d.byLogin[name]
-	// A user without a password takes as long as one who does not exist, and
-	// never gets in: the decoy is somebody else's hash.
-	hash, usable := d.decoy, user != nil && user.hash.usable()
-	if usable {
-		hash = user.hash
-	}
-	good := false
-	if err := d.hashing.do(ctx, func() { good = hash.matches(password) }); err != nil {
-		return nil, err
-	}
-	// The log may tell these apart, but never holds the name: people type
-	// passwords into that field.
-	switch {
-	case user == nil:
-		return nil, refusedBecause("credentials_wrong", errors.New("no user, or more than one, has this name"))
-	case !usable:
-		return nil, refusedBecause("credentials_wrong", errors.New("user "+user.subject()+" has no password"))
-	case !good:
-		return nil, refusedBecause("credentials_wrong", errors.New("wrong password of user "+user.subject()))
-	case user.Disabled:
-		return nil, refusedBecause("credentials_wrong", errors.New("user "+user.subject()+" is disabled"))
-	}
-	return user, nil
 }
 
 // dead tells why a token of a subject is dead by what the users files say now,

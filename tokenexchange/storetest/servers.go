@@ -91,7 +91,7 @@ func (f *serverFixture) serve(store tokenexchange.Store, state *tokenexchange.St
 	}
 	server, err := tokenexchange.New(realm, tokenexchange.Runtime{
 		SigningKeys: []tokenexchange.SigningKey{key}, StateKeys: []tokenexchange.StateKey{f.stateKey()},
-		Store: store, Caches: tokenexchange.NewCaches(), Revocations: revocations, Epoch: epoch,
+		Store: store, Caches: tokenexchange.NewCaches(), Throttles: tokenexchange.NewThrottles(), Revocations: revocations, Epoch: epoch,
 		Log: log, Now: f.now, Random: random,
 	})
 	if err != nil {

@@ -141,7 +141,7 @@ func TestWhoMayBeginAnew(t *testing.T) {
 	admitted := func(raw string) mint.UserToken { return must(w.admit(raw)).(mint.UserToken) }
 	signed := func(d mint.Draft) mint.UserToken { return admitted(must(w.Sign(d)).Raw) }
 	with := func(change map[string]string) mint.UserToken {
-		members := map[string]string{"sub": `"example.com:op"`, "aud": `"` + issuer + `"`, "context_name": `"support"`}
+		members := map[string]string{"sub": `"example.com:op"`, "aud": `"` + issuer + `"`, "context_name": `"support"`, "auth_time": "1777636800"}
 		for name, text := range change {
 			members[name] = text
 		}
@@ -159,6 +159,7 @@ func TestWhoMayBeginAnew(t *testing.T) {
 		"not narrowed":         {with(map[string]string{"narrowed": "false"}), ""},
 		"with via":             {with(map[string]string{"via": `["a"]`}), mint.SubjectKind},
 		"with a root":          {with(map[string]string{"root_jti": `"R"`, "root_iat": "1777636800"}), mint.SubjectKind},
+		"without a login":      {with(map[string]string{"auth_time": ""}), mint.SubjectKind},
 		"for a service alone":  {with(map[string]string{"aud": `"https://crm.example.com"`}), mint.TokenAudience},
 		"for the issuer too":   {with(map[string]string{"aud": `["https://crm.example.com","` + issuer + `"]`}), ""},
 		"for another party":    {with(map[string]string{"may_act": `{"sub":"other"}`}), mint.ExchangeRefused},

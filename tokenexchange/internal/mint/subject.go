@@ -71,10 +71,11 @@ func (t *Token) Actor() string {
 func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
 
 // First reports whether the token was made from a login or a client's own
-// rights, and nothing was taken away from it since.
+// rights, and nothing was taken away from it since. Nobody logs in with an API
+// token: it is for one organization, and says nothing new of who its user is.
 func (t *Token) First() bool {
 	c := t.claims
-	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed
+	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed && (c.AuthTime != 0 || !isUser(c.Subject))
 }
 
 // HasScope reports whether the word is in the OAuth scope of the token.
