@@ -88,6 +88,7 @@ func TestAssertionClaims(t *testing.T) {
 		{"a claim that we do not know", "more", `{"a":[1,null]}`, true},
 		{"a claim with a name twice", "more", `{"a":1,"a":2}`, false},
 		{"a claim twice", "more", `1,"iss":"robot"`, false},
+		{"something behind the claims", "more", `1} {"a":1`, false},
 		{"exp twice", "more", `1,"exp":` + at(60), false},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// rightsIn returns the set that claims hold.
-func rightsIn(claims map[string]any) scopes.Set {
+// rightsOfClaims returns the set that claims hold.
+func rightsOfClaims(claims map[string]any) scopes.Set {
 	claim, has := claims["allowed_resource_scope"]
 	if !has {
 		return scopes.Set{}
@@ -165,7 +165,7 @@ func (p *provenance) exchanges(a asked, to map[string]any, fail func(string, any
 	}
 	fail("act", to["act"], act)
 	fail("via", listOf(to["via"]), via)
-	rights, held := rightsIn(to), rightsIn(from)
+	rights, held := rightsOfClaims(to), rightsOfClaims(from)
 	if !held.Contains(rights) {
 		fail("rights", rights.Canonical(), held.Canonical())
 	}
@@ -178,7 +178,7 @@ func (p *provenance) exchanges(a asked, to map[string]any, fail func(string, any
 
 // switches is what a token says that was taken to another organization.
 func (p *provenance) switches(a asked, to map[string]any, fail func(string, any, any)) {
-	rights, held := rightsIn(to), rightsIn(a.subject.claims)
+	rights, held := rightsOfClaims(to), rightsOfClaims(a.subject.claims)
 	there, _ := p.realm.users.user("example.com:ada").in("beta")
 	fail("rights", rights.Canonical(), kept(there.rights, func(e scopes.Entry) bool {
 		pair := kept(held, func(h scopes.Entry) bool { return h.Service == e.Service && h.Permission == e.Permission })
@@ -192,7 +192,7 @@ func (p *provenance) switches(a asked, to map[string]any, fail func(string, any,
 
 // impersonates is what a token says with which an operator acts for a customer.
 func (p *provenance) impersonates(a asked, to map[string]any, fail func(string, any, any)) {
-	rights := rightsIn(to)
+	rights := rightsOfClaims(to)
 	want := must(scopes.ParseSet([]byte(`{"servicesScopes":[{"permissions":[{"permissionId":"orders.read","resources":["orders/**"]}],"serviceDefinitionId":"shop"},{"permissions":[{"permissionId":"contacts.read","resources":["contacts/**"]}],"serviceDefinitionId":"crm"}]}`)))
 	fail("rights", rights.Canonical(), kept(want, func(e scopes.Entry) bool { return slices.Contains(permits(a.client), e.Service) }).Canonical())
 	fail("sub and org", []any{to["sub"], to["context_name"]}, []any{"example.com:ada", "acme"})
