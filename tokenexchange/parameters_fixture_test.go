@@ -200,7 +200,7 @@ func (h *fullHouse) view(t testing.TB, g got, name string) string {
 	case "act":
 		return shown(actorsOf(t, token))
 	case "rights":
-		return rightsIn(t, token)
+		return entriesOf(t, token)
 	case "tokens":
 		return tokensOf(g)
 	}
@@ -219,8 +219,8 @@ func tokensOf(g got) string {
 	return strings.Join(kinds, ",")
 }
 
-// rightsIn writes allowed_resource_scope shorter, "none" where it is absent.
-func rightsIn(t testing.TB, raw string) string {
+// entriesOf writes allowed_resource_scope shorter, "none" where it is absent.
+func entriesOf(t testing.TB, raw string) string {
 	t.Helper()
 	text := setOf(t, raw)
 	if text == "" {
