@@ -8,7 +8,7 @@ VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export VERSION
 .DEFAULT_GOAL := build
-.PHONY: build test lint fuzz bench tools
+.PHONY: build test lint fuzz timing bench tools
 
 # The binary that is shipped: ./caddy, built by xcaddy from xcaddy.json.
 build:
@@ -22,6 +22,7 @@ test: lint
 	@redis-server --version
 	@out="$$(go test -count=1 -cover ./scopes)"; echo "$$out"; case "$$out" in *"coverage: 100.0%"*) ;; *) echo "expected 100.0% of scopes"; exit 1; esac
 	go -C $(WYCHEPROOF) test -race -count=1 -timeout 2m -v ./...
+	@out="$$(go test -race -count=1 -run '^TestGrantsAndParameters$$' -v ./tokenexchange)" || { echo "$$out"; exit 1; }; echo "$$out" | grep 'grants and parameters:'
 	SCOPEGATE_BINARY="$(if $(BINARY),$(abspath $(BINARY)))" go test -race -count=1 -timeout 9m ./...
 
 # Vet and staticcheck need the compiled dependencies. With -race they are those
@@ -37,6 +38,11 @@ fuzz:
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target" && go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; done
+
+# Whether the time of an answer tells what exists. Needs a quiet machine.
+timing:
+	go vet -tags timing ./tokenexchange
+	go test -tags timing -count=1 -run '^(TestTiming|TestMannWhitney)$$' -v ./tokenexchange
 
 # What the guard costs over plain reverse_proxy; bench/README.md says how.
 bench:

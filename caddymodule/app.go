@@ -117,6 +117,9 @@ func (a *App) resolve() error {
 			}
 			c.Secrets = append(c.Secrets, secret)
 		}
+		if err := readAssertionKeys(c); err != nil {
+			return c.Sources.Place("client "+c.ID, tokenexchange.InLine("jwks_file", 0, err))
+		}
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ import (
 //		demo
 //		service <id> <audience> { ... }
 //		client  <id> { ... }
+//		impersonation { ... }
 //	}
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	d.Next() // the option
@@ -65,8 +66,12 @@ func (a *App) parseWord(w *words) error {
 		c, err := parseClient(w)
 		a.Clients = append(a.Clients, c)
 		return err
+	case "impersonation":
+		c, err := parseImpersonation(w)
+		a.Impersonation = c
+		return err
 	}
-	return w.unrecognized("issuer, signing_key, state_key, store, users, demo, service or client")
+	return w.unrecognized("issuer, signing_key, state_key, store, users, demo, service, client or impersonation")
 }
 
 func parseKeySource(w *words, into *[]KeySource) error {

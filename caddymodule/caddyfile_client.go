@@ -9,19 +9,29 @@ import (
 // parseClient parses:
 //
 //	client <id> {
-//		secret                 {env.X}|{file.X}|sha256:<hex>   # at most 2
+//		secret                   {env.X}|{file.X}|sha256:<hex>   # at most 2
 //		public
-//		grant_types            <grant...>
-//		org                    <org>
-//		allowed_orgs           <org...>
-//		scope                  <scope...>
-//		permit                 <permission> <pattern...> | none
-//		own                    <permission> <pattern...> | none
-//		target_audiences       <audience...>
-//		allow                  <grant...> by <client...> [to <audience...>]
-//		access_token_validity  <duration>
-//		refresh_token_validity <duration>
-//		access_token_alg       ES256|RS256
+//		jwks_file                <path>
+//		grant_types              <grant...>
+//		org                      <org>
+//		allowed_orgs             <org...>
+//		redirect_uri             <uri>                           # repeated
+//		post_logout_redirect_uri <uri>                           # repeated
+//		pkce                     required|optional
+//		pkce_methods             <S256|plain|SHA256...>
+//		scope                    <scope...>
+//		permit                   <permission> <pattern...> | none
+//		own                      <permission> <pattern...> | none
+//		target_audiences         <audience...>
+//		allow                    <grant...> by <client...> [to <audience...>]
+//		access_token_validity    <duration>
+//		refresh_token_validity   <duration>
+//		max_groups_in_id_token   <number>
+//		access_token_alg         ES256|RS256
+//		id_token_alg             ES256|RS256
+//		accept_subject_ip
+//		api_tokens
+//		display_name             <text>
 //	}
 func parseClient(w *words) (c tokenexchange.ClientConfig, err error) {
 	args := w.RemainingArgs()
@@ -41,12 +51,18 @@ func parseClientWord(w *words, c *tokenexchange.ClientConfig) error {
 		return parseSecret(w, c)
 	case "public":
 		return w.flag(&c.Public)
+	case "jwks_file":
+		return w.one(&c.JWKSFile, "the path of a file")
 	case "grant_types":
 		return w.list(&c.GrantTypes, "at least one grant")
 	case "org":
 		return w.one(&c.Org, "an organization")
 	case "allowed_orgs":
 		return w.list(&c.AllowedOrgs, "at least one organization")
+	case "redirect_uri":
+		return w.another(&c.RedirectURIs, "a URI")
+	case "post_logout_redirect_uri":
+		return w.another(&c.PostLogoutRedirectURIs, "a URI")
 	case "scope":
 		return w.list(&c.Scope, "at least one scope")
 	case "permit":
@@ -57,14 +73,70 @@ func parseClientWord(w *words, c *tokenexchange.ClientConfig) error {
 		return w.list(&c.TargetAudiences, "at least one audience")
 	case "allow":
 		return parseAllow(w, c)
+	}
+	return parseClientSetting(w, c)
+}
+
+// parseClientSetting reads the words of a client that say how, and not what.
+func parseClientSetting(w *words, c *tokenexchange.ClientConfig) error {
+	switch w.Val() {
+	case "pkce":
+		return w.choice(&c.PKCE, "required", "optional")
+	case "pkce_methods":
+		return w.list(&c.PKCEMethods, "at least one of S256, plain and SHA256")
 	case "access_token_validity":
 		return w.duration(&c.AccessTokenValidity)
 	case "refresh_token_validity":
 		return w.duration(&c.RefreshTokenValidity)
+	case "max_groups_in_id_token":
+		return w.atLeastOne(&c.MaxGroupsInIDToken)
 	case "access_token_alg":
-		return w.one(&c.AccessTokenAlg, "ES256 or RS256")
+		return w.choice(&c.AccessTokenAlg, "ES256", "RS256")
+	case "id_token_alg":
+		return w.choice(&c.IDTokenAlg, "ES256", "RS256")
+	case "accept_subject_ip":
+		return w.flag(&c.AcceptSubjectIP)
+	case "api_tokens":
+		return w.flag(&c.APITokens)
+	case "display_name":
+		return w.one(&c.DisplayName, "a name, in quotes if it has blanks")
 	}
-	return w.unrecognized("secret, public, grant_types, org, allowed_orgs, scope, permit, own, target_audiences, allow, access_token_validity, refresh_token_validity or access_token_alg")
+	return w.unrecognized("secret, public, jwks_file, grant_types, org, allowed_orgs, redirect_uri, post_logout_redirect_uri, pkce, pkce_methods, scope, permit, own, target_audiences, allow, access_token_validity, refresh_token_validity, max_groups_in_id_token, access_token_alg, id_token_alg, accept_subject_ip, api_tokens or display_name")
+}
+
+// parseImpersonation parses:
+//
+//	impersonation {
+//		roles        <role...>
+//		orgs         <org...>
+//		never_roles  <role...>
+//		permit       <permission> <pattern...> | none
+//		max_auth_age <duration>
+//	}
+func parseImpersonation(w *words) (*tokenexchange.ImpersonationConfig, error) {
+	if err := w.once(); err != nil {
+		return nil, err
+	}
+	if args := w.RemainingArgs(); len(args) > 0 {
+		return nil, w.Errf("scopegate: impersonation: unrecognized %q; expected a block", args[0])
+	}
+	inner := newWords(w.Dispenser, "impersonation")
+	c := &tokenexchange.ImpersonationConfig{Sources: inner.sources}
+	return c, inner.eachOf("roles, orgs and permit", func() error {
+		switch inner.Val() {
+		case "roles":
+			return inner.list(&c.Roles, "at least one role, such as csp:support")
+		case "orgs":
+			return inner.list(&c.Orgs, "at least one organization")
+		case "never_roles":
+			return inner.list(&c.NeverRoles, "at least one role")
+		case "permit":
+			return parseLine(inner, &c.Permit)
+		case "max_auth_age":
+			return inner.duration(&c.MaxAuthAge)
+		}
+		return inner.unrecognized("roles, orgs, never_roles, permit or max_auth_age")
+	})
 }
 
 func parseSecret(w *words, c *tokenexchange.ClientConfig) error {

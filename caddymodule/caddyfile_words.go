@@ -159,6 +159,16 @@ func (w *words) list(into *[]string, expected string) error {
 	return w.noBlock(word)
 }
 
+// another reads one value of a word that may be repeated.
+func (w *words) another(into *[]string, expected string) error {
+	var value string
+	if err := w.value(&value, expected); err != nil {
+		return err
+	}
+	*into = append(*into, value)
+	return nil
+}
+
 func (w *words) duration(into *tokenexchange.Duration) error {
 	word := w.Val()
 	var text string
@@ -186,6 +196,16 @@ func (w *words) number(into *int) error {
 	}
 	*into = int(n)
 	return nil
+}
+
+// atLeastOne is number where 0 would not mean none.
+func (w *words) atLeastOne(into *int) error {
+	word := w.Val()
+	err := w.number(into)
+	if err == nil && *into == 0 {
+		err = w.Errf("%s: %s: 0; expected at least 1", w.block, word)
+	}
+	return err
 }
 
 func (w *words) unrecognized(expected string) error {

@@ -53,8 +53,18 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 		tokenexchange.ServeNotReady(w, r, h.app.decisionLog(h.log))
 		return nil
 	}
-	server.ServeHTTP(w, r)
+	server.ServeHTTP(w, fromClient(r))
 	return nil
+}
+
+// fromClient says where a request comes from as Caddy knows it: behind proxies
+// that trusted_proxies names, that is not the peer.
+func fromClient(r *http.Request) *http.Request {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	if ip == "" {
+		return r
+	}
+	return r.WithContext(tokenexchange.WithClientAddress(r.Context(), ip))
 }
 
 // begin returns the app that answers a request, and holds its store. A request

@@ -28,6 +28,7 @@ func TestProvision(t *testing.T) {
 	runCases(t, "testdata/provision/*.txt", func(t *testing.T, in string) string {
 		w := newWorld(t)
 		w.fill(t)
+		t.Setenv("SCOPEGATE_TEST_FOLDER", w.dir)
 		cfg, err := w.config(w.wrap(in))
 		if err == nil {
 			err = caddy.Validate(cfg)
@@ -123,7 +124,7 @@ func (w world) fill(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no users files", err)
 	}
-	for _, file := range files {
+	for _, file := range append(files, "testdata/jwks.json") {
 		data, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 )
 
 func init() {
@@ -19,4 +20,6 @@ func init() {
 	// In this order: the token endpoint of a site answers before its guard.
 	httpcaddyfile.RegisterDirectiveOrder("oauth_server", httpcaddyfile.Before, "basic_auth")
 	httpcaddyfile.RegisterDirectiveOrder("guard", httpcaddyfile.Before, "basic_auth")
+
+	caddycmd.RegisterCommand(tokenCommand)
 }

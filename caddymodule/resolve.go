@@ -80,3 +80,18 @@ func readSecret(ref string, demo bool, expected string) (value string, err error
 	}
 	return value, nil
 }
+
+// readAssertionKeys reads the file of a client's public keys, if it has one.
+func readAssertionKeys(c *tokenexchange.ClientConfig) error {
+	if c.JWKSFile == "" {
+		return nil
+	}
+	path, err := expandText(c.JWKSFile)
+	if err != nil {
+		return err
+	}
+	if c.JWKS, err = tokenexchange.ReadFile(path); err != nil {
+		return fmt.Errorf("reading the file: %w", err)
+	}
+	return nil
+}

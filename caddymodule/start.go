@@ -35,7 +35,10 @@ func (a *App) Start() error {
 	if err := a.acquire(); err != nil {
 		return err
 	}
-	rt := tokenexchange.Runtime{SigningKeys: signing, StateKeys: state, Store: a.shared.store, Caches: a.shared.caches, Revocations: a.shared.revocations, Log: a.log}
+	rt := tokenexchange.Runtime{
+		SigningKeys: signing, StateKeys: state, Store: a.shared.store, Log: a.log,
+		Caches: a.shared.caches, Throttles: a.shared.throttles, Revocations: a.shared.revocations,
+	}
 	records, err := tokenexchange.NewState(rt.Store, a.realm.Issuer(), state, nil, nil)
 	if err != nil {
 		return err

@@ -149,6 +149,7 @@ type shared struct {
 	opener      StoreModule
 	store       tokenexchange.Store
 	caches      *tokenexchange.Caches
+	throttles   *tokenexchange.Throttles // who was guessing is still slowed down after a reload
 	revocations *tokenexchange.Revocations
 	closer      io.Closer
 
@@ -199,12 +200,15 @@ func (s *shared) letGo() error {
 // configuration at a time, so nobody else opens a store meanwhile.
 func (a *App) acquire() error {
 	identity := a.store.Identity()
-	s := &shared{key: a.realm.Issuer() + " " + identity, opener: a.store, caches: tokenexchange.NewCaches(), revocations: tokenexchange.NewRevocations(nil), refs: 1}
+	s := &shared{
+		key: a.realm.Issuer() + " " + identity, opener: a.store, refs: 1,
+		caches: tokenexchange.NewCaches(), throttles: tokenexchange.NewThrottles(), revocations: tokenexchange.NewRevocations(nil),
+	}
 	switch kept := latest(s.key); {
 	case kept == nil:
 	case !reached(kept.opener, a.store):
 		// Another way to the same data: what is known of it stays.
-		s.caches, s.revocations = kept.caches, kept.revocations
+		s.caches, s.throttles, s.revocations = kept.caches, kept.throttles, kept.revocations
 		s.epoch.Store(kept.epoch.Load())
 	case kept.hold() == nil:
 		a.shared, a.acquired = kept, true

@@ -141,10 +141,11 @@ func (r *Redemption) Miss(ctx context.Context, a Attempt) error {
 }
 
 // Spend uses the code: its record becomes a family that lives until end, whose
-// first refresh token it gives. Of all who try, one is told so; the others get
-// ErrSpent or ErrReused, or ErrNotFound if the code was burnt meanwhile. After
-// ErrStoreUnavailable nobody has used it, or somebody else.
-func (r *Redemption) Spend(ctx context.Context, a Attempt, end time.Time) (Family, string, error) {
+// first refresh token it gives; no refresh token works from refreshEnd on, zero
+// is end. Of all who try, one is told so; the others get ErrSpent or ErrReused,
+// or ErrNotFound if the code was burnt meanwhile. After ErrStoreUnavailable
+// nobody has used it, or somebody else.
+func (r *Redemption) Spend(ctx context.Context, a Attempt, refreshEnd, end time.Time) (Family, string, error) {
 	s := r.held.state
 	if !s.now().Before(end) {
 		return Family{}, "", errors.New("spending a code: its family would have ended")
@@ -154,7 +155,8 @@ func (r *Redemption) Spend(ctx context.Context, a Attempt, end time.Time) (Famil
 			return err
 		}
 		now := inMillis(s.now())
-		rec.Status, rec.Created, rec.End, rec.Code.SpentAt = familyActive, now, inMillis(end), now
+		rec.Status, rec.Created, rec.Code.SpentAt = familyActive, now, now
+		rec.RefreshEnd, rec.End = inMillis(refreshEnd), inMillis(end)
 		return nil
 	})
 	if err != nil {

@@ -8,7 +8,7 @@
 // package caddymodule.
 //
 // A token request walks through Server.ServeHTTP: request.go reads it once and
-// strictly, grant.go takes it through the nine numbered steps, one function a
+// strictly, pipeline.go takes it through the nine numbered steps, one function a
 // grant gives a draft, the mint signs, errors.go writes what went wrong and
 // audit.go records it.
 //

@@ -155,6 +155,11 @@ func TestMetadata(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", name, got, want)
 		}
 	}
+	for _, absent := range []string{"code_challenge_methods_supported", "authorization_endpoint"} {
+		if _, found := g.body[absent]; found {
+			t.Errorf("%s is promised", absent)
+		}
+	}
 	// It is computed from a map, and must not differ from one start to the next.
 	for range 8 {
 		again := newHouse(t)
@@ -165,5 +170,38 @@ func TestMetadata(t *testing.T) {
 	bare := newHouse(t, func(c *Config) { c.Clients = nil })
 	if g := bare.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil)); strings.Contains(g.raw, "password") || strings.Contains(g.raw, "null") {
 		t.Errorf("a server without clients promises %s", g.raw)
+	}
+}
+
+// What logins add to the metadata, of what is there.
+func TestMetadataOfLogins(t *testing.T) {
+	h := newHouse(t, logins, func(c *Config) {
+		c.client("phone").Scope, c.client("phone").IDTokenAlg = []string{"openid", "grpn://staff", "grpid://g1"}, "ES256"
+	})
+	g := h.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil))
+	for name, want := range map[string]string{
+		"code_challenge_methods_supported":      "[S256 plain]",
+		"id_token_signing_alg_values_supported": "[ES256 RS256]",
+		"scopes_supported":                      "[email group_names offline_access openid orders profile reports]",
+		"response_types_supported":              "[]",
+		"authorization_endpoint":                "<nil>",
+	} {
+		if got := fmt.Sprint(g.body[name]); got != want {
+			t.Errorf("%s: got %s, want %s", name, got, want)
+		}
+	}
+	for _, grant := range []string{"authorization_code", "refresh_token", "context_switch", "impersonate_user", vmwarePrefix + "authorization-code"} {
+		if !slices.Contains(g.body["grant_types_supported"].([]any), any(grant)) {
+			t.Errorf("%s is not in grant_types_supported", grant)
+		}
+	}
+	// A client that has no codes promises nothing of them.
+	h = newHouse(t, logins, func(c *Config) {
+		legacy := c.client("legacy")
+		legacy.GrantTypes, legacy.RedirectURIs, legacy.PKCE, legacy.PKCEMethods = []string{"password"}, nil, "", nil
+	})
+	g = h.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil))
+	if got := fmt.Sprint(g.body["code_challenge_methods_supported"]); got != "[S256]" {
+		t.Errorf("got %s, want S256 of the others", got)
 	}
 }

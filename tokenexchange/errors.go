@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -21,6 +22,7 @@ type Refused struct {
 	Reason Reason
 	Param  string          // a parameter's right name, or a grant
 	Excess []scopes.Excess // what was asked for beyond what is held
+	wait   time.Duration   // until it may be tried again, with 429 and 503; 0 is a moment
 	cause  error           // for the log only
 }
 
@@ -124,14 +126,20 @@ func writeError(w http.ResponseWriter, r *http.Request, e *Refused, decisionID s
 	case http.StatusUnauthorized:
 		w.Header().Set("WWW-Authenticate", `Basic realm="scopegate", charset="UTF-8"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		w.Header().Set("Retry-After", strconv.Itoa(e.retryIn()))
 	}
 	w.Header().Set(decisionHeader, decisionID)
 	writeJSON(w, a.status, body)
 }
 
-// retryAfter is the number of seconds after which a client may try again.
+// retryAfter is the number of seconds after which a client may try again, where
+// nobody can tell.
 const retryAfter = 1
+
+// retryIn is the number of whole seconds after which a client may try again.
+func (e *Refused) retryIn() int {
+	return max(retryAfter, int((e.wait+time.Second-1)/time.Second))
+}
 
 func writeJSON(w http.ResponseWriter, status int, body any) {
 	h := w.Header()

@@ -33,12 +33,18 @@ type Grant struct {
 }
 
 // Family is what is remembered of all tokens with one grant_id. The record
-// expires at End.
+// expires at End. Times are in UTC and milliseconds.
 type Family struct {
 	Grant
-	Counter uint64    `json:"counter"` // of the newest refresh token
-	Created time.Time `json:"created"` // in UTC and milliseconds
-	End     time.Time `json:"end"`     // no token of the family outlives it; in UTC and milliseconds
+	Counter    uint64    `json:"counter"` // of the newest refresh token
+	Created    time.Time `json:"created"`
+	RefreshEnd time.Time `json:"refresh_end,omitzero"` // no refresh token works from then on; zero is End
+	End        time.Time `json:"end"`                  // no first token outlives it
+}
+
+// refreshable tells whether refresh tokens of the family still work.
+func (f *Family) refreshable(now time.Time) bool {
+	return now.Before(f.End) && (f.RefreshEnd.IsZero() || now.Before(f.RefreshEnd))
 }
 
 // Families are the records of token families. The zero Families is not usable.

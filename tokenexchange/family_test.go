@@ -28,6 +28,13 @@ func testFamily(end time.Time) Family {
 	}
 }
 
+// testFamilyOf is testFamily with an ID, begun now, for an hour.
+func testFamilyOf(id string, now time.Time) Family {
+	fam := testFamily(now.Add(time.Hour))
+	fam.ID, fam.Created = id, inMillis(now)
+	return fam
+}
+
 func TestFamilies(t *testing.T) {
 	clock := newStateClock()
 	store := NewMemoryStore(clock.now)

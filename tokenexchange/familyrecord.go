@@ -37,7 +37,8 @@ func (s *State) begin(ctx context.Context, a Attempt, rec familyRecord) error {
 	if !validGrantID(rec.ID) || rec.Client == "" || rec.Subject == "" {
 		return fmt.Errorf("it needs a client, a subject, and an ID of 1 to %d letters, digits, _, ~ and -", maxGrantID)
 	}
-	rec.AuthTime, rec.Created, rec.End = inMillis(rec.AuthTime), inMillis(rec.Created), inMillis(rec.End)
+	rec.AuthTime, rec.Created = inMillis(rec.AuthTime), inMillis(rec.Created)
+	rec.RefreshEnd, rec.End = inMillis(rec.RefreshEnd), inMillis(rec.End)
 	ok, err := s.add(ctx, a, kindFamily, s.ring[0].keyFor(s.issuer, kindFamily, rec.ID), rec, rec.End)
 	if err == nil && !ok {
 		err = ErrFamilyExists

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -126,12 +127,14 @@ type house struct {
 	store       *MemoryStore
 	revocations *Revocations
 	epoch       Epoch
+	slow        *Throttles
+	peers       int // how many requests came from addresses of their own
 	records     bytes.Buffer
 }
 
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
-	h := &house{t: t, clock: start, epoch: Epoch{ID: "e", Created: start.Add(-time.Hour)}}
+	h := &house{t: t, clock: start, epoch: Epoch{ID: "e", Created: start.Add(-time.Hour)}, slow: NewThrottles()}
 	h.store = NewMemoryStore(func() time.Time { return h.clock })
 	h.revocations = NewRevocations(func() time.Time { return h.clock })
 	readBack(t, h.revocations, h.store, stateKey)
@@ -172,7 +175,7 @@ func (h *house) reload(caches *Caches, change ...func(*Config)) *Server {
 func (h *house) serve(realm *Realm, caches *Caches, keys ...SigningKey) *Server {
 	h.t.Helper()
 	s, err := New(realm, Runtime{
-		SigningKeys: keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: caches, Revocations: h.revocations, Epoch: h.epoch,
+		SigningKeys: keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: caches, Throttles: h.slow, Revocations: h.revocations, Epoch: h.epoch,
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&h.records, showing{}), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: func() time.Time { return h.clock },
 	})
@@ -191,9 +194,18 @@ type got struct {
 	record map[string]any
 }
 
-// do sends a request and collects the answer and the one record of it.
+// defaultPeer is the address that httptest gives to every request.
+const defaultPeer = "192.0.2.1:1234"
+
+// do sends a request and collects the answer and the one record of it. Requests
+// come from addresses of their own, unless the test says from where: a table of
+// failures is not meant to be slowed down.
 func (h *house) do(r *http.Request) got {
 	h.t.Helper()
+	if r.RemoteAddr == defaultPeer {
+		h.peers++
+		r.RemoteAddr = fmt.Sprintf("198.18.%d.%d:1234", h.peers/256, h.peers%256)
+	}
 	h.records.Reset()
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)

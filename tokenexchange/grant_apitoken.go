@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -28,10 +29,17 @@ func (s *Server) apiToken(r *http.Request, rec *Record, read func() (parameters,
 	if presented == "" {
 		return nil, refused("parameter_missing", "api_token")
 	}
+	id, _, _ := strings.Cut(presented, ".")
+	try := s.guess(r.Context(), guessToken, id)
+	if err := try.allowed(); err != nil {
+		return nil, err
+	}
 	token, ok := s.realm.users.apiToken(presented)
 	if !ok {
+		try.failed()
 		return nil, refused("api_token_invalid", "")
 	}
+	try.succeeded(id)
 	c.grant, c.client, c.token, rec.Client = grantAPIToken, token.client, token, token.client.ID
 	return c.issue()
 }

@@ -1,10 +1,6 @@
 package tokenexchange
 
-import (
-	"slices"
-
-	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
-)
+import "github.com/scopegate/scopegate/tokenexchange/internal/mint"
 
 // grantAudienceExchange turns a token into one for another audience (RFC 8693):
 // act is copied, the caller is appended to via, and what went in comes out.
@@ -75,7 +71,7 @@ func (c *call) kinds(subject mint.Subject, wanted string) (access, id bool) {
 		return false, true
 	}
 	user, isUser := subject.(mint.UserToken)
-	both := isUser && !c.exchange && slices.Contains(c.client.Scopes, "openid") && mint.Facts(user).First() && mint.Facts(user).HasScope("openid")
+	both := isUser && !c.exchange && c.client.opens() && mint.Facts(user).First() && mint.Facts(user).HasScope("openid")
 	return true, both
 }
 

@@ -47,7 +47,8 @@ func draftAuthorizationCode(c *call) (drafts, error) {
 	}
 	c.nonce = found.Nonce
 	c.commit = func(mint.Draft) error {
-		_, refresh, err := found.Spend(c, c.attempt, c.familyEnd())
+		refreshEnd, end := c.familyEnds()
+		_, refresh, err := found.Spend(c, c.attempt, refreshEnd, end)
 		if err != nil {
 			return c.codeSpent(found, err)
 		}

@@ -1,7 +1,7 @@
 package tokenexchange
 
 import (
-	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -34,12 +34,8 @@ func draftContextSwitch(c *call) (drafts, error) {
 	}
 	facts := mint.Facts(subject)
 	c.record.Subject, c.record.Org = facts.Subject(), facts.Org()
-	source, err := s.source(facts)
-	if err == nil && source != c.client && !source.allowsSwitch(c.client.ID) {
-		err = errors.New("client " + source.ID + " has no line: allow context_switch by " + c.client.ID)
-	}
-	if err != nil {
-		return drafts{}, refusedBecause("exchange_refused", err)
+	if err := c.broughtBy(facts, "subject_token"); err != nil {
+		return drafts{}, err
 	}
 	user := s.realm.users.user(facts.Subject())
 	if user == nil || c.org == facts.Org() || len(c.client.allowedOrgs) > 0 && !slices.Contains(c.client.allowedOrgs, c.org) {
@@ -54,7 +50,8 @@ func draftContextSwitch(c *call) (drafts, error) {
 }
 
 // firstToken verifies a user's token that was made for this server itself, and
-// is all that its login gave: neither derived nor narrowed.
+// is all that its login gave: neither derived nor narrowed, nor got with an API
+// token, which is for one organization and no login.
 func (c *call) firstToken(param string) (mint.UserToken, error) {
 	subject, err := c.subject(param, c.server.isIssuer)
 	if err != nil {
@@ -68,4 +65,21 @@ func (c *call) firstToken(param string) (mint.UserToken, error) {
 		return mint.UserToken{}, refused("token_not_first", param)
 	}
 	return user, nil
+}
+
+// broughtBy asks whether the caller may begin something new with a login's
+// token: the client that it was issued to may, and one that this client names in
+// an allow line.
+func (c *call) broughtBy(t *mint.Token, param string) error {
+	if !c.mayBring(t) {
+		return refused(Reason(mint.TokenAudience), param)
+	}
+	source, err := c.server.source(t)
+	if err == nil && source != c.client && !source.lets(c.grant.name, c.client.ID) {
+		err = fmt.Errorf("client %s has no line: allow %s by %s", source.ID, c.grant.name, c.client.ID)
+	}
+	if err != nil {
+		return refusedBecause("exchange_refused", err)
+	}
+	return nil
 }

@@ -30,12 +30,19 @@ func (c *call) exchangeSubject() (mint.Subject, error) {
 	facts := mint.Facts(subject)
 	c.record.Subject, c.record.Actor, c.record.Org = facts.Subject(), facts.Actor(), facts.Org()
 	switch {
-	case !isIDToken(subject) && facts.ClientID() != c.client.ID && !c.server.mint.Accepts(&c.client.Client, facts.Audiences()):
+	case !isIDToken(subject) && !c.mayBring(facts):
 		return nil, refused(Reason(mint.TokenAudience), "subject_token")
 	case c.org != "" && c.org != facts.Org():
 		return nil, refused("org_not_allowed", "")
 	}
 	return subject, nil
+}
+
+// mayBring reports whether the caller is one that may have an access token: the
+// client that it was issued to, or one with permit lines for a service that it
+// is meant for.
+func (c *call) mayBring(t *mint.Token) bool {
+	return t.ClientID() == c.client.ID || c.server.mint.Accepts(&c.client.Client, t.Audiences())
 }
 
 // target returns the target of an exchange, if the caller may ask for it and

@@ -57,11 +57,8 @@ func (c *call) operator(rules *impersonation) (mint.UserToken, error) {
 	}
 	s, facts := c.server, mint.Facts(actor)
 	c.record.Actor, c.record.Org = facts.Subject(), facts.Org()
-	if _, err := s.source(facts); err != nil {
-		return mint.UserToken{}, refusedBecause("exchange_refused", err)
-	}
-	if facts.ClientID() != c.client.ID && !s.mint.Accepts(&c.client.Client, facts.Audiences()) {
-		return mint.UserToken{}, refused(Reason(mint.TokenAudience), "actor_token")
+	if err := c.broughtBy(facts, "actor_token"); err != nil {
+		return mint.UserToken{}, err
 	}
 	user := s.realm.users.user(facts.Subject())
 	if user == nil {

@@ -18,7 +18,7 @@ var grantPassword = &grant{
 }
 
 func draftPassword(c *call) (drafts, error) {
-	user, err := c.server.realm.users.login(c, c.params["username"], c.params["password"])
+	user, err := c.server.login(c, c.params["username"], c.params["password"])
 	if err != nil {
 		return drafts{}, err
 	}
@@ -49,23 +49,26 @@ func (c *call) first(user *User, org string, authTime time.Time) (mint.Draft, er
 // beginFamily records the family of a user's first token. It comes before the
 // signature: a token whose family nobody remembers could not be revoked.
 func (c *call) beginFamily(d mint.Draft, authTime time.Time) error {
-	now := c.server.now()
+	refreshEnd, end := c.familyEnds()
 	refresh, err := c.server.state.Families().Begin(c, c.attempt, Family{
 		Grant: Grant{
 			ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Session: d.Session(),
 			Set: d.Rights().Canonical(), Scope: d.Scope(), Narrowed: d.Narrowed(), AuthTime: authTime,
 		},
-		Created: now, End: c.familyEnd(),
+		Created: c.server.now(), RefreshEnd: refreshEnd, End: end,
 	})
 	c.answerRefresh(refresh)
 	return err
 }
 
-// familyEnd returns when a family that begins now ends, whatever is refreshed.
-func (c *call) familyEnd() time.Time {
+// familyEnds returns when a family that begins now can be refreshed no more, and
+// when its record ends: not before its first access token, so that a second use
+// of the code that it came from is still known for what it is.
+func (c *call) familyEnds() (refresh, record time.Time) {
 	life := c.client.refreshValidity
 	if asked := c.params.seconds("refreshTokenValiditySeconds"); asked > 0 && asked < life {
 		life = asked
 	}
-	return c.server.now().Add(life)
+	now := c.server.now()
+	return now.Add(life), now.Add(max(life, c.client.AccessValidity))
 }

@@ -175,3 +175,30 @@ func TestImpersonateUserRefused(t *testing.T) {
  {"id":"oleg"`, 1))
 	h.impersonate("console", fresh, "ada@example.com").refused(t, 400, "invalid_request", "actor_not_allowed")
 }
+
+// An operator's token reaches the services that it is meant for. Their clients
+// cannot impersonate with it, whatever permit they have, without a line of the
+// client that got it.
+func TestImpersonateUserIsForTheClientOfTheLogin(t *testing.T) {
+	change := func(c *Config) {
+		c.client("web").GrantTypes = append(c.client("web").GrantTypes, "impersonate_user")
+	}
+	h := support(t, change)
+	h.withUsers(strings.Replace(operators, `"roles":["csp:support"]}]},
+ {"id":"oleg"`, `"roles":["csp:support"],"permissions":["shop/orders.read **"]}]},
+ {"id":"oleg"`, 1), change)
+	olga := h.operator("olga")
+	g := h.impersonate("web", olga, "ada@example.com")
+	g.refused(t, 400, "unauthorized_client", "exchange_refused")
+	if cause, _ := g.record["cause"].(string); g.record["act"] != "example.com:olga" || !strings.Contains(cause, "client console has no line: allow impersonate_user by web") {
+		t.Errorf("got the record %v, want the operator and why", g.record)
+	}
+	h.impersonate("console", olga, "ada@example.com").granted(t)
+
+	h.withUsers(strings.Replace(operators, `"roles":["csp:support"]}]},
+ {"id":"oleg"`, `"roles":["csp:support"],"permissions":["shop/orders.read **"]}]},
+ {"id":"oleg"`, 1), change, func(c *Config) {
+		c.client("console").Allow = []AllowConfig{{Grant: "impersonate_user", By: []string{"web"}}}
+	})
+	h.impersonate("web", olga, "ada@example.com").granted(t)
+}

@@ -25,6 +25,10 @@ var memoryHarness = storetest.Harness{
 
 func TestMemoryStore(t *testing.T) { storetest.Run(t, memoryHarness) }
 
+func TestMemoryState(t *testing.T) { storetest.RunState(t, memoryHarness) }
+
+func TestMemoryServer(t *testing.T) { storetest.RunServer(t, memoryHarness) }
+
 func TestMemoryFeed(t *testing.T) { storetest.RunFeed(t, memoryHarness) }
 
 func TestMemoryFeedClosed(t *testing.T) {

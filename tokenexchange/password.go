@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 	"golang.org/x/crypto/bcrypt"
+	"golang.org/x/sync/semaphore"
 )
 
 // passwordHash is a PHC string as `caddy hash-password` prints it, parsed and
@@ -72,6 +73,15 @@ func parsePasswordHash(text string) (passwordHash, error) {
 // usable reports whether there is a hash to compare with.
 func (h passwordHash) usable() bool { return h.bcrypt != nil || len(h.argon.key) > 0 }
 
+// kind says what a hash costs.
+func (h passwordHash) kind() string {
+	if h.bcrypt != nil {
+		cost, _ := bcrypt.Cost(h.bcrypt) // It was parsed before.
+		return fmt.Sprintf("bcrypt cost %d", cost)
+	}
+	return fmt.Sprintf("argon2id m=%d,t=%d,p=%d", h.argon.memory, h.argon.time, h.argon.threads)
+}
+
 // maxBcrypt is how many bytes of a password bcrypt reads.
 const maxBcrypt = 72
 
@@ -90,27 +100,37 @@ func (h passwordHash) matches(password string) bool {
 	return subtle.ConstantTimeCompare(key, a.key) == 1
 }
 
-// hashing bounds how many passwords are hashed at once: each takes tens of
-// megabytes, so without a bound a few requests would take the machine.
-type hashing chan struct{}
+// hashMemory is how much memory all passwords that are hashed at once may take,
+// in KiB. The most expensive hash fits twice.
+const hashMemory = 512 << 10
 
-func newHashing() hashing { return make(hashing, max(1, runtime.GOMAXPROCS(0))) }
+// hashing bounds how many passwords are hashed at once: as many as there are
+// processors, and fewer where their memory would be more than hashMemory.
+// Without a bound a few requests would take the machine.
+type hashing struct {
+	turns *semaphore.Weighted // in KiB
+	least int64               // what every hash counts at least, so that processors bound them too
+}
+
+func newHashing() hashing {
+	return hashing{turns: semaphore.NewWeighted(hashMemory), least: hashMemory / int64(max(1, runtime.GOMAXPROCS(0)))}
+}
+
+func (h hashing) weight(hash passwordHash) int64 { return max(h.least, int64(hash.argon.memory)) }
 
 // hashWait is how long a login waits for its turn.
 const hashWait = 5 * time.Second
 
-// do runs f when it is its turn, or gives up.
-func (h hashing) do(ctx context.Context, f func()) error {
-	wait := time.NewTimer(hashWait)
-	defer wait.Stop()
-	select {
-	case h <- struct{}{}:
-		defer func() { <-h }()
-		f()
-		return nil
-	case <-ctx.Done():
-		return refusedBecause("too_many_attempts", ctx.Err())
-	case <-wait.C:
-		return refused("too_many_attempts", "")
+// do runs f, which hashes once, when it is its turn, or gives up. Turns come in
+// the order of the requests.
+func (h hashing) do(ctx context.Context, hash passwordHash, f func() error) error {
+	weight := h.weight(hash)
+	waiting, cancel := context.WithTimeout(ctx, hashWait)
+	err := h.turns.Acquire(waiting, weight)
+	cancel()
+	if err != nil {
+		return refusedBecause("too_many_attempts", errors.New("no turn for a password within 5 s, or the client left"))
 	}
+	defer h.turns.Release(weight)
+	return f()
 }

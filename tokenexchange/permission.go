@@ -47,14 +47,29 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 		return nil, fmt.Errorf("%q: service %s declares no such permission; expected one of %s", permission, serviceID, strings.Join(s.permissions, ", "))
 	case name == "*" && len(s.permissions) == 0:
 		return nil, fmt.Errorf("%q: service %s declares no permissions; expected a permissions line in its block", permission, serviceID)
-	case len(patterns) == 0:
-		return nil, fmt.Errorf("%s: expected at least one resource pattern; ** means all", permission)
 	}
 	names := []string{name}
 	if name == "*" {
 		names = s.permissions
 	}
+	resources, err := parsePatterns(permission, patterns, org)
+	if err != nil {
+		return nil, err
+	}
 	var entries []scopes.Entry
+	for _, resource := range resources {
+		for _, n := range names {
+			entries = append(entries, scopes.Entry{Service: serviceID, Permission: n, Resource: resource})
+		}
+	}
+	return entries, nil
+}
+
+// parsePatterns reads the patterns of a line.
+func parsePatterns(permission string, patterns []string, org string) (resources []scopes.Pattern, err error) {
+	if len(patterns) == 0 {
+		return nil, fmt.Errorf("%s: expected at least one resource pattern; ** means all", permission)
+	}
 	for _, text := range patterns {
 		if org != "" {
 			segments := strings.Split(text, "/")
@@ -72,9 +87,7 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 		if err != nil {
 			return nil, fmt.Errorf("%s %s: %w", permission, text, err)
 		}
-		for _, n := range names {
-			entries = append(entries, scopes.Entry{Service: serviceID, Permission: n, Resource: pattern})
-		}
+		resources = append(resources, pattern)
 	}
-	return entries, nil
+	return resources, nil
 }

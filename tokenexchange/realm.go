@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"maps"
-	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,11 +62,17 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
-	users, err := readUsers(usersFiles, r.userLine)
+	users, err := readUsers(usersFiles, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
 	r.users = users
+	if kinds := users.hashKinds(); len(kinds) > 1 {
+		r.warn("users: password hashes of several kinds take several times, which tells who guesses that a user exists; expected one kind, found " + strings.Join(kinds, ", "))
+	}
+	if err := r.addImpersonation(cfg); err != nil {
+		return nil, err
+	}
 	return r, nil
 }
 
@@ -83,6 +88,8 @@ func (r *Realm) longestLife() time.Duration {
 
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
+
+func (r *Realm) warn(text string) { r.warnings = append(r.warnings, text) }
 
 // Warnings returns what is allowed but deserves a look, for the log at start.
 func (r *Realm) Warnings() []string { return slices.Clone(r.warnings) }
@@ -123,11 +130,6 @@ func checkIssuer(issuer string) error {
 		return nil
 	}
 	return inWord("issuer", "%q: expected https; http only on loopback", issuer)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func (r *Realm) addService(s ServiceConfig) error {

@@ -53,11 +53,11 @@ func TestCompileErrors(t *testing.T) {
 		{"client id with a colon", client(func(c *ClientConfig) { c.ID = "guard:shop" }), "client guard:shop: expected an id"},
 		{"client id with a newline", client(func(c *ClientConfig) { c.ID = "abc\n" }), "expected an id"},
 		{"client twice", client(func(c *ClientConfig) { c.ID = "web" }), "client web: a second client of this id"},
-		{"no secret and not public", client(func(c *ClientConfig) { c.Secrets = nil }), "expected secret or public"},
+		{"no secret and not public", client(func(c *ClientConfig) { c.Secrets = nil }), "expected secret, jwks_file or public"},
 		{"public with a secret", client(func(c *ClientConfig) { c.Public = true }), "public and secret exclude each other"},
 		{"three secrets", client(func(c *ClientConfig) { c.Secrets = append(c.Secrets, c.Secrets[0], c.Secrets[0]) }), "at most two live secrets"},
-		{"no grant", client(func(c *ClientConfig) { c.GrantTypes = nil }), "grant_types: expected at least one of client_credentials, password, audience_exchange"},
-		{"unknown grant", client(func(c *ClientConfig) { c.GrantTypes = []string{"refresh_token"} }), `grant_types: unrecognized "refresh_token"`},
+		{"no grant", client(func(c *ClientConfig) { c.GrantTypes = nil }), "grant_types: expected at least one of authorization_code, refresh_token, client_credentials"},
+		{"unknown grant", client(func(c *ClientConfig) { c.GrantTypes = []string{"client_exchange"} }), `grant_types: unrecognized "client_exchange"`},
 		{"grant by its long name", client(func(c *ClientConfig) { c.GrantTypes = []string{vmwarePrefix + "password"} }), "grant_types: unrecognized"},
 		{"grant by the RFC's name", client(func(c *ClientConfig) { c.GrantTypes = []string{exchangeGrant} }), "grant_types: unrecognized"},
 		{"grant twice", client(func(c *ClientConfig) { c.GrantTypes = []string{"password", "password"} }), "password is listed twice"},
@@ -93,7 +93,7 @@ func TestCompileErrors(t *testing.T) {
 		{"algorithm none", web(func(c *ClientConfig) { c.AccessTokenAlg = "none" }), "expected ES256 or RS256"},
 		{"org with a slash", web(func(c *ClientConfig) { c.Org = "a/b" }), `org: "a/b"`},
 		{"allowed org a star", web(func(c *ClientConfig) { c.AllowedOrgs = []string{"*"} }), `allowed_orgs: "*"`},
-		{"allow of no grant", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "context_switch", By: []string{"batch"}}} }), `allow: unrecognized grant "context_switch"`},
+		{"allow of no grant", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "refresh_token", By: []string{"batch"}}} }), `allow: unrecognized grant "refresh_token"`},
 		{"allow of a grant without subject", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "password", By: []string{"batch"}}} }), "allow: unrecognized grant"},
 		{"allow by nobody", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "audience_exchange"}} }), "by: expected at least one client"},
 		{"allow by an unknown client", web(func(c *ClientConfig) { c.Allow = []AllowConfig{{Grant: "audience_exchange", By: []string{"batsh"}}} }), `by: no client "batsh"`},
@@ -147,14 +147,15 @@ func TestCompileAccepts(t *testing.T) {
 
 func TestNewRefuses(t *testing.T) {
 	h := newHouse(t)
-	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
+	good := Runtime{SigningKeys: []SigningKey{ecKey()}, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: NewCaches(), Throttles: NewThrottles(), Revocations: h.revocations, Epoch: h.epoch, Log: h.log}
 	for name, c := range map[string]struct {
 		change func(*Runtime)
 		realm  *Realm
 		want   string
 	}{
-		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, revocations, a logger and an epoch are needed"},
+		"no realm":       {func(*Runtime) {}, nil, "a realm, caches, throttles, revocations, a logger and an epoch are needed"},
 		"no caches":      {func(r *Runtime) { r.Caches = nil }, h.realm, "are needed"},
+		"no throttles":   {func(r *Runtime) { r.Throttles = nil }, h.realm, "are needed"},
 		"no revocations": {func(r *Runtime) { r.Revocations = nil }, h.realm, "are needed"},
 		"no feed":        {func(r *Runtime) { r.Store = struct{ Store }{r.Store} }, h.realm, "no feed"},
 		"no logger":      {func(r *Runtime) { r.Log = nil }, h.realm, "are needed"},

@@ -73,7 +73,7 @@ var answers = map[Reason]answer{
 	Reason(mint.ResourceTooLarge): {invalidScope, 400, "the resulting allowed_resource_scope is larger than a token can hold: ask for less"},
 	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},
 
-	"too_many_attempts": {unavailable, 429, "too many attempts at once; try again later"},
+	"too_many_attempts": {unavailable, 429, "too many attempts failed, or too many are made at once; try again after the seconds in Retry-After"},
 	"store_unavailable": {unavailable, 503, "the server cannot reach its store; nothing was used up, try again"},
 	"revocations_stale": {unavailable, 503, "the list of revoked tokens is being read; try again"},
 	"not_ready":         {unavailable, 503, "the server is starting; try again"},

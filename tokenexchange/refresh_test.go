@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -166,4 +167,48 @@ func TestRefreshComputesRightsAnew(t *testing.T) {
 	h.refresh("web", token).refused(t, 400, "invalid_grant", "user_gone")
 	with(baseUsers)
 	h.refresh("web", token).refused(t, 400, "invalid_grant", "refresh_token_invalid")
+}
+
+// A family whose refresh tokens end soon is still known while its access token
+// lives: a code that comes again kills it.
+func TestRefreshEndsBeforeAccess(t *testing.T) {
+	h := newHouse(t, logins)
+	code := h.code(t)
+	g := h.redeem("web", code, "refreshTokenValiditySeconds", "5")
+	access, refresh := g.tokens(t)
+	if g.body["expires_in"] != float64(1800) {
+		t.Errorf("got expires_in %v: the parameter is about the refresh token", g.body["expires_in"])
+	}
+	h.clock = h.clock.Add(6 * time.Second)
+	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
+	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", access)); !v.Allowed() {
+		t.Errorf("before: got %s", v.Reason)
+	}
+	h.redeem("web", code).refused(t, 400, "invalid_grant", "code_reused")
+	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", access)); v.Reason != scopes.ReasonTokenRevoked {
+		t.Errorf("after: got %s", v.Reason)
+	}
+}
+
+// An answer that would be too large is refused before anything is used up.
+func TestTooLargeUsesNothingUp(t *testing.T) {
+	h := newHouse(t, logins)
+	var groups, ids []string
+	for i := range 100 {
+		id := fmt.Sprintf("%s-%03d", strings.Repeat("g", 60), i)
+		groups, ids = append(groups, `{"id":"`+id+`","name":"`+id+`"}`), append(ids, `"`+id+`"`)
+	}
+	users := strings.Replace(baseUsers, `"groups":[{"id":"g1","name":"G"}]`, `"groups":[`+strings.Join(groups, ",")+`]`, 1)
+	h.withUsers(strings.Replace(users, `"groups":["g1"]`, `"groups":[`+strings.Join(ids, ",")+`]`, 1))
+	scope := func(c *Code) { c.Scope = "openid group_names" }
+	code := h.code(t, scope)
+	h.redeem("web", code).refused(t, 400, "invalid_scope", "token_too_large")
+	_, token := h.redeem("web", code, "maxGroupsInIdToken", "5").tokens(t)
+	h.refresh("web", token).refused(t, 400, "invalid_scope", "token_too_large")
+	g := h.refresh("web", token, "maxGroupsInIdToken", "5")
+	g.tokens(t)
+	id := claimsOf(t, g.body["id_token"].(string))
+	if names, _ := id["group_names"].([]any); len(names) != 5 || id["groups_truncated"] != true {
+		t.Errorf("got %v, want five groups and the mark", id)
+	}
 }

@@ -95,8 +95,8 @@ func readForm(body []byte) (parameters, error) {
 	return p, nil
 }
 
-// readJSON reads the same names from one flat object. Numbers may be numbers,
-// and servicesPermissionsScopesDto may be an object.
+// readJSON reads the same names from one flat object. The numbers may be
+// numbers, and servicesPermissionsScopesDto may be an object.
 func readJSON(body []byte) (parameters, error) {
 	p := parameters{}
 	r := strictjson.NewReader(body)
@@ -133,8 +133,11 @@ func jsonValue(name string, raw []byte) (string, error) {
 	case 'n':
 		return "", nil
 	default:
-		if raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' {
-			return string(raw), nil
+		// A number in the place of a text could be meant as 1, as 1.0 or as 1e0.
+		if slices.Contains(numbers, name) {
+			if raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9' {
+				return string(raw), nil
+			}
 		}
 	}
 	if _, matters := nearMisses[fold(name)]; matters || slices.Contains(readNames, name) {
@@ -142,6 +145,9 @@ func jsonValue(name string, raw []byte) (string, error) {
 	}
 	return "", nil // A name that we do not know is ignored, whatever it holds.
 }
+
+// numbers are the parameters that are numbers.
+var numbers = []string{"accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken"}
 
 // readNames are the names besides the grant-bound ones that we read.
 var readNames = []string{

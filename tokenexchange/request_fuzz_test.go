@@ -152,7 +152,12 @@ func slowJSON(body []byte) (map[string]string, bool) {
 			if json.Unmarshal(raw, &text) != nil {
 				return nil, false
 			}
-		case raw[0] == '-', raw[0] >= '0' && raw[0] <= '9', raw[0] == '{' && key == "servicesPermissionsScopesDto":
+		case raw[0] == '-', raw[0] >= '0' && raw[0] <= '9':
+			switch key {
+			case "accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken":
+				text = string(raw)
+			}
+		case raw[0] == '{' && key == "servicesPermissionsScopesDto":
 			text = string(raw)
 		}
 		out[key] = text

@@ -102,7 +102,7 @@ func (k keys) start(t *testing.T, store tokenexchange.Store) *process {
 	}, nil))
 	p.server = must(tokenexchange.New(realm, tokenexchange.Runtime{
 		SigningKeys: []tokenexchange.SigningKey{k.signing}, StateKeys: []tokenexchange.StateKey{k.state}, Store: store,
-		Caches: tokenexchange.NewCaches(), Revocations: p.revocations, Epoch: epoch, Log: log,
+		Caches: tokenexchange.NewCaches(), Throttles: tokenexchange.NewThrottles(), Revocations: p.revocations, Epoch: epoch, Log: log,
 	}))
 	rule := must(scopes.ParseRule("test", "GET", "/orders/{id}", "read", "orders/{id}"))
 	policy := must(scopes.NewPolicy("shop", []string{"read"}, realm.Declares, tokenexchange.ClaimNames(), []scopes.Rule{rule}))

@@ -49,17 +49,19 @@ func (f Families) Present(ctx context.Context, token, client string) (*Turn, err
 
 // judge tells whether the token rotates the family or repeats its rotation.
 func (t *Turn) judge(rec *familyRecord) (rotates bool, err error) {
+	now := t.held.state.now()
+	newest := t.token.counter == rec.Counter
 	switch {
 	case rec.Status != familyActive || t.token.counter > rec.Counter:
 		return false, ErrNotFound
-	case t.token.counter == rec.Counter:
-		return true, nil
-	case t.token.counter != rec.Counter-1 || t.held.state.now().Sub(rec.RotatedAt) >= RepeatWindow:
-		return false, ErrReused
-	case rec.Repeats >= maxRepeats:
+	case !newest && (t.token.counter != rec.Counter-1 || now.Sub(rec.RotatedAt) >= RepeatWindow):
+		return false, ErrReused // Also when no refresh token works any more: the access tokens do.
+	case !rec.refreshable(now):
+		return false, ErrNotFound
+	case !newest && rec.Repeats >= maxRepeats:
 		return false, ErrSpent
 	}
-	return false, nil
+	return newest, nil
 }
 
 // Rotate uses the refresh token and gives its successor. Of all who use one

@@ -28,9 +28,22 @@ func NewSecret(value string) (Secret, error) {
 	return Secret{sum: sha256.Sum256([]byte(value)), set: true}, nil
 }
 
+// HashSecret returns sha256:<hex>, which stands for a secret where it must not
+// be read.
+func HashSecret(value string) (string, error) {
+	s, err := NewSecret(value)
+	if err != nil {
+		return "", err
+	}
+	return hashPrefix + hex.EncodeToString(s.sum[:]), nil
+}
+
+// hashPrefix begins the hash of a secret.
+const hashPrefix = "sha256:"
+
 // ParseSecretHash returns the secret whose hash is written sha256:<hex>.
 func ParseSecretHash(text string) (Secret, error) {
-	digits, found := strings.CutPrefix(text, "sha256:")
+	digits, found := strings.CutPrefix(text, hashPrefix)
 	sum, err := hex.DecodeString(digits)
 	if !found || err != nil || len(sum) != sha256.Size {
 		return Secret{}, fmt.Errorf("expected sha256: and 64 hexadecimal digits")

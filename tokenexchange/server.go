@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -19,10 +20,12 @@ type Runtime struct {
 	StateKeys   []StateKey   // the first seals, all open
 	Store       Store
 	Caches      *Caches      // kept over reloads
+	Throttles   *Throttles   // kept over reloads
 	Revocations *Revocations // kept over reloads, and filled from the store's Feed
 	Epoch       Epoch        // of the store, from State.Epoch
 	Log         *slog.Logger
 	Now         func() time.Time // nil is time.Now
+	Random      io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
@@ -34,6 +37,7 @@ type Server struct {
 	state       *State
 	epoch       Epoch
 	caches      *Caches
+	throttles   *Throttles
 	revocations *Revocations
 	log         *slog.Logger
 	now         func() time.Time
@@ -48,23 +52,23 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if rt.Now == nil {
 		rt.Now = time.Now
 	}
-	if realm == nil || rt.Caches == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
-		return nil, errors.New("starting the server: a realm, caches, revocations, a logger and an epoch are needed")
+	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
+		return nil, errors.New("starting the server: a realm, caches, throttles, revocations, a logger and an epoch are needed")
 	}
-	s := &Server{realm: realm, caches: rt.Caches, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
 	var err error
 	if s.ring, err = newRing(rt.SigningKeys); err != nil {
 		return nil, err
 	}
 	for _, c := range realm.clients {
-		if !s.ring.Can(c.AccessAlg) {
-			return nil, c.sources.Place("client "+c.ID, inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg))
+		if err := s.canSign(c); err != nil {
+			return nil, c.sources.Place("client "+c.ID, err)
 		}
 	}
 	if s.mint, err = mint.New(realm.issuer, realm.mint, s.ring, s.now); err != nil {
 		return nil, err
 	}
-	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, nil); err != nil {
+	if s.state, err = NewState(rt.Store, realm.issuer, rt.StateKeys, s.now, rt.Random); err != nil {
 		return nil, err
 	}
 	s.state.unsettled = rt.Caches.unsettled
@@ -76,6 +80,17 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
+}
+
+// canSign checks that there are keys for the tokens that a client can get.
+func (s *Server) canSign(c *client) error {
+	switch {
+	case !s.ring.Can(c.AccessAlg):
+		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
+	case s.realm.identifies(c) && !s.ring.Can(c.IDAlg):
+		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
+	}
+	return nil
 }
 
 // endpoint is what a path is for.
@@ -151,6 +166,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
+	r = located(r)
 	res, err := token(r, rec, func() (parameters, error) {
 		// A body that comes slowly would hold the store beyond its configuration.
 		body := http.NewResponseController(w)

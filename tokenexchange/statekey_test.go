@@ -94,7 +94,8 @@ func TestStateKeyIsNeverPrinted(t *testing.T) {
 	}
 	out.WriteString(key.String() + key.GoString() + key.LogValue().String())
 
-	secrets := [][]byte{key.secret(), state.ring[0].seal(), state.ring[0].storeKey()}
+	own := state.ring[0]
+	secrets := [][]byte{key.secret(), own.seal(), own.storeKey(), own.codeMAC(), own.refreshMAC()}
 	for _, secret := range secrets {
 		part := secret[4:12]
 		for _, form := range []string{
@@ -118,7 +119,9 @@ func TestStateKeysPerPurpose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, k := range map[string][]byte{"id": s.id[:], "seal": s.seal(), "store key": s.storeKey()} {
+		for name, k := range map[string][]byte{
+			"id": s.id[:], "seal": s.seal(), "store key": s.storeKey(), "code": s.codeMAC(), "refresh token": s.refreshMAC(),
+		} {
 			name = fmt.Sprint(name, " of key ", fill)
 			if other, dup := seen[string(k)]; dup {
 				t.Errorf("%s equals %s", name, other)

@@ -101,6 +101,18 @@ func TestContextSwitchRefused(t *testing.T) {
 	}
 }
 
+// Like every other access token, another client's is not for a caller that has
+// no permit for a service that it is meant for: an allow line is not enough.
+func TestContextSwitchNeedsPermit(t *testing.T) {
+	h := newHouse(t, logins, func(c *Config) {
+		c.client("console").Permit = lines()
+		c.client("console").Scope = []string{"openid"}
+	})
+	h.switchTo("console", h.loggedIn(), "beta").refused(t, 400, "invalid_request", "token_audience")
+	own, _ := h.token("console", "grant_type", "password", "username", "ada", "password", password).tokens(t)
+	h.switchTo("console", own, "beta").granted(t)
+}
+
 // tokensOf returns the refresh token of a login.
 func (h *house) tokensOf(kv ...string) string {
 	h.t.Helper()

@@ -1,13 +1,12 @@
 package tokenexchange
 
 import (
-	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
 // Directory is the users of one or more users files. The zero value has none.
@@ -18,24 +17,35 @@ type Directory struct {
 	apiTokens map[string]*apiToken
 	groups    map[string]string // the name, by id
 	orgs      map[string]string
-	hashing   hashing
 	decoy     passwordHash // hashed for unknown names, so that they take as long
 	asked     bool         // there are users files, even if they name nobody
 }
 
 // readUsers reads the users files strictly. An error names the file and the place in it.
-func readUsers(paths []string, expand func(line, org string) ([]scopes.Entry, error)) (*Directory, error) {
+func readUsers(paths []string, r *Realm) (*Directory, error) {
 	d := &Directory{
-		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{},
-		groups: map[string]string{}, orgs: map[string]string{}, hashing: newHashing(), asked: len(paths) > 0,
+		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{}, apiTokens: map[string]*apiToken{},
+		groups: map[string]string{}, orgs: map[string]string{}, asked: len(paths) > 0,
 	}
+	files := make([]usersFile, len(paths))
 	for i, path := range paths {
 		data, err := ReadFile(path)
 		if err != nil {
 			return nil, InLine("users", i, fmt.Errorf("reading the file: %w", err))
 		}
-		if err := d.add(data, expand); err != nil {
+		if err = strictjson.Unmarshal(data, &files[i]); err == nil {
+			err = d.add(&files[i], r.userLine)
+		}
+		if err != nil {
 			return nil, InLine("users", i, fmt.Errorf("file %s: %w", path, err))
+		}
+	}
+	// API tokens name users, who may stand in a later file.
+	for i, path := range paths {
+		for n, entry := range files[i].APITokens {
+			if err := d.addAPIToken(entry, r); err != nil {
+				return nil, InLine("users", i, fmt.Errorf("file %s: api_tokens[%d]%w", path, n, err))
+			}
 		}
 	}
 	return d, nil
@@ -61,33 +71,16 @@ func (d *Directory) account(email string) *User {
 	return found
 }
 
-// login finds a user by name and password. An unknown name, a wrong password
-// and a disabled account are one answer and take one hash each.
-func (d *Directory) login(ctx context.Context, name, password string) (*User, error) {
-	user := d.byLogin[name]
-	// A user without a password takes as long as one who does not exist, and
-	// never gets in: the decoy is somebody else's hash.
-	hash, usable := d.decoy, user != nil && user.hash.usable()
-	if usable {
-		hash = user.hash
+// anyHas reports whether a user has the role, in any organization.
+func (d *Directory) anyHas(role string) bool {
+	for _, u := range d.bySubject {
+		for _, held := range u.held {
+			if slices.Contains(held.roles, role) {
+				return true
+			}
+		}
 	}
-	good := false
-	if err := d.hashing.do(ctx, func() { good = hash.matches(password) }); err != nil {
-		return nil, err
-	}
-	// The log may tell these apart, but never holds the name: people type
-	// passwords into that field.
-	switch {
-	case user == nil:
-		return nil, refusedBecause("credentials_wrong", errors.New("no user, or more than one, has this name"))
-	case !usable:
-		return nil, refusedBecause("credentials_wrong", errors.New("user "+user.subject()+" has no password"))
-	case !good:
-		return nil, refusedBecause("credentials_wrong", errors.New("wrong password of user "+user.subject()))
-	case user.Disabled:
-		return nil, refusedBecause("credentials_wrong", errors.New("user "+user.subject()+" is disabled"))
-	}
-	return user, nil
+	return false
 }
 
 // dead tells why a token of a subject is dead by what the users files say now,

@@ -10,7 +10,6 @@ import (
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
-	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
 // usersFile is the users file as it is written (docs/users.md).
@@ -24,7 +23,8 @@ type usersFile struct {
 		ID   string `json:"id"`
 		Name string `json:"name"`
 	} `json:"groups"`
-	Users []User `json:"users"`
+	Users     []User     `json:"users"`
+	APITokens []APIToken `json:"api_tokens"`
 }
 
 // User is one entry of the users file.
@@ -91,11 +91,7 @@ func (u *User) in(org string) (holding, bool) {
 	return h, member
 }
 
-func (d *Directory) add(data []byte, expand func(line, org string) ([]scopes.Entry, error)) error {
-	var f usersFile
-	if err := strictjson.Unmarshal(data, &f); err != nil {
-		return err
-	}
+func (d *Directory) add(f *usersFile, expand func(line, org string) ([]scopes.Entry, error)) error {
 	for i, org := range f.Orgs {
 		if _, err := scopes.NewLiteral(org.ID); err != nil || d.orgs[org.ID] != "" {
 			return fmt.Errorf("orgs[%d].id: %q is missing, used twice or not a literal: expected 1 to 128 characters without / * %% \\", i, org.ID)
@@ -176,7 +172,7 @@ func (d *Directory) addMembership(u *User, m Membership, expand func(line, org s
 		return fmt.Errorf(".org: a second membership in %q; expected one for each org", m.Org)
 	}
 	for _, role := range m.Roles {
-		if name, found := strings.CutPrefix(role, "csp:"); !found || scopes.CheckID(name) != nil {
+		if !isRole(role) {
 			return fmt.Errorf(".roles: %q: expected a role such as csp:org_member", role)
 		}
 	}
@@ -187,18 +183,27 @@ func (d *Directory) addMembership(u *User, m Membership, expand func(line, org s
 		}
 		groups = append(groups, mint.Group{ID: id, Name: d.groups[id]})
 	}
-	var entries []scopes.Entry
-	for i, line := range m.Permissions {
-		e, err := expand(line, m.Org)
-		if err != nil {
-			return fmt.Errorf(".permissions[%d]: %w", i, err)
-		}
-		entries = append(entries, e...)
-	}
-	rights, err := scopes.NewSet(entries...)
+	rights, err := rightsOf(m.Permissions, m.Org, expand)
 	if err != nil {
-		return fmt.Errorf(".permissions: %w", err)
+		return err
 	}
 	u.held[m.Org] = holding{roles: slices.Clone(m.Roles), groups: groups, rights: rights}
 	return nil
+}
+
+// rightsOf reads the permissions of an entry into a set.
+func rightsOf(lines []string, org string, expand func(line, org string) ([]scopes.Entry, error)) (scopes.Set, error) {
+	var entries []scopes.Entry
+	for i, line := range lines {
+		e, err := expand(line, org)
+		if err != nil {
+			return scopes.Set{}, fmt.Errorf(".permissions[%d]: %w", i, err)
+		}
+		entries = append(entries, e...)
+	}
+	set, err := scopes.NewSet(entries...)
+	if err != nil {
+		return scopes.Set{}, fmt.Errorf(".permissions: %w", err)
+	}
+	return set, nil
 }

@@ -45,12 +45,12 @@ func TestPasswordGrant(t *testing.T) {
 
 // A hash of another user must open no account that has none.
 func TestDecoyOpensNothing(t *testing.T) {
-	d := must(readUsers([]string{usersPath(t, baseUsers)}, func(string, string) ([]scopes.Entry, error) { return nil, nil }))
-	if !d.decoy.usable() || !d.decoy.matches(password) {
+	h := newHouse(t)
+	if d := h.realm.users.decoy; !d.usable() || !d.matches(password) {
 		t.Fatal("the decoy is not the hash of a user")
 	}
 	for _, name := range []string{"eve", "zed", "sam", "bob", ""} {
-		if u, err := d.login(t.Context(), name, password); err == nil {
+		if u, err := h.Server.login(t.Context(), name, password); err == nil {
 			t.Errorf("%q got in as %s", name, u.subject())
 		}
 	}

@@ -22,6 +22,10 @@ func TestConformance(t *testing.T) { storetest.Run(t, harness) }
 
 func TestFeedConformance(t *testing.T) { storetest.RunFeed(t, harness) }
 
+func TestStateConformance(t *testing.T) { storetest.RunState(t, harness) }
+
+func TestServerConformance(t *testing.T) { storetest.RunServer(t, harness) }
+
 var harness = storetest.Harness{
 	Open: func(t *testing.T, now func() time.Time) (tokenexchange.Store, func()) {
 		return openTest(t, filepath.Join(t.TempDir(), "state.db"), now)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
@@ -18,6 +19,22 @@ import (
 // ran: the whole suite must see no difference.
 func TestLostAnswersConformance(t *testing.T) {
 	t.Parallel()
+	storetest.Run(t, lossyHarness())
+}
+
+// TestLostAnswersState does the same to codes, refresh tokens and claims.
+func TestLostAnswersState(t *testing.T) {
+	t.Parallel()
+	storetest.RunState(t, lossyHarness())
+}
+
+// TestLostAnswersServer does the same to requests for tokens.
+func TestLostAnswersServer(t *testing.T) {
+	t.Parallel()
+	storetest.RunServer(t, lossyHarness())
+}
+
+func lossyHarness() storetest.Harness {
 	h := harness(func(t *testing.T) (string, func(), func()) {
 		r := redistest.Start(t)
 		p := faultproxy.Start(t, r.Addr())
@@ -25,7 +42,7 @@ func TestLostAnswersConformance(t *testing.T) {
 		return p.Addr(), r.Kill, func() { r.Kill(); r.Restart() }
 	})
 	h.Lossy = true
-	storetest.Run(t, h)
+	return h
 }
 
 // TestTrap23LostAnswerIsNoReplay loses the answers to a consume that ran:
@@ -108,7 +125,8 @@ func TestLostPublish(t *testing.T) {
 	}
 }
 
-// TestRoundTrips counts requests: one for each verb, and two for a redemption.
+// TestRoundTrips counts requests: one for each verb, and two for a redemption or
+// a rotation.
 func TestRoundTrips(t *testing.T) {
 	s, p, _ := behindProxy(t, Options{})
 	ctx := t.Context()
@@ -120,6 +138,12 @@ func TestRoundTrips(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The scripts are on the server now.
+	state := newState(t, s)
+	attempt, err := state.NewAttempt()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code, refresh string
 	var requests atomic.Int32
 	p.SetRule(func([]byte) faultproxy.Fault { requests.Add(1); return faultproxy.Pass })
 	for _, c := range []struct {
@@ -133,12 +157,24 @@ func TestRoundTrips(t *testing.T) {
 		{"Swap", 1, func() error { _, err := s.Swap(ctx, "l", []byte("v"), []byte("w"), later()); return err }},
 		{"Delete", 1, func() error { return s.Delete(ctx, "l") }},
 		{"Publish", 1, func() error { return s.Publish(ctx, []byte("e"), later()) }},
+		{"a code", 1, func() (err error) {
+			code, err = state.Codes().Issue(ctx, attempt, tokenexchange.Code{Grant: testGrant("code"), RedirectURI: "https://web.example.com/"})
+			return err
+		}},
 		{"a redemption", 2, func() error {
-			val, err := s.Get(ctx, "k")
+			r, err := state.Codes().Find(ctx, code, "web")
 			if err != nil {
 				return err
 			}
-			_, err = s.Swap(ctx, "k", val, []byte("redeemed"), later())
+			_, refresh, err = r.Spend(ctx, attempt, time.Time{}, later())
+			return err
+		}},
+		{"a rotation", 2, func() error {
+			turn, err := state.Families().Present(ctx, refresh, "web")
+			if err != nil {
+				return err
+			}
+			_, err = turn.Rotate(ctx, attempt)
 			return err
 		}},
 	} {

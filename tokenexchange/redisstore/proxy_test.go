@@ -329,13 +329,17 @@ func newState(t *testing.T, s tokenexchange.Store) *tokenexchange.State {
 	return state
 }
 
+func testGrant(id string) tokenexchange.Grant {
+	return tokenexchange.Grant{ID: id, Subject: "alice", Client: "web"}
+}
+
 func begin(ctx context.Context, state *tokenexchange.State, id string) error {
 	attempt, err := state.NewAttempt()
 	if err != nil {
 		return err
 	}
 	_, err = state.Families().Begin(ctx, attempt, tokenexchange.Family{
-		Grant:   tokenexchange.Grant{ID: id, Subject: "alice", Client: "web"},
+		Grant:   testGrant(id),
 		Created: time.Now(), End: later(),
 	})
 	return err

@@ -64,6 +64,9 @@ func harness(start func(t *testing.T) (addr string, away, crash func())) storete
 			crashes[crashed]()
 			return openTest(t, Options{Addresses: []string{addrs[crashed]}, Now: now}), func() {}
 		},
+		Second: func(t *testing.T, first tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func()) {
+			return openTest(t, Options{Addresses: []string{addrs[first]}, Now: now}), func() {}
+		},
 		Break: func(_ *testing.T, s tokenexchange.Store) { aways[s]() },
 	}
 	return h
@@ -98,6 +101,16 @@ func TestMiniredisFeed(t *testing.T) {
 func TestRedis(t *testing.T) {
 	t.Parallel()
 	storetest.Run(t, realHarness())
+}
+
+func TestRedisState(t *testing.T) {
+	t.Parallel()
+	storetest.RunState(t, realHarness())
+}
+
+func TestRedisServer(t *testing.T) {
+	t.Parallel()
+	storetest.RunServer(t, realHarness())
 }
 
 func TestRedisFeed(t *testing.T) {

@@ -9,8 +9,10 @@
 //		})
 //	}
 //
-// RunFeed does the same for tokenexchange.Feed. Package redistest starts real
-// servers, and faultproxy stands between a client and one.
+// RunFeed does the same for tokenexchange.Feed, RunState for what
+// tokenexchange.State makes of a store, and RunServer for what the requests to
+// tokenexchange.Server make of it. Package redistest starts real servers,
+// and faultproxy stands between a client and one.
 package storetest
 
 import (
@@ -34,6 +36,10 @@ type Harness struct {
 	// Open gave: it must not close that store first. Nil for a store that
 	// does not outlive its process.
 	Reopen func(t *testing.T, crashed tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func())
+
+	// Second opens what Open gave once more, as another process does. Nil for
+	// a store of one process: two states share it then.
+	Second func(t *testing.T, first tokenexchange.Store, now func() time.Time) (tokenexchange.Store, func())
 
 	// Break takes away what the store needs, so that it cannot answer.
 	Break func(t *testing.T, s tokenexchange.Store)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -94,7 +95,7 @@ func readClaims(data []byte, typ string) (claims, error) {
 	}{
 		{"iss", c.Issuer == ""},
 		{"sub", c.Subject == ""},
-		{"aud", len(c.Audience) == 0},
+		{"aud", len(c.Audience) == 0 || slices.Contains(c.Audience, "")},
 		{"exp", c.Expiry == 0},
 		{"iat", c.IssuedAt == 0},
 		{"jti", c.ID == ""},
@@ -108,10 +109,7 @@ func readClaims(data []byte, typ string) (claims, error) {
 		return c, errors.New("of the claims root_jti and root_iat one is missing or empty")
 	}
 	if typ == TypeID {
-		c.ClientID = ""
-		if len(c.Audience) == 1 {
-			c.ClientID = c.Audience[0]
-		}
+		c.ClientID = c.Audience[0] // Admit refuses more than one.
 	}
 	return c, c.checkActors()
 }

@@ -20,11 +20,11 @@ type Draft struct {
 	target   Target // of an exchange; the zero value is no single audience
 	user     *User  // whom a first token speaks of, nil for all others
 	validity time.Duration
-	latest   time.Time // a derived token dies no later than its subject; zero marks a first one
+	latest   time.Time // the end of the subject, which a derived token does not outlive; zero of a first one
 }
 
 // First drafts a user's first token: what the user holds now in the
-// organization, meet the client's ceiling.
+// organization, meet the client's ceiling. A login begins a session.
 func (m *Mint) First(u User, c *Client) (Draft, error) {
 	rights, err := c.limit(u.Rights)
 	if err != nil {
@@ -32,7 +32,9 @@ func (m *Mint) First(u User, c *Client) (Draft, error) {
 	}
 	d := first(c, rights, rand.Text())
 	d.speaksOf(u)
-	d.claims.SID = rand.Text()
+	if d.claims.AuthTime != 0 { // An API token begins no session.
+		d.claims.SID = rand.Text()
+	}
 	return d, nil
 }
 

@@ -92,6 +92,22 @@ func TestFirstTokenSays(t *testing.T) {
 	}
 }
 
+// A login begins a session of its own; what needs none has neither a session
+// nor a time of login.
+func TestSessionOfALogin(t *testing.T) {
+	w := newWorld()
+	one, two := must(w.First(ada(), web())), must(w.First(ada(), web()))
+	if one.Session() == "" || one.Session() == two.Session() || one.GrantID() == two.GrantID() {
+		t.Errorf("two logins have the sessions %q and %q, the grants %q and %q", one.Session(), two.Session(), one.GrantID(), two.GrantID())
+	}
+	u := ada()
+	u.AuthTime = time.Time{}
+	claims := payload(t, must(w.Sign(must(w.First(u, web())))).Raw)
+	if claims["sid"] != nil || claims["auth_time"] != nil || claims["grant_id"] == "" {
+		t.Errorf("without a login: got sid %v, auth_time %v, grant_id %v", claims["sid"], claims["auth_time"], claims["grant_id"])
+	}
+}
+
 // A role is a view of its own: one that looked like a permission would say
 // more in perms than the set holds.
 func TestRolesAreNoPermissions(t *testing.T) {

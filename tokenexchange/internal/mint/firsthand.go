@@ -60,8 +60,10 @@ func (m *Mint) Impersonate(actor UserToken, customer User, caller *Client, ceili
 	}
 	d := m.anew(from, customer, caller, rights)
 	d.validity = min(d.validity, MaxImpersonation)
-	d.claims.Act, err = actOf(from.Subject, nil)
-	return d, err
+	if d.claims.Act, err = actOf(from.Subject, nil); err != nil {
+		return Draft{}, err
+	}
+	return d, nil
 }
 
 // firstHand returns the claims of a token with which its holder may begin

@@ -75,6 +75,17 @@ func (w *world) conditions() mint.Conditions {
 	}
 }
 
+// admitID verifies an id token of ours for any audience, now.
+func (w *world) admitID(raw string) (mint.Subject, error) {
+	signed, err := w.ring.Verify(raw)
+	if err != nil {
+		return nil, err
+	}
+	cond := w.conditions()
+	cond.Type = mint.TypeID
+	return signed.Admit(cond)
+}
+
 // set reads entries such as "shop/orders.read orders/**".
 func set(lines ...string) scopes.Set {
 	var entries []scopes.Entry
@@ -103,8 +114,23 @@ var everything = set("shop/orders.read **", "shop/orders.write **", "crm/contact
 func web() *mint.Client {
 	return &mint.Client{
 		ID: "web", Permit: everything, Ceilings: true, Scopes: []string{"profile", "email", "orders", "reports"},
-		AccessValidity: 30 * time.Minute, AccessAlg: mint.ES256,
+		AccessValidity: 30 * time.Minute, AccessAlg: mint.ES256, IDAlg: mint.RS256, MaxGroups: 3,
 	}
+}
+
+// portal is web with all that OpenID Connect has in its scope line.
+func portal() *mint.Client {
+	c := web()
+	c.Scopes = []string{"openid", "profile", "email", "offline_access", "group_ids", "group_names", "grpid://g2", "grpn://Blue", "orders"}
+	return c
+}
+
+// person is ada with all that an id token can tell.
+func person() mint.User {
+	u := ada()
+	u.Email, u.EmailVerified, u.GivenName, u.FamilyName = "ada@example.com", true, "Ada", "Lovelace"
+	u.Groups = []mint.Group{{ID: "g1", Name: "Red"}, {ID: "g2", Name: "Green"}, {ID: "g3", Name: "Blue"}, {ID: "g4", Name: "Blue"}}
+	return u
 }
 
 func ada() mint.User {
@@ -160,6 +186,11 @@ func forge(method jwt.SigningMethod, key any, header, claims string) string {
 // forged signs claims with our own EC key under a regular header.
 func forged(claims string) string {
 	return forge(jwt.SigningMethodES256, crypto.Signer(ecKey()), `{"alg":"ES256","kid":"ec","typ":"at+jwt"}`, claims)
+}
+
+// forgedID signs claims as an id token with our own EC key.
+func forgedID(claims string) string {
+	return forge(jwt.SigningMethodES256, crypto.Signer(ecKey()), `{"alg":"ES256","kid":"ec","typ":"JWT"}`, claims)
 }
 
 // regular are the claims of a token that is accepted. A member of change

@@ -110,6 +110,8 @@ func TestEveryClaimHasOneType(t *testing.T) {
 	for claim, kinds := range map[string]int{
 		"iss": text, "sub": text, "jti": text, "client_id": text, "azp": text, "cid": text, "scope": text, "sid": text, "grant_id": text, "root_jti": text,
 		"acct": text, "username": text, "domain": text, "context": text, "context_name": text,
+		"nonce": text, "at_hash": text, "name": text, "given_name": text, "family_name": text, "preferred_username": text, "email": text,
+		"email_verified": truth, "groups_truncated": truth, "group_ids": list, "group_names": list,
 		"exp": date, "iat": date, "nbf": date, "auth_time": date, "root_iat": date, "aud": text | list, "perms": list, "via": list, "narrowed": truth, "act": object,
 	} {
 		for kind, value := range good {

@@ -40,6 +40,7 @@ func FuzzToken(f *testing.F) {
 		fixedSign(fixedKey(1), regularHeader, regular(nil)),
 		fixedSign(fixedKey(2), other, regular(map[string]string{"jti": `"K"`, "act": actors(2)})),
 		fixedSign(fixedKey(1), regularHeader, regular(map[string]string{"allowed_resource_scope": goodSet})),
+		fixedSign(fixedKey(1), strings.Replace(regularHeader, "at+jwt", mint.TypeID, 1), regularID(map[string]string{"nonce": `"n"`})),
 	}
 	signed := map[string]bool{}
 	for _, raw := range tokens {
@@ -89,37 +90,78 @@ func FuzzClaims(f *testing.F) {
 			f.Add(regular(map[string]string{name: value}))
 		}
 	}
+	for _, change := range []map[string]string{
+		nil,
+		{"aud": `["web","agent"]`},
+		{"aud": `["web"]`},
+		{"client_id": `"agent"`},
+		{"email_verified": `"true"`},
+		{"group_ids": `["a",1]`},
+		{"groups_truncated": `null`},
+		{"act": `{"sub":"a:op","act":{"sub":"c"}}`},
+		{"act": `{"sub":"guard:shop","act":{"sub":"a:op"}}`},
+		{"sub": `"web"`, "nonce": `"n"`, "at_hash": `"h"`},
+	} {
+		f.Add(regularID(change))
+	}
 	f.Add(strings.Replace(regular(nil), "{", `{"exp":1,`, 1))
 	f.Add(strings.Replace(regular(nil), "{", `{"Exp":1,`, 1))
 	f.Add(regular(nil) + "{}")
 	f.Add("\ufeff" + regular(nil))
 	f.Fuzz(func(t *testing.T, claims string) {
-		signed, err := w.ring.Verify(fixedSign(fixedKey(1), regularHeader, claims))
-		if err != nil {
-			if r := mint.ReasonOf(err); r != mint.TokenMalformed {
-				t.Errorf("got %v, want token_malformed: the signature is good", err)
+		for _, typ := range []string{mint.TypeAccess, mint.TypeID} {
+			signed, err := w.ring.Verify(fixedSign(fixedKey(1), `{"alg":"ES256","kid":"ec","typ":"`+typ+`"}`, claims))
+			if err != nil {
+				if r := mint.ReasonOf(err); r != mint.TokenMalformed {
+					t.Errorf("got %v, want token_malformed: the signature is good", err)
+				}
+				continue
 			}
-			return
-		}
-		var m map[string]any
-		dec := json.NewDecoder(strings.NewReader(claims))
-		dec.UseNumber()
-		if err := dec.Decode(&m); err != nil || !json.Valid([]byte(claims)) || !utf8.ValidString(claims) {
-			t.Fatalf("accepted %q, which is not JSON: %v", claims, err)
-		}
-		id := signed.Identifiers()
-		if m["jti"] != id.ID || m["sub"] != id.Subject || m["client_id"] != id.ClientID || id.ID == "" || id.Subject == "" || id.ClientID == "" {
-			t.Errorf("%q: got %+v", claims, id)
-		}
-		if exp, err := m["exp"].(json.Number).Int64(); err != nil || exp != signed.Expiry().Unix() || exp <= 0 || exp > mint.MaxTime {
-			t.Errorf("%q: got the expiry %v", claims, signed.Expiry())
-		}
-		if _, bound := m["cnf"]; bound {
-			if _, err := signed.Admit(w.conditions()); err == nil {
-				t.Errorf("%q has cnf and was admitted", claims)
-			}
+			saysTheSame(t, w, signed, typ, claims)
 		}
 	})
+}
+
+// saysTheSame holds what was read of claims against encoding/json.
+func saysTheSame(t *testing.T, w *world, signed *mint.Signed, typ, claims string) {
+	var m map[string]any
+	dec := json.NewDecoder(strings.NewReader(claims))
+	dec.UseNumber()
+	if err := dec.Decode(&m); err != nil || !json.Valid([]byte(claims)) || !utf8.ValidString(claims) {
+		t.Fatalf("accepted %q, which is not JSON: %v", claims, err)
+	}
+	id, aud := signed.Identifiers(), texts(m["aud"])
+	client := m["client_id"]
+	if typ == mint.TypeID {
+		client = aud[0]
+	}
+	if m["jti"] != id.ID || m["sub"] != id.Subject || id.ID == "" || id.Subject == "" {
+		t.Errorf("%q: got %+v", claims, id)
+	}
+	if exp, err := m["exp"].(json.Number).Int64(); err != nil || exp != signed.Expiry().Unix() || exp <= 0 || exp > mint.MaxTime {
+		t.Errorf("%q: got the expiry %v", claims, signed.Expiry())
+	}
+	cond := w.conditions()
+	cond.Type = typ
+	subject, err := signed.Admit(cond)
+	if _, bound := m["cnf"]; err == nil && bound {
+		t.Errorf("%q has cnf and was admitted", claims)
+	}
+	if typ == mint.TypeID && len(aud) != 1 {
+		if err == nil {
+			t.Errorf("%q has %d audiences and was admitted as an id token", claims, len(aud))
+		}
+		return
+	}
+	if client != id.ClientID || id.ClientID == "" {
+		t.Errorf("%q: got the client %q, want %v", claims, id.ClientID, client)
+	}
+	if _, isID := subject.(mint.IDToken); err == nil && isID != (typ == mint.TypeID) {
+		t.Errorf("%q: got the kind %T of a token of typ %s", claims, subject, typ)
+	}
+	if actors := chainOf(m["act"]); id.Operator != "" && (len(actors) == 0 || actors[len(actors)-1] != id.Operator) {
+		t.Errorf("%q: got the operator %q of the actors %q", claims, id.Operator, actors)
+	}
 }
 
 // twin returns the other signature of the same token: (r, n-s) holds wherever

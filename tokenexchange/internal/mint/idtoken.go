@@ -26,7 +26,7 @@ type IDOptions struct {
 // Identity drafts the id token beside a first token with openid, after that was
 // narrowed. It is for the client alone and lives as long as the access token.
 func (d Draft) Identity(o IDOptions) (IDDraft, error) {
-	if d.user == nil || d.derived() || !d.HasScope("openid") {
+	if d.user == nil || !d.HasScope("openid") {
 		return IDDraft{}, refuse(ScopeExceeded, "an id token stands beside a first token of a user with openid")
 	}
 	from := &d.claims
@@ -42,10 +42,10 @@ func (d Draft) Identity(o IDOptions) (IDDraft, error) {
 	return id.CapGroups(o.MaxGroups), nil
 }
 
-// DeriveID drafts the exchange of an id token, or of a first token with openid
-// that was not narrowed, for an id token whose one audience is the target. Of an
-// id token the groups are copied; who the user is beside the sub (name, e-mail)
-// was told to the client that asked for it and is not told on.
+// DeriveID drafts the exchange for an id token whose one audience is the target:
+// of an id token, or, by a client with openid in its scope line, of a first token
+// with openid that was not narrowed. The groups of an id token are copied. Names
+// and e-mail were told to the client that asked for them and are not told on.
 func (m *Mint) DeriveID(s Subject, caller *Client, to Target) (IDDraft, error) {
 	switch s.(type) {
 	case IDToken, UserToken:
@@ -68,8 +68,11 @@ func (m *Mint) DeriveID(s Subject, caller *Client, to Target) (IDDraft, error) {
 	from.sameUser(&c)
 	c.Audience, c.Via = audience{to.audience}, append(slices.Clone(from.Via), caller.ID)
 	if user, ok := s.(UserToken); ok {
-		if !user.t.First() || !user.t.HasScope("openid") {
+		switch {
+		case !user.t.First() || !user.t.HasScope("openid"):
 			return IDDraft{}, refuse(SubjectKind, "the access token is not a first one with openid that was not narrowed")
+		case !slices.Contains(caller.Scopes, "openid"):
+			return IDDraft{}, refuse(ExchangeRefused, "client "+caller.ID+" has no openid in its scope line")
 		}
 	} else {
 		c.GroupIDs, c.GroupNames, c.GroupsTruncated = from.GroupIDs, from.GroupNames, from.GroupsTruncated
@@ -106,13 +109,25 @@ type IssuedID struct {
 // SignID signs an id token. With access, the access token in the same answer,
 // it says at_hash; empty text is no such token.
 func (m *Mint) SignID(d IDDraft, access string) (IssuedID, error) {
+	c, err := m.completeID(d, access)
+	if err != nil {
+		return IssuedID{}, err
+	}
+	raw, err := m.encode(&c, d.alg, TypeID)
+	if err != nil {
+		return IssuedID{}, err
+	}
+	return IssuedID{Raw: raw, ID: c.ID, ExpiresIn: c.Expiry - c.IssuedAt, Audience: c.Audience[0]}, nil
+}
+
+func (m *Mint) completeID(d IDDraft, access string) (claims, error) {
 	c := d.claims
 	if c.Subject == "" || c.AZP == "" || len(c.Audience) != 1 || d.validity < time.Second {
-		return IssuedID{}, refuse(TokenSpent, "an empty draft cannot be signed")
+		return c, refuse(TokenSpent, "an empty draft cannot be signed")
 	}
 	var err error
 	if c.IssuedAt, c.Expiry, err = m.life(d.validity, d.latest); err != nil {
-		return IssuedID{}, err
+		return c, err
 	}
 	c.Issuer, c.ID = m.issuer, rand.Text()
 	if access != "" {
@@ -120,9 +135,5 @@ func (m *Mint) SignID(d IDDraft, access string) (IssuedID, error) {
 		sum := sha256.Sum256([]byte(access))
 		c.AtHash = b64(sum[:len(sum)/2])
 	}
-	raw, err := m.encode(&c, d.alg, TypeID)
-	if err != nil {
-		return IssuedID{}, err
-	}
-	return IssuedID{Raw: raw, ID: c.ID, ExpiresIn: c.Expiry - c.IssuedAt, Audience: c.Audience[0]}, nil
+	return c, nil
 }

@@ -78,13 +78,40 @@ func (t UpstreamToken) Expiry() time.Time { return t.expiry }
 // Size is how many bytes the token takes.
 func (t UpstreamToken) Size() int { return len(t.value) }
 
-// sign computes what only the mint says (iss, aud, jti, dates, the views of
-// the set) and signs.
+// sign computes what only the mint says, and signs.
 func (m *Mint) sign(d Draft) (string, *claims, error) {
+	c, err := m.complete(d)
+	if err != nil {
+		return "", nil, err
+	}
+	raw, err := m.encode(&c, d.alg, TypeAccess)
+	return raw, &c, err
+}
+
+// Fits refuses what Sign and SignID would refuse of these drafts, for whoever
+// has something to use up before they are signed. A nil id is none.
+func (m *Mint) Fits(d Draft, id *IDDraft) error {
+	c, err := m.complete(d)
+	if err == nil {
+		_, _, err = m.input(&c, d.alg, TypeAccess)
+	}
+	if err != nil || id == nil {
+		return err
+	}
+	c, err = m.completeID(*id, "any access token")
+	if err == nil {
+		_, _, err = m.input(&c, id.alg, TypeID)
+	}
+	return err
+}
+
+// complete adds what only the mint says: iss, aud, jti, dates, the views of the
+// set.
+func (m *Mint) complete(d Draft) (claims, error) {
 	c := d.claims
 	var err error
 	if c.IssuedAt, c.Expiry, err = m.life(d.validity, d.latest); err != nil {
-		return "", nil, err
+		return c, err
 	}
 	c.Issuer, c.ID, c.NotBefore = m.issuer, rand.Text(), c.IssuedAt
 	c.Audience = m.audience(d)
@@ -92,8 +119,7 @@ func (m *Mint) sign(d Draft) (string, *claims, error) {
 	if !c.rights.Empty() {
 		c.Allowed = json.RawMessage(c.rights.Canonical())
 	}
-	raw, err := m.encode(&c, d.alg, TypeAccess)
-	return raw, &c, err
+	return c, nil
 }
 
 // life returns iat and exp of a token that is signed now. A derived one dies no
@@ -110,24 +136,31 @@ func (m *Mint) life(validity time.Duration, latest time.Time) (iat, exp int64, e
 	return now.Unix(), end.Unix(), nil
 }
 
-// encode signs claims. What is too large is refused whole, never cut.
+// encode signs claims.
 func (m *Mint) encode(c *claims, alg, typ string) (string, error) {
-	payload, err := c.encode()
+	input, key, err := m.input(c, alg, typ)
 	if err != nil {
 		return "", err
 	}
-	raw, err := m.ring.signJWT(alg, typ, payload)
-	if err != nil {
-		return "", err
-	}
-	if over := len(raw) - MaxIssued; over > 0 {
-		return "", refuse(TokenTooLarge, fmt.Sprintf("the token is %d bytes over %d", over, MaxIssued))
-	}
-	return raw, nil
+	return key.signed(input)
 }
 
-// derived reports whether the draft was made from a token.
-func (d Draft) derived() bool { return !d.latest.IsZero() }
+// input returns what is signed of a token. What is too large is refused whole,
+// never cut.
+func (m *Mint) input(c *claims, alg, typ string) (string, *Key, error) {
+	payload, err := c.encode()
+	if err != nil {
+		return "", nil, err
+	}
+	input, key, err := m.ring.input(alg, typ, payload)
+	if err != nil {
+		return "", nil, err
+	}
+	if over := len(input) + 1 + key.signatureSize() - MaxIssued; over > 0 {
+		return "", nil, refuse(TokenTooLarge, fmt.Sprintf("the token is %d bytes over %d", over, MaxIssued))
+	}
+	return input, key, nil
+}
 
 // audience is exactly the target of an exchange. Any other token, which has no
 // single target, names the services that it has rights in; and the issuer if it
@@ -152,7 +185,7 @@ func (m *Mint) audience(d Draft) []string {
 // never copied, never wider. A pattern that the view cannot say is left out.
 func (d Draft) perms() []string {
 	var perms []string
-	if d.user != nil && !d.derived() && !d.claims.Narrowed {
+	if d.user != nil && !d.claims.Narrowed {
 		for _, role := range d.user.Roles {
 			// A role of another form could read as a permission.
 			if strings.HasPrefix(role, "csp:") {

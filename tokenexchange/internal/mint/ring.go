@@ -3,9 +3,9 @@ package mint
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"sort"
@@ -75,18 +75,13 @@ func NewRing(keys ...Key) (*Ring, error) {
 func algorithm(private crypto.Signer) (string, error) {
 	switch k := private.(type) {
 	case *ecdsa.PrivateKey:
-		if k.Curve != elliptic.P256() {
-			return "", fmt.Errorf("expected an EC key on P-256, found %s", k.Curve.Params().Name)
-		}
-		return ES256, nil
+		return publicAlgorithm(&k.PublicKey)
 	case *rsa.PrivateKey:
-		if k.N.BitLen() < 2048 {
-			return "", fmt.Errorf("expected an RSA key of at least 2048 bits, found %d", k.N.BitLen())
+		alg, err := publicAlgorithm(&k.PublicKey)
+		if err != nil {
+			return "", err
 		}
-		if roca(k.N) {
-			return "", errors.New("the RSA key comes from a broken generator (CVE-2017-15361) and can be factored")
-		}
-		return RS256, k.Validate()
+		return alg, k.Validate()
 	}
 	return "", fmt.Errorf("expected an EC P-256 or RSA private key, found %T", private)
 }
@@ -98,16 +93,29 @@ func (r *Ring) Can(alg string) bool { return r.sign[alg] != nil }
 // over signing. Caches of verified or signed tokens have it in their key.
 func (r *Ring) Digest() [sha256.Size]byte { return r.digest }
 
-// signJWT returns the compact form of a token of the given type.
-func (r *Ring) signJWT(alg, typ string, claims []byte) (string, error) {
+// input returns what is signed of a token of the given type, and the key.
+func (r *Ring) input(alg, typ string, claims []byte) (string, *Key, error) {
 	k := r.sign[alg]
 	if k == nil {
-		return "", fmt.Errorf("signing: no key for %s", alg)
+		return "", nil, fmt.Errorf("signing: no key for %s", alg)
 	}
-	input := b64(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":%q}`, k.alg, k.ID, typ)) + "." + b64(claims)
+	return b64(fmt.Appendf(nil, `{"alg":%q,"kid":%q,"typ":%q}`, k.alg, k.ID, typ)) + "." + b64(claims), k, nil
+}
+
+// signed returns the compact form of a token.
+func (k *Key) signed(input string) (string, error) {
 	sig, err := k.method.Sign(input, k.Private)
 	if err != nil {
 		return "", fmt.Errorf("signing: %w", err)
 	}
 	return input + "." + b64(sig), nil
+}
+
+// signatureSize is how many bytes a signature takes in the compact form.
+func (k *Key) signatureSize() int {
+	size := 64 // ES256: r and s of P-256
+	if public, ok := k.Private.Public().(*rsa.PublicKey); ok {
+		size = public.Size()
+	}
+	return base64.RawURLEncoding.EncodedLen(size)
 }

@@ -71,10 +71,11 @@ func (t *Token) Actor() string {
 func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
 
 // First reports whether the token was made from a login or a client's own
-// rights, and nothing was taken away from it since.
+// rights, and nothing was taken away from it since. Nobody logs in with an API
+// token: it is for one organization, and says nothing new of who its user is.
 func (t *Token) First() bool {
 	c := t.claims
-	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed
+	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed && (c.AuthTime != 0 || !isUser(c.Subject))
 }
 
 // HasScope reports whether the word is in the OAuth scope of the token.
@@ -92,9 +93,13 @@ func (t *Token) AuthTime() time.Time {
 // through: those in act, and those in via. An operator who acts is a user and
 // no client; see [Identifiers].
 func (t *Token) Hops(test func(client string) bool) bool {
-	for _, chain := range [...][]string{t.claims.actors, t.claims.Via} {
+	acted := t.claims.actors
+	if t.claims.operator() != "" {
+		acted = acted[:len(acted)-1]
+	}
+	for _, chain := range [...][]string{acted, t.claims.Via} {
 		for _, client := range chain {
-			if !isUser(client) && !test(client) {
+			if !test(client) {
 				return false
 			}
 		}

@@ -1,0 +1,337 @@
+package tokenexchange
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// Tries of the tests: who asks for a token, from where, and with what.
+
+func (h *house) bySecret(from, client, secret string) got {
+	h.t.Helper()
+	r := form("grant_type=client_credentials")
+	r.RemoteAddr = from + ":1234"
+	r.SetBasicAuth(client, secret)
+	return h.do(r)
+}
+
+func (h *house) byPassword(from, name, password string) got {
+	h.t.Helper()
+	r := form(pairs("grant_type", "password", "username", name, "password", password))
+	r.RemoteAddr = from + ":1234"
+	r.SetBasicAuth("web", secretOf("web"))
+	return h.do(r)
+}
+
+func (h *house) byAssertion(from, client string) got {
+	h.t.Helper()
+	raw := says(as(client)).sign(jwt.SigningMethodES256, secondKey())
+	r := form(pairs("grant_type", "client_credentials", "client_assertion_type", assertionType, "client_assertion", raw))
+	r.RemoteAddr = from + ":1234"
+	return h.do(r)
+}
+
+// slowed holds an answer against the one that asks to wait for so many seconds.
+func (g got) slowed(t testing.TB, seconds int) {
+	t.Helper()
+	g.refused(t, http.StatusTooManyRequests, "temporarily_unavailable", "too_many_attempts")
+	if got := g.header.Get("Retry-After"); got != strconv.Itoa(seconds) {
+		t.Errorf("got Retry-After: %s, want %d", got, seconds)
+	}
+}
+
+const wrongSecret = "wrong-wrong-wrong-wrong-wrong"
+
+// Whoever fails for one name from one address is slowed down, also for the right
+// proof, which is not even compared; and a name that does not exist is the same.
+func TestGuessesAreSlowed(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		atOnce int
+		each   time.Duration
+		fail   func(h *house) got
+		right  func(h *house) got
+		status int
+	}{
+		{
+			"a secret", 10, 5 * time.Second, func(h *house) got { return h.bySecret("203.0.113.1", "nightly", wrongSecret) },
+			func(h *house) got { return h.bySecret("203.0.113.1", "nightly", secretOf("nightly")) }, 401,
+		},
+		{"the secret of nobody", 10, 5 * time.Second, func(h *house) got { return h.bySecret("203.0.113.1", "nobody", wrongSecret) }, nil, 401},
+		{"a secret of a public client", 10, 5 * time.Second, func(h *house) got { return h.bySecret("203.0.113.1", "mobile", wrongSecret) }, nil, 401},
+		{"an assertion", 10, 5 * time.Second, func(h *house) got { return h.byAssertion("203.0.113.1", "robot") }, nil, 401},
+		{"the assertion of nobody", 10, 5 * time.Second, func(h *house) got { return h.byAssertion("203.0.113.1", "nobody") }, nil, 401},
+		{
+			"a password", 5, time.Minute, func(h *house) got { return h.byPassword("203.0.113.1", "ada", "wrong") },
+			func(h *house) got { return h.byPassword("203.0.113.1", "ada", password) }, 400,
+		},
+		{"the password of nobody", 5, time.Minute, func(h *house) got { return h.byPassword("203.0.113.1", "zed", "wrong") }, nil, 400},
+		{"the password of who is disabled", 5, time.Minute, func(h *house) got { return h.byPassword("203.0.113.1", "bob", password) }, nil, 400},
+		{"the password of who has none", 5, time.Minute, func(h *house) got { return h.byPassword("203.0.113.1", "eve", "wrong") }, nil, 400},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, robots)
+			for i := range c.atOnce {
+				if g := c.fail(h); g.status != c.status {
+					t.Fatalf("failure %d: got %s, want %d", i+1, g.raw, c.status)
+				}
+			}
+			seconds := int(c.each / time.Second)
+			c.fail(h).slowed(t, seconds)
+			if c.right != nil {
+				c.right(h).slowed(t, seconds)
+			}
+			// What was refused cost nothing, and the wait is as long as it was said.
+			h.clock = h.clock.Add(c.each - time.Millisecond)
+			c.fail(h).slowed(t, 1)
+			h.clock = h.clock.Add(time.Millisecond)
+			if g := c.fail(h); g.status != c.status {
+				t.Errorf("after the wait: got %s, want %d", g.raw, c.status)
+			}
+			c.fail(h).slowed(t, seconds)
+			h.clock = h.clock.Add(c.each)
+			if c.right != nil {
+				c.right(h).granted(t)
+			}
+			// In the end all is forgotten.
+			h.clock = h.clock.Add(time.Duration(c.atOnce) * c.each)
+			for i := range c.atOnce {
+				if g := c.fail(h); g.status != c.status {
+					t.Fatalf("failure %d, much later: got %s, want %d", i+1, g.raw, c.status)
+				}
+			}
+			c.fail(h).slowed(t, seconds)
+		})
+	}
+}
+
+// The answer to who must wait does not tell whether the name exists.
+func TestSlowedNamesAreAlike(t *testing.T) {
+	h := newHouse(t)
+	strip := func(g got) string {
+		g.slowed(t, 60)
+		return strings.ReplaceAll(fmt.Sprint(g.status, g.header, g.raw), g.header.Get("Scopegate-Decision"), "ID")
+	}
+	answers := map[string]string{}
+	for _, name := range []string{"ada", "zed", "bob", "eve", "sam", "ada@example.com", strings.Repeat("x", 5000)} {
+		for range 5 {
+			h.byPassword("203.0.113.1", name, "wrong").refused(t, 400, "invalid_grant", "credentials_wrong")
+		}
+		answers[strip(h.byPassword("203.0.113.1", name, "wrong"))] = name
+	}
+	if len(answers) != 1 {
+		t.Errorf("got %d answers, want one", len(answers))
+	}
+}
+
+// Only failures cost, and only those that show a secret to be wrong.
+func TestOnlyFailuresCost(t *testing.T) {
+	h := newHouse(t, robots)
+	for range 300 {
+		h.bySecret("203.0.113.1", "nightly", secretOf("nightly")).granted(t)
+	}
+	for range 20 {
+		h.byPassword("203.0.113.1", "ada", password).granted(t)
+	}
+	h.state.store = &stateStore{Store: h.store, fail: errors.New("away")}
+	for range 20 { // A store that is away is nobody's guess.
+		r := form(pairs("grant_type", "client_credentials", "client_assertion_type", assertionType, "client_assertion", says(nil).robot()))
+		r.RemoteAddr = "203.0.113.1:1234"
+		h.do(r).refused(t, 503, "temporarily_unavailable", "store_unavailable")
+	}
+	h.state.store = h.store
+	for range 20 {
+		r := form(pairs("grant_type", "client_credentials", "client_id", "web"))
+		r.RemoteAddr = "203.0.113.1:1234"
+		r.SetBasicAuth("nightly", secretOf("nightly"))
+		h.do(r).refused(t, 400, "invalid_request", "client_ambiguous")
+	}
+	for range 20 { // Whoever authenticated and asks for too much did not guess.
+		r := form(pairs("grant_type", "client_credentials", "scope", "more"))
+		r.RemoteAddr = "203.0.113.1:1234"
+		r.SetBasicAuth("nightly", secretOf("nightly"))
+		h.do(r).refused(t, 400, "invalid_scope", "scope_exceeded")
+	}
+	for range 10 {
+		h.bySecret("203.0.113.1", "nightly", wrongSecret).refused(t, 401, "invalid_client", "client_authentication")
+	}
+	h.bySecret("203.0.113.1", "nightly", wrongSecret).slowed(t, 5)
+}
+
+// Who fails from many addresses slows a name down everywhere but where it is
+// familiar.
+func TestNamesAreSlowedWhereTheyAreNotFamiliar(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		fail, right    func(h *house, from string) got
+		atOnce, others int // from one address, from all
+		seconds        int
+	}{
+		{
+			"client", func(h *house, from string) got { return h.bySecret(from, "nightly", wrongSecret) },
+			func(h *house, from string) got { return h.bySecret(from, "nightly", secretOf("nightly")) }, 10, 100, 1,
+		},
+		{
+			"user", func(h *house, from string) got { return h.byPassword(from, "ada", "wrong") },
+			func(h *house, from string) got { return h.byPassword(from, "ada", password) }, 5, 30, 30,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t)
+			const home, abroad = "203.0.113.1", "203.0.113.2"
+			c.right(h, home).granted(t)
+			for i := range c.others {
+				if g := c.fail(h, fmt.Sprint("198.51.100.", i/c.atOnce)); g.status == 429 {
+					t.Fatalf("failure %d: got %s", i+1, g.raw)
+				}
+			}
+			c.right(h, abroad).slowed(t, c.seconds)
+			c.right(h, home).granted(t)
+			if c.name == "user" { // By the other name as well.
+				h.byPassword(home, "ada@example.com", password).granted(t)
+				h.byPassword(abroad, "kim", password).granted(t)
+			}
+			// At home its own failures count, and nothing else.
+			for i := range c.atOnce {
+				if g := c.fail(h, home); g.status == 429 {
+					t.Fatalf("failure %d at home: got %s", i+1, g.raw)
+				}
+			}
+			if g := c.right(h, home); g.status != 429 {
+				t.Errorf("got %s, want it slowed by its own failures", g.raw)
+			}
+			// The address is familiar for a week.
+			h.clock = h.clock.Add(familiarFor - time.Second)
+			h.epoch.Created = h.clock
+			for i := range c.others {
+				c.fail(h, fmt.Sprint("198.51.100.", i/c.atOnce))
+			}
+			c.right(h, abroad).slowed(t, c.seconds)
+			if g := c.right(h, home); g.status != 200 {
+				t.Errorf("within the week: got %s", g.raw)
+			}
+			h.clock = h.clock.Add(familiarFor)
+			for i := range c.others {
+				c.fail(h, fmt.Sprint("198.51.100.", i/c.atOnce))
+			}
+			c.right(h, home).slowed(t, c.seconds)
+		})
+	}
+}
+
+// Who tries many names from one address is slowed down for all of them but
+// those that are familiar there.
+func TestAddressesAreSlowed(t *testing.T) {
+	h := newHouse(t)
+	const from = "203.0.113.1"
+	h.byPassword(from, "ada", password).granted(t)
+	for i := range 100 {
+		h.byPassword(from, fmt.Sprint("user", i), "wrong").refused(t, 400, "invalid_grant", "credentials_wrong")
+	}
+	h.byPassword(from, "another", "wrong").slowed(t, 2)
+	h.byPassword(from, "kim", password).slowed(t, 2)
+	h.byPassword(from, "ada", password).granted(t)
+	h.byPassword("203.0.113.2", "kim", password).granted(t)
+	// Secrets are counted apart, and what names nobody counts too.
+	for range 100 {
+		r := form("grant_type=client_credentials")
+		r.RemoteAddr = from + ":1234"
+		r.Header.Set("Authorization", "Basic ***")
+		h.do(r).refused(t, 401, "invalid_client", "client_authentication")
+	}
+	h.bySecret(from, "nightly", secretOf("nightly")).slowed(t, 1)
+	h.bySecret(from, "web", secretOf("web")).refused(t, 400, "unauthorized_client", "grant_not_allowed") // Ada came through it.
+}
+
+// API tokens are guessed by their id, which is no secret. One that does not
+// exist is the same, and nobody slows another token down where it is familiar.
+func TestGuessesOfAPITokensAreSlowed(t *testing.T) {
+	h := newHouse(t, logins, keyring)
+	token := h.withAPIToken(t, baseUsers, nil)
+	id, _, _ := strings.Cut(token, ".")
+	use := func(from, token string) got {
+		r := httptest.NewRequest("POST", "/csp/gateway/am/api/auth/api-tokens/authorize", strings.NewReader(pairs("api_token", token)))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		r.RemoteAddr = from + ":1234"
+		return h.do(r)
+	}
+	use("203.0.113.9", token).granted(t)
+	for _, id := range []string{id, "nobodys"} {
+		for range 10 {
+			use("203.0.113.1", id+".wrong").refused(t, 400, "invalid_grant", "api_token_invalid")
+		}
+		use("203.0.113.1", id+".wrong").slowed(t, 5)
+	}
+	use("203.0.113.1", token).slowed(t, 5)
+	use("203.0.113.2", token).granted(t)
+	for i := range 100 {
+		use("203.0.113.9", fmt.Sprintf("id%d.wrong", i)).refused(t, 400, "invalid_grant", "api_token_invalid")
+		use(fmt.Sprint("198.51.100.", i/10), id+".wrong")
+	}
+	use("203.0.113.9", "another.wrong").slowed(t, 1)
+	use("203.0.113.3", token).slowed(t, 1)
+	use("203.0.113.9", token).granted(t)
+}
+
+// Nobody can slow a client down that has no secret.
+func TestPublicClientsAreNotSlowed(t *testing.T) {
+	h := newHouse(t)
+	for i := range 200 {
+		h.bySecret(fmt.Sprint("198.51.100.", i/10), "mobile", wrongSecret)
+	}
+	h.bySecret("203.0.113.2", "mobile", wrongSecret).slowed(t, 1)
+	r := form(pairs("grant_type", "password", "username", "ada", "password", password, "client_id", "mobile"))
+	r.RemoteAddr = "203.0.113.2:1234"
+	h.do(r).granted(t)
+}
+
+func TestThrottlesSurviveAReload(t *testing.T) {
+	h := newHouse(t)
+	for range 10 {
+		h.bySecret("203.0.113.1", "nightly", wrongSecret)
+	}
+	h.Server = h.reload(NewCaches())
+	h.bySecret("203.0.113.1", "nightly", secretOf("nightly")).slowed(t, 5)
+}
+
+// A clock that is set back keeps nobody out for long.
+func TestThrottlesAndAClockThatIsSetBack(t *testing.T) {
+	h := newHouse(t)
+	for range 10 {
+		h.bySecret("203.0.113.1", "nightly", wrongSecret)
+	}
+	h.clock = start.Add(-time.Minute)
+	h.bySecret("203.0.113.1", "nightly", secretOf("nightly")).slowed(t, 55)
+	for range 1000 { // As many as can run side by side.
+		h.guess(WithClientAddress(t.Context(), "203.0.113.9"), guessSecret, "nightly").failed()
+	}
+	h.bySecret("203.0.113.9", "nightly", secretOf("nightly")).slowed(t, 101)
+	h.clock = h.clock.Add(101 * time.Second)
+	h.bySecret("203.0.113.9", "nightly", secretOf("nightly")).granted(t)
+}
+
+func TestRoomOfThrottles(t *testing.T) {
+	room := familiarRoom
+	for _, l := range guessLimits {
+		room += l.pair.room + l.name.room + l.address.room
+		for _, one := range []limit{l.pair, l.name, l.address} {
+			if one.atOnce < 1 || one.each < time.Second || one.room < 1 {
+				t.Errorf("got the limit %+v", one)
+			}
+		}
+		if l.pair.each <= l.name.each || l.pair.atOnce >= l.name.atOnce {
+			t.Errorf("got %+v: one address alone can slow a name down for all", l)
+		}
+	}
+	if room != 64<<10 {
+		t.Errorf("got room for %d entries, want 65,536", room)
+	}
+}
