@@ -161,6 +161,7 @@ func (p *provenance) customers(expired, apiToken, operator string) []presentable
 		forged("not yet valid", "nbf", p.clock.Unix()+120),
 		access("revoked", revoked),
 		access("made of a revoked one", made),
+		access("impersonated by a disabled operator", p.access(p.impersonate("web", p.login("web", "dora"), mailTo))),
 		access("of a disabled user", p.login("web", "dora")),
 		forged("older than the store", "iat", p.epoch.Created.Unix()-1),
 		access("issued to a client that is gone", p.login("gone", "ada")),

@@ -270,6 +270,29 @@ func TestRevocationsAfterAGap(t *testing.T) {
 	})
 }
 
+// TestReadingEndsWithItsOwnMark hands out one entry after the other: the mark of
+// another process stands before a revocation.
+func TestReadingEndsWithItsOwnMark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := NewMemoryStore(nil)
+		newReplica(t, store, 1).revokes("dead")
+		feed := &faultyFeed{MemoryStore: store, hold: make(chan struct{})}
+		r := newReplica(t, feed, 1)
+		for _, c := range []struct{ when, dead, other string }{
+			{"nothing came", "unread", "unread"},
+			{"another's mark", "unread", "unread"},
+			{"the revocation", byGrant, "unread"},
+			{"its own mark", byGrant, ""},
+		} {
+			if c.when != "nothing came" {
+				feed.hold <- struct{}{}
+			}
+			synctest.Wait()
+			r.wants(c.when, c.dead, c.other, c.other)
+		}
+	})
+}
+
 // TestGapDuringAReading has one way to the feed tell of a gap while another
 // still reads what was kept before it: the end of that reading says nothing.
 func TestGapDuringAReading(t *testing.T) {

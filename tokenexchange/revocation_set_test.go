@@ -48,6 +48,10 @@ func TestRevocationsStayStrict(t *testing.T) {
 			if got := v.Len(); got != c.left {
 				t.Errorf("90 minutes later: got %d entries, want %d", got, c.left)
 			}
+			clock.pass(time.Hour)
+			if got := v.Len(); got != 0 {
+				t.Errorf("at the end: got %d entries, want none", got)
+			}
 		})
 	}
 }
