@@ -82,6 +82,14 @@ func TestExcess(t *testing.T) {
 	}
 	g = h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", `{"servicesScopes":[{"serviceDefinitionId":"crm","permissions":[{"permissionId":"contacts.read"}]}]}`)
 	g.refused(t, 400, "invalid_scope", "resource_scope_exceeded")
+	// A token among the names is nobody's resource.
+	api, _ := adasToken(t)
+	for _, ask := range []string{scopeOf("orders.read", api, "other/"+api, "other/1"), scopeOf(api, "other/1")} {
+		g = h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", ask)
+		if strings.Contains(g.raw, api) || strings.Contains(ask, "orders.read") && g.body["excess"] == nil {
+			t.Errorf("got %s, want an excess without the token", g.raw)
+		}
+	}
 	if g := h.token("nightly", "grant_type", "client_credentials", "scope", "admin"); g.body["excess"] != nil {
 		t.Errorf("scope: got an excess: %s", g.raw)
 	}

@@ -80,8 +80,8 @@ func provenances(second bool, without string) Config {
 	}
 }
 
-// people is the users file of the matrix: ada is the customer, olga and chief
-// are operators, oleg is not. In the second life dora is disabled, and rolf has
+// people is the users file of the matrix: ada is the customer, and nia one who
+// holds nothing; olga and chief are operators, oleg is not. In the second life dora is disabled, and rolf has
 // lost the role.
 func people(second bool, tokens ...APIToken) string {
 	type member = map[string]any
@@ -100,7 +100,7 @@ func people(second bool, tokens ...APIToken) string {
 	}
 	ada := user("ada",
 		in("acme", "csp:org_member", "shop/orders.read orders/** reports/{org}/*", "shop/orders.write orders/eu/**", "crm/contacts.read **"),
-		in("beta", "", "shop/orders.read orders/beta/**", "shop/orders.audit **", "crm/contacts.read beta/**"))
+		in("beta", "", "shop/orders.read orders/beta/**", "shop/orders.audit **", "crm/contacts.read beta/**"), in("empty", ""))
 	dora, rolf, uma := user("dora", in("acme", "csp:support", "shop/orders.read **")), user("rolf", in("acme", "csp:support", "shop/orders.read **")), user("uma", in("acme", ""))
 	uma["email_verified"] = false
 	if second {
@@ -109,10 +109,10 @@ func people(second bool, tokens ...APIToken) string {
 	}
 	operator := in("acme", "csp:support", "shop/orders.read **")
 	return string(must(json.Marshal(map[string]any{
-		"orgs": []member{{"id": "acme"}, {"id": "beta"}}, "groups": []member{}, "api_tokens": tokens,
+		"orgs": []member{{"id": "acme"}, {"id": "beta"}, {"id": "empty"}}, "groups": []member{}, "api_tokens": tokens,
 		"users": []member{
 			ada, dora, rolf, uma, user("oleg", in("acme", "", "shop/orders.read **")),
-			user("olga", operator, in("beta", "", "shop/orders.read **")), user("chief", operator),
+			user("olga", operator, in("beta", "", "shop/orders.read **"), in("empty", "")), user("nia", in("acme", "")), user("chief", operator),
 		},
 	})))
 }
