@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -91,6 +92,15 @@ const errorPage = "https://github.com/scopegate/scopegate/blob/main/docs/errors.
 // maxExcess is how many entries of an excess are shown.
 const maxExcess = 10
 
+// shownExcess is the part of an excess that is shown: its first entries, without
+// those that somebody wrote a token into.
+func shownExcess(all []scopes.Excess) []scopes.Excess {
+	shown := slices.DeleteFunc(slices.Clone(all), func(e scopes.Excess) bool {
+		return hasTokenForm(e.Service) || hasTokenForm(e.Permission) || hasTokenForm(e.Resource)
+	})
+	return shown[:min(len(shown), maxExcess)]
+}
+
 // errorBody satisfies OAuth clients (the first three) and CSP clients (the rest).
 type errorBody struct {
 	Error        string          `json:"error"`
@@ -120,7 +130,7 @@ func writeError(w http.ResponseWriter, r *http.Request, e *Refused, decisionID s
 		Error: a.code, Description: text, URI: errorPage + string(e.Reason), StatusCode: a.status,
 		ModuleCode: "scopegate", Message: a.code + ": " + text, CSPErrorCode: string(e.Reason),
 		RequestID: decisionID, TraceID: traceID(r.Header.Get("Traceparent")),
-		Excess: e.Excess[:min(len(e.Excess), maxExcess)],
+		Excess: shownExcess(e.Excess),
 	}
 	switch a.status {
 	case http.StatusUnauthorized:

@@ -85,6 +85,10 @@ func (g *Guard) Decide(r *http.Request, p Presented) *Verdict {
 	if !v.Allowed() && p.within(v.Path.Raw()) {
 		v.Path, v.missing = scopes.Path{}, nil
 	}
+	// Another token than the presented one can be there as well.
+	if slices.ContainsFunc(v.missing, func(n scopes.Need) bool { return hasTokenForm(n.Resource) }) {
+		v.missing = nil
+	}
 	return v
 }
 

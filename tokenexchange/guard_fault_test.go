@@ -73,7 +73,7 @@ func TestCancelledRequestsInAStampede(t *testing.T) {
 }
 
 // A token that somebody put into the path is neither a credential nor a line
-// of the log.
+// of the log, and no part of the answer.
 func TestTokensInThePathAreNotLogged(t *testing.T) {
 	h := newHouse(t)
 	g, ada := h.shop(t), h.adas()
@@ -82,6 +82,21 @@ func TestTokensInThePathAreNotLogged(t *testing.T) {
 		logged, _ := a.record["path"].(string)
 		if logged == "" || strings.Contains(logged, "eyJ") || len(logged) > 600 {
 			t.Errorf("got the path %q in the record, want it without the token", logged)
+		}
+	}
+	login := newHouse(t, logins)
+	_, refresh := login.redeem("web", login.code(t)).tokens(t)
+	api, _ := adasToken(t)
+	for what, token := range map[string]string{"code": login.code(t), "refresh token": refresh, "API token": api, "part of a segment": "x-" + refresh + ".json"} {
+		for _, target := range []string{"/orders/" + token, "/nowhere/" + token + "/x", "/reports/" + token + "/y"} {
+			for _, method := range []string{"GET", "POST"} {
+				for _, bearing := range []string{"", ada} {
+					_, a := h.pass(g, bearer(method, target, bearing))
+					if logged, _ := a.record["path"].(string); !strings.Contains(logged, "/...") || strings.Contains(a.raw+fmt.Sprint(a.record), token[len(token)-20:]) {
+						t.Errorf("%s, %s: got %s, %v, want it nowhere", what, method, a.raw, a.record)
+					}
+				}
+			}
 		}
 	}
 	long := "/" + strings.Repeat("ab/", 400) + "x"

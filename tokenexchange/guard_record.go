@@ -39,8 +39,8 @@ func (v *Verdict) method(r *http.Request) string {
 	return "other"
 }
 
-// Bounds of what a record shows of a path. No token is as short as a segment
-// may be, so one that somebody put into the path does not get into the log.
+// Bounds of what a record shows of a path. What is longer than a segment may be,
+// or has the form of a token, does not get into the log.
 const (
 	maxLoggedSegment = 128
 	maxLoggedPath    = 512
@@ -49,7 +49,7 @@ const (
 func loggable(path string) string {
 	segments := strings.Split(path, "/")
 	for i, segment := range segments {
-		if len(segment) > maxLoggedSegment || strings.HasPrefix(segment, "eyJ") {
+		if len(segment) > maxLoggedSegment || hasTokenForm(segment) {
 			segments[i] = "..."
 		}
 	}

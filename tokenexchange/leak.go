@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"io"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -79,6 +80,17 @@ func unescape(text string) string {
 		out = append(out, text[i])
 	}
 	return string(out)
+}
+
+// opaqueForm is how codes, refresh tokens and API tokens end: a dot, and what
+// nobody can guess.
+var opaqueForm = regexp.MustCompile(`[A-Za-z0-9_~-]\.[A-Za-z0-9_-]{43}`)
+
+// hasTokenForm reports whether a part of a text between slashes has the form of
+// a token of this issuer. Callers put tokens into paths and names of resources,
+// also such as no credential of the request is a copy of.
+func hasTokenForm(text string) bool {
+	return strings.HasPrefix(text, "eyJ") || strings.Contains(text, "/eyJ") || opaqueForm.MatchString(text)
 }
 
 // guardTrailers keeps owned names and copies of the token out of the request's

@@ -17,11 +17,11 @@ func TestNamesAreSlowedWhereTheyAreNotFamiliar(t *testing.T) {
 	}{
 		{
 			"client", func(h *house, from string) got { return h.bySecret(from, "nightly", wrongSecret) },
-			func(h *house, from string) got { return h.bySecret(from, "nightly", secretOf("nightly")) }, 10, 100, 1,
+			func(h *house, from string) got { return h.bySecret(from, "nightly", secretOf("nightly")) }, 30, 300, 1,
 		},
 		{
 			"user", func(h *house, from string) got { return h.byPassword(from, "ada", "wrong") },
-			func(h *house, from string) got { return h.byPassword(from, "ada", password) }, 5, 30, 30,
+			func(h *house, from string) got { return h.byPassword(from, "ada", password) }, 10, 30, 30,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
