@@ -1,14 +1,16 @@
 # `make test` installs what is missing, when it may, and runs everything.
 WYCHEPROOF := tokenexchange/internal/wycheproof
-MODULES  := . cmd/build bench $(WYCHEPROOF)
-BIN      := $(CURDIR)/.bin
-BINARY   ?=
-FUZZTIME ?= 1m
-VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+HISTORIES  := integration_test/histories
+MODULES    := . cmd/build bench $(WYCHEPROOF) $(HISTORIES)
+BIN        := $(CURDIR)/.bin
+BINARY     ?=
+FUZZTIME   ?= 1m
+VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 export VERSION
+export SCOPEGATE_BINARY := $(if $(BINARY),$(abspath $(BINARY)))
 .DEFAULT_GOAL := build
-.PHONY: build test lint fuzz bench tools
+.PHONY: build test lint fuzz timing bench tools
 
 # The binary that is shipped: ./caddy, built by xcaddy from xcaddy.json.
 build:
@@ -22,7 +24,9 @@ test: lint
 	@redis-server --version
 	@out="$$(go test -count=1 -cover ./scopes)"; echo "$$out"; case "$$out" in *"coverage: 100.0%"*) ;; *) echo "expected 100.0% of scopes"; exit 1; esac
 	go -C $(WYCHEPROOF) test -race -count=1 -timeout 2m -v ./...
-	SCOPEGATE_BINARY="$(if $(BINARY),$(abspath $(BINARY)))" go test -race -count=1 -timeout 9m ./...
+	@out="$$(go test -race -count=1 -run '^TestGrantsAndParameters$$' -v ./tokenexchange)" || { echo "$$out"; exit 1; }; echo "$$out" | grep 'grants and parameters:'
+	go -C $(HISTORIES) test -race -count=1 -timeout 5m -parallel 4 -v ./...
+	go test -race -count=1 -timeout 9m ./...
 
 # Vet and staticcheck need the compiled dependencies. With -race they are those
 # of the tests, and Caddy's tree of modules is compiled once, not twice.
@@ -37,6 +41,11 @@ fuzz:
 		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
 			echo "$$package $$target" && go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
 		done; done
+
+# Whether the time of an answer tells what exists. Needs a quiet machine.
+timing:
+	go vet -tags timing ./tokenexchange
+	go test -tags timing -count=1 -run '^(TestTiming|TestMannWhitney)$$' -v ./tokenexchange
 
 # What the guard costs over plain reverse_proxy; bench/README.md says how.
 bench:

@@ -37,7 +37,7 @@ func (w liveWorld) failures(t *testing.T, forwardedFor string) int {
 }
 
 // Throttles count the address that Caddy knows, which is the peer's unless that
-// is a trusted proxy, and a reload does not forget who was guessing. Ten guesses
+// is a trusted proxy, and a reload does not forget who was guessing. Thirty guesses
 // are free, and one every 5 seconds after them: a slow machine may make a few.
 func TestThrottles(t *testing.T) {
 	w := newLive(t)
@@ -46,7 +46,7 @@ func TestThrottles(t *testing.T) {
 	w.start(t, trusting)
 	guess := func(from string, fresh bool) {
 		t.Helper()
-		if got := w.failures(t, from); got >= 10 != fresh {
+		if got := w.failures(t, from); got >= 30 != fresh {
 			t.Errorf("from %s: got %d guesses, want that of an address that is new: %v", from, got, fresh)
 		}
 	}

@@ -45,7 +45,7 @@ func TestClientAddress(t *testing.T) {
 		}
 		return h.do(r)
 	}
-	for range 10 {
+	for range 30 {
 		try("10.0.0.1:1", "203.0.113.1").refused(t, 401, "invalid_client", "client_authentication")
 	}
 	g := try("10.0.0.2:1", "203.0.113.1")

@@ -7,7 +7,8 @@ import (
 	"testing"
 )
 
-// An API token is for one organization, and nobody logged in with it. However
+// Another mistake of mistakes_test.go: an API token's token is switched to
+// another organization. It is for one, and nobody logged in with it. However
 // much it gives, what comes of it is no token of a login: it is switched to no
 // other organization, nobody impersonates with it, and no id token is made of it.
 func TestAPITokenIsNoLogin(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 func keyring(c *Config) { c.client("web").APITokens = true }
 
 // withAPIToken puts an entry for ada into a users file and returns its token.
-func (h *house) withAPIToken(t testing.TB, users string, change func(*APIToken)) string {
+func (h *house) withAPIToken(t testing.TB, users string, change func(*APIToken), more ...func(*Config)) string {
 	t.Helper()
 	entry := APIToken{User: "example.com:ada", Org: "acme", Client: "web", Permissions: []string{"shop/orders.read orders/eu/**", "shop/orders.write **"}, Expires: "2026-06-01T00:00:00Z"}
 	if change != nil {
@@ -22,7 +22,7 @@ func (h *house) withAPIToken(t testing.TB, users string, change func(*APIToken))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h.withUsers(strings.Replace(users, `{"orgs"`, `{"api_tokens":[`+string(must(json.Marshal(entry)))+`],"orgs"`, 1), keyring)
+	h.withUsers(strings.Replace(users, `{"orgs"`, `{"api_tokens":[`+string(must(json.Marshal(entry)))+`],"orgs"`, 1), append(more, keyring)...)
 	return secret("an API token", token)
 }
 

@@ -1,6 +1,10 @@
 package tokenexchange
 
-import "github.com/scopegate/scopegate/tokenexchange/internal/mint"
+import (
+	"slices"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
 
 // grantClientDelegate turns a user's access token into one with which the
 // caller acts for the user (RFC 8693): sub stays, and the caller is put around
@@ -35,8 +39,10 @@ func draftClientDelegate(c *call) (drafts, error) {
 		return drafts{}, err
 	}
 	// Where nothing is asked for, the token stays where it is good already. Of
-	// several audiences none is meant more than the others.
-	if held := mint.Facts(subject).Audiences(); target == "" && len(held) == 1 {
+	// several audiences none is meant more than the others. The issuer, which is
+	// among them after a login with openid, is never a target.
+	held := slices.DeleteFunc(mint.Facts(subject).Audiences(), func(aud string) bool { return aud == c.server.realm.issuer })
+	if target == "" && len(held) == 1 {
 		target = held[0]
 	}
 	to, err := c.target(subject, target)

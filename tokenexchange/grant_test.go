@@ -10,66 +10,6 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-func TestEveryGrantUnderEveryName(t *testing.T) {
-	h := newHouse(t)
-	subject := h.adas()
-	user := []string{"username", "ada", "password", password}
-	exchange := []string{"subject_token", subject, "subject_token_type", accessURN}
-	for _, c := range []struct {
-		client, name string
-		params       []string
-	}{
-		{"nightly", "client_credentials", nil},
-		{"nightly", "urn:vmware:params:oauth:grant-type:client-credentials", nil},
-		{"web", "password", user},
-		{"web", "urn:vmware:params:oauth:grant-type:password", user},
-		{"batch", "audience_exchange", append(exchange, "target_audience", shopAud)},
-		{"batch", "urn:vmware:params:oauth:grant-type:audience-exchange", append(exchange, "target_audience", shopAud)},
-		{"batch", "urn:ietf:params:oauth:grant-type:token-exchange", append(exchange, "target_audience", shopAud)},
-		{"batch", "urn:ietf:params:oauth:grant-type:token-exchange", append(exchange, "audience", shopAud)},
-		{"batch", "urn:ietf:params:oauth:grant-type:token-exchange", append(exchange, "resource", shopAud)},
-	} {
-		t.Run(c.client+" "+c.name, func(t *testing.T) {
-			g := h.token(c.client, append([]string{"grant_type", c.name}, c.params...)...)
-			g.granted(t)
-			if want := map[bool]any{true: accessURN, false: nil}[strings.Contains(c.name, "exchange")]; g.body["issued_token_type"] != want {
-				t.Errorf("issued_token_type: got %v, want %v", g.body["issued_token_type"], want)
-			}
-		})
-	}
-}
-
-func TestGrantNames(t *testing.T) {
-	h := newHouse(t)
-	for name, want := range map[string]string{
-		"client-credentials":  "grant_unknown",
-		"CLIENT_CREDENTIALS":  "grant_unknown",
-		" client_credentials": "grant_unknown",
-		"urn:vmware:params:oauth:grant-type:client_credentials": "grant_unknown",
-		"urn:ietf:params:oauth:grant-type:client-credentials":   "grant_unknown",
-		"urn:vmware:params:oauth:grant-type:token-exchange":     "grant_unknown",
-		"refresh_token":      "grant_not_allowed",
-		"authorization_code": "grant_not_allowed",
-		"context_switch":     "grant_not_allowed",
-		"impersonate_user":   "grant_not_allowed",
-		"api_token":          "grant_unknown",
-		"client_exchange":    "grant_unknown",
-		"urn:ietf:params:oauth:grant-type:jwt-bearer": "grant_unknown",
-		"password":          "grant_not_allowed",
-		"audience_exchange": "grant_not_allowed",
-		"client_delegate":   "grant_not_allowed",
-		"client-delegate":   "grant_unknown",
-		"urn:ietf:params:oauth:grant-type:token-exchange":      "grant_not_allowed",
-		"urn:vmware:params:oauth:grant-type:audience-exchange": "grant_not_allowed",
-		"urn:vmware:params:oauth:grant-type:client-delegate":   "grant_not_allowed",
-		"": "parameter_missing",
-	} {
-		g := h.token("nightly", "grant_type", name, "username", "ada", "password", password)
-		code := map[string]string{"grant_unknown": "unsupported_grant_type", "grant_not_allowed": "unauthorized_client", "parameter_missing": "invalid_request"}[want]
-		g.refused(t, 400, code, want)
-	}
-}
-
 func TestTokensOfEachGrant(t *testing.T) {
 	h := newHouse(t)
 	full := `{"servicesScopes":[{"permissions":[{"permissionId":"contacts.read","resources":["**"]}],"serviceDefinitionId":"crm"},` +
@@ -116,50 +56,12 @@ func TestPasswordMeetsPermit(t *testing.T) {
 	}
 }
 
-func TestOrg(t *testing.T) {
-	h := newHouse(t)
-	pw := func(user string, kv ...string) got {
-		return h.token("web", append([]string{"grant_type", "password", "username", user, "password", password}, kv...)...)
-	}
-	cc := func(kv ...string) got {
-		return h.token("nightly", append([]string{"grant_type", "client_credentials"}, kv...)...)
-	}
-	ada := h.adas()
-	for name, c := range map[string]struct {
-		got  got
-		org  any
-		want string
-	}{
-		"client, none":             {cc(), "acme", ""},
-		"client, its own":          {cc("orgId", "acme"), "acme", ""},
-		"client, allowed":          {cc("org_id", "beta"), "beta", ""},
-		"client, not allowed":      {cc("orgId", "empty"), nil, "org_not_allowed"},
-		"client, both spellings":   {cc("orgId", "beta", "org_id", "beta"), "beta", ""},
-		"client, two values":       {cc("orgId", "beta", "org_id", "acme"), nil, "parameter_conflict"},
-		"client, other case":       {cc("orgId", "Beta"), nil, "org_not_allowed"},
-		"user, none":               {pw("ada"), "acme", ""},
-		"user, member":             {pw("ada", "orgId", "beta"), "beta", ""},
-		"user, empty value":        {pw("ada", "orgId", ""), "acme", ""},
-		"user, no member":          {pw("kim", "orgId", "beta"), nil, "org_not_allowed"},
-		"user, unknown org":        {pw("ada", "orgId", "nowhere"), nil, "org_not_allowed"},
-		"user, without a default":  {pw("two"), nil, "org_not_allowed"},
-		"exchange, the same":       {h.exchange("batch", ada, shopAud, "orgId", "acme"), "acme", ""},
-		"exchange, another":        {h.exchange("batch", ada, shopAud, "orgId", "beta"), nil, "org_not_allowed"},
-		"exchange, other spelling": {h.exchange("batch", ada, shopAud, "org_id", "beta"), nil, "org_not_allowed"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if c.want != "" {
-				c.got.refused(t, 400, "invalid_request", c.want)
-				return
-			}
-			if got := claimsOf(t, c.got.granted(t))["context_name"]; got != c.org {
-				t.Errorf("context_name: got %v, want %v", got, c.org)
-			}
-		})
-	}
-	limited := newHouse(t, func(c *Config) { c.client("web").AllowedOrgs = []string{"beta"} })
-	limited.token("web", "grant_type", "password", "username", "ada", "password", password).refused(t, 400, "invalid_request", "org_not_allowed")
-	limited.adas("orgId", "beta")
+// A client with allowed_orgs gets no token elsewhere, not of a user's default
+// organization either.
+func TestAllowedOrgsOfALogin(t *testing.T) {
+	h := newHouse(t, func(c *Config) { c.client("web").AllowedOrgs = []string{"beta"} })
+	h.token("web", "grant_type", "password", "username", "ada", "password", password).refused(t, 400, "invalid_request", "org_not_allowed")
+	h.adas("orgId", "beta")
 }
 
 func TestExcess(t *testing.T) {

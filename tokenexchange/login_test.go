@@ -15,7 +15,7 @@ import (
 // A throttled password takes no turn from those who may still try.
 func TestThrottledPasswordsAreNotHashed(t *testing.T) {
 	h := newHouse(t)
-	for range 5 {
+	for range 10 {
 		h.byPassword("203.0.113.1", "ada", "wrong")
 	}
 	if !h.slow.hashing.turns.TryAcquire(hashMemory) {
@@ -48,8 +48,8 @@ func TestGuessesThatWaitAreJudgedAgain(t *testing.T) {
 				compared++
 			}
 		}
-		if most := 4 + int(hashMemory/h.slow.hashing.least); compared < 5 || compared > most {
-			t.Errorf("got %d passwords compared, want 5 to %d", compared, most)
+		if most := 9 + int(hashMemory/h.slow.hashing.least); compared < 10 || compared > most {
+			t.Errorf("got %d passwords compared, want 10 to %d", compared, most)
 		}
 	})
 }

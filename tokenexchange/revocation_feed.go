@@ -171,7 +171,7 @@ func (f *follower) ended(ctx context.Context, err error) {
 	r.cause = err
 	gap := errors.Is(err, ErrFeedGap)
 	if gap {
-		r.pass++
+		r.readAgain()
 		r.unread.Store(max(r.unread.Load(), issuedSoFar(v.now())))
 	}
 	r.mu.Unlock()

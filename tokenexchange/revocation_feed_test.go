@@ -201,6 +201,7 @@ func TestRevocationsWhileTheFeedIsAway(t *testing.T) {
 		one := newReplica(t, store, 1)
 		feed := &faultyFeed{MemoryStore: store}
 		two := newReplica(t, feed, 1)
+		time.Sleep(time.Hour)
 		away := errors.New("connection refused")
 		feed.set(away, away)
 		synctest.Wait()
@@ -266,6 +267,55 @@ func TestRevocationsAfterAGap(t *testing.T) {
 		if last := feed.froms[len(feed.froms)-1]; last != "" {
 			t.Errorf("it followed from %q, want everything", last)
 		}
+	})
+}
+
+// TestReadingEndsWithItsOwnMark hands out one entry after the other: the mark of
+// another process stands before a revocation.
+func TestReadingEndsWithItsOwnMark(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := NewMemoryStore(nil)
+		newReplica(t, store, 1).revokes("dead")
+		feed := &faultyFeed{MemoryStore: store, hold: make(chan struct{})}
+		r := newReplica(t, feed, 1)
+		for _, c := range []struct{ when, dead, other string }{
+			{"nothing came", "unread", "unread"},
+			{"another's mark", "unread", "unread"},
+			{"the revocation", byGrant, "unread"},
+			{"its own mark", byGrant, ""},
+		} {
+			if c.when != "nothing came" {
+				feed.hold <- struct{}{}
+			}
+			synctest.Wait()
+			r.wants(c.when, c.dead, c.other, c.other)
+		}
+	})
+}
+
+// TestGapDuringAReading has one way to the feed tell of a gap while another
+// still reads what was kept before it: the end of that reading says nothing.
+func TestGapDuringAReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := NewMemoryStore(nil)
+		away := errors.New("connection refused")
+		slow, quick := &faultyFeed{MemoryStore: store, hold: make(chan struct{})}, &faultyFeed{MemoryStore: store}
+		r := newReplica(t, slow, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		defer func() { cancel(); <-ended }()
+		go func() { defer close(ended); r.Follow(ctx, quick) }()
+		synctest.Wait()
+		r.wants("one has read it", "", "", "")
+		quick.set(away, FeedGap("x", "the feed was trimmed"))
+		synctest.Wait()
+		slow.set(away, nil)
+		close(slow.hold)
+		synctest.Wait()
+		r.wants("the other reads on", "unread", "unread", "")
+		slow.set(nil, nil) // One of them is enough.
+		time.Sleep(lastFollowPause)
+		r.wants("read again", "", "", "")
 	})
 }
 
@@ -419,6 +469,7 @@ func TestWayToTheSameFeed(t *testing.T) {
 		}
 		one.revokes("dead")
 		two.wants("on the second way", byGrant, "", "")
+		time.Sleep(time.Hour)
 		cancel()
 		synctest.Wait()
 		time.Sleep(time.Second)

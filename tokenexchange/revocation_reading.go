@@ -49,10 +49,7 @@ func (v *Revocations) Attach(state *State, log *slog.Logger) (detach func()) {
 	known := !slices.ContainsFunc(state.ring, func(key *sealer) bool { return !r.opens(key.id) })
 	r.openers = append(r.openers, o)
 	if !known { // The new key may open what could not be opened before.
-		r.pass++
-		for _, again := range r.running {
-			again()
-		}
+		r.readAgain()
 	}
 	return func() {
 		r.mu.Lock()
@@ -60,6 +57,14 @@ func (v *Revocations) Attach(state *State, log *slog.Logger) (detach func()) {
 		if len(r.openers) > 1 {
 			r.openers = slices.DeleteFunc(r.openers, func(other *opener) bool { return other == o })
 		}
+	}
+}
+
+// readAgain has everything read from the oldest entry on, by all who follow.
+func (r *reading) readAgain() {
+	r.pass++
+	for _, again := range r.running {
+		again()
 	}
 }
 

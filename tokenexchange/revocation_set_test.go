@@ -29,6 +29,8 @@ func TestRevocationsStayStrict(t *testing.T) {
 		{"longer", RevokeSubject("s", in(30), in(60)), RevokeSubject("s", in(30), in(100)), true, 1},
 		{"shorter", RevokeSubject("s", in(30), in(100)), RevokeSubject("s", in(30), in(60)), true, 1},
 		{"shorter, of an earlier time", RevokeSubject("s", in(30), in(100)), RevokeSubject("s", in(10), in(60)), true, 1},
+		{"longer, of an earlier time", RevokeSubject("s", in(30), in(60)), RevokeSubject("s", in(10), in(100)), true, 1},
+		{"shorter, of a later time", RevokeSubject("s", in(10), in(100)), RevokeSubject("s", in(30), in(60)), true, 1},
 		{"both over", RevokeSubject("s", in(30), in(60)), RevokeSubject("s", in(30), in(70)), true, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -46,7 +48,48 @@ func TestRevocationsStayStrict(t *testing.T) {
 			if got := v.Len(); got != c.left {
 				t.Errorf("90 minutes later: got %d entries, want %d", got, c.left)
 			}
+			clock.pass(time.Hour)
+			if got := v.Len(); got != 0 {
+				t.Errorf("at the end: got %d entries, want none", got)
+			}
 		})
+	}
+}
+
+// TestIdentifiersThatAreRevoked names each of a token in turn.
+func TestIdentifiersThatAreRevoked(t *testing.T) {
+	now := time.Now()
+	until := now.Add(time.Hour)
+	id := mint.Identifiers{
+		ID: "i", RootID: "r", GrantID: "g", Session: "s", Subject: "d:u", Operator: "d:o", ClientID: "c",
+		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute),
+	}
+	for _, r := range []Revocation{
+		RevokeToken("i", until), RevokeToken("r", until), RevokeGrant("g", until), RevokeSession("s", until),
+		RevokeSubject("d:u", now, until), RevokeSubject("d:o", now, until), RevokeClient("c", now, until),
+		RevokeClient("h1", now, until), RevokeClient("h4", now, until),
+	} {
+		v := NewRevocations(nil)
+		if why := v.why(id); why != "" {
+			t.Errorf("nothing revoked: got %q", why)
+		}
+		for _, kind := range revocationKinds {
+			if kind != r.Kind {
+				other := r
+				other.Kind = kind
+				v.add(other)
+			}
+		}
+		if why := v.why(id); why != "" {
+			t.Errorf("%q as anything but %s: got %q", r.Value, r.Kind, why)
+		}
+		v.add(r)
+		if v.why(id) == "" {
+			t.Errorf("%s %q: the token lives", r.Kind, r.Value)
+		}
+		if why := v.why(mint.Identifiers{IssuedAt: id.IssuedAt}); why != "" {
+			t.Errorf("%s %q: a token without identifiers: got %q", r.Kind, r.Value, why)
+		}
 	}
 }
 
@@ -109,6 +152,10 @@ func TestRevocationsAreForgotten(t *testing.T) {
 	v.add(RevokeToken("over", clock.now().Add(-time.Hour)))
 	if got := v.Len(); got != 0 {
 		t.Errorf("what was over when it came: got %d entries, want none", got)
+	}
+	v.add(RevokeToken("over elsewhere", clock.now().Add(-30*time.Second)))
+	if got := v.Len(); got != 1 {
+		t.Errorf("what is over by a clock half a minute ahead: got %d entries, want it kept", got)
 	}
 }
 

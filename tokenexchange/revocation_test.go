@@ -240,7 +240,8 @@ func TestRevokeOutlivesItsRequest(t *testing.T) {
 	}
 }
 
-// TestManyRevocationsAtOnce publishes more than one entry holds.
+// TestManyRevocationsAtOnce publishes more than one entry holds. An entry stays
+// in the feed for as long as its longest.
 func TestManyRevocationsAtOnce(t *testing.T) {
 	h := newHouse(t)
 	var all []Revocation
@@ -248,6 +249,7 @@ func TestManyRevocationsAtOnce(t *testing.T) {
 		value := fmt.Sprint(i) + strings.Repeat("\x02", maxRevokedValue-2) // JSON makes six bytes of each.
 		all = append(all, RevokeGrant(value, start.Add(time.Hour)))
 	}
+	all[1].Until = start.Add(5 * time.Hour)
 	if err := h.revoke(t.Context(), all...); err != nil {
 		t.Fatal(err)
 	}
@@ -257,6 +259,9 @@ func TestManyRevocationsAtOnce(t *testing.T) {
 		if other.why(mint.Identifiers{GrantID: r.Value, IssuedAt: start}) == "" {
 			t.Errorf("%.2q: another process does not learn of it", r.Value)
 		}
+	}
+	if got, want := h.store.feed.entries[1].until, all[1].end().UnixMilli(); got != want { // The first is a mark.
+		t.Errorf("got an entry until %s, want the longest of its revocations, %s", time.UnixMilli(got), time.UnixMilli(want))
 	}
 	for _, e := range h.store.feed.entries {
 		if len(e.entry) > 64<<10 {

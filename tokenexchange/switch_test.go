@@ -75,6 +75,7 @@ func TestContextSwitchRefused(t *testing.T) {
 	h := newHouse(t, logins, func(c *Config) {
 		c.client("console").AllowedOrgs = []string{"acme"}
 		c.client("web").Scope = append(c.client("web").Scope, "reports")
+		c.client("batch").GrantTypes = append(c.client("batch").GrantTypes, "context_switch")
 	})
 	first := h.loggedIn()
 	narrow := h.loggedIn("allowed_resource_scope", `{"servicesScopes":[{"serviceDefinitionId":"shop","permissions":[{"permissionId":"orders.read","resources":["orders/7"]}]}]}`)
@@ -94,6 +95,7 @@ func TestContextSwitchRefused(t *testing.T) {
 		"a client's own":       {h.switchTo("web", h.nightlys(), "beta"), "invalid_request", "token_audience"},
 		"an id token":          {h.switchTo("web", h.login().body["id_token"].(string), "beta"), "invalid_request", "token_type"},
 		"a client not allowed": {h.switchTo("web", h.token("console", "grant_type", "password", "username", "ada", "password", password).body["access_token"].(string), "beta"), "unauthorized_client", "exchange_refused"},
+		"allowed to exchange":  {h.switchTo("batch", first, "beta"), "unauthorized_client", "exchange_refused"},
 		"more rights":          {h.switchTo("web", first, "beta", "allowed_resource_scope", `{"servicesScopes":[{"serviceDefinitionId":"shop","permissions":[{"permissionId":"orders.read","resources":["orders/1"]}]}]}`), "invalid_scope", "resource_scope_exceeded"},
 		"a target":             {h.switchTo("web", first, "beta", "audience", shopAud), "invalid_request", "parameter_misplaced"},
 	} {

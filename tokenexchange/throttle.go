@@ -29,8 +29,8 @@ type limits struct {
 // slowly than the name can be failed for, so that nobody alone slows a name down
 // for others. All rooms and familiarRoom together are 65,536.
 var guessLimits = [...]limits{
-	guessSecret:   {limit{10, 5 * time.Second, 8 << 10}, limit{100, time.Second, 4 << 10}, limit{100, time.Second, 4 << 10}},
-	guessPassword: {limit{5, time.Minute, 16 << 10}, limit{30, 30 * time.Second, 8 << 10}, limit{100, 2 * time.Second, 4 << 10}},
+	guessSecret:   {limit{30, 5 * time.Second, 8 << 10}, limit{300, time.Second, 4 << 10}, limit{100, time.Second, 4 << 10}},
+	guessPassword: {limit{10, time.Minute, 16 << 10}, limit{30, 30 * time.Second, 8 << 10}, limit{100, 2 * time.Second, 4 << 10}},
 	guessToken:    {limit{10, 5 * time.Second, 4 << 10}, limit{100, time.Second, 2 << 10}, limit{100, time.Second, 2 << 10}},
 }
 

@@ -1,0 +1,180 @@
+package tokenexchange
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// askers are the clients of the matrix that bring tokens, named as the columns
+// of testdata/provenance.txt are.
+var askers = []string{"allowed", "not allowed", "no permit", "no target", "public", "no grant"}
+
+func askerID(name string) string { return strings.ReplaceAll(name, " ", "-") }
+
+// derives are the grants by which clients make one token of another, and the
+// one for a token of their own.
+var derives = []string{"audience_exchange", "client_delegate", "context_switch", "impersonate_user", "client_credentials"}
+
+// deriving is a client that may ask for every audience.
+func deriving(id string, permit []string, grants ...string) ClientConfig {
+	c := confidential(id, grants...)
+	c.Permit, c.Own, c.TargetAudiences, c.IDTokenAlg = lines(permit...), lines(), []string{shopAud, crmAud, elsewhere}, mint.ES256
+	c.Scope, c.AccessTokenValidity = []string{"openid", "orders"}, Duration(time.Hour)
+	return c
+}
+
+// sources are the clients that subjects are issued to. Users log in through
+// web, maker derives what is derived again, nightly and robot have tokens and
+// assertions of their own, and other lets nobody exchange its tokens. In the
+// second life of the configuration gone is in it no more, and lost has no permit
+// left.
+func sources(second bool) []ClientConfig {
+	by := []string{"web", "maker", "lost", "allowed", "no-permit", "no-target", "public"}
+	if !second {
+		by = append(by, "gone")
+	}
+	everywhere := []string{shopAud, crmAud, elsewhere}
+	lets := []AllowConfig{{Grant: "audience_exchange", By: by, To: everywhere}, {Grant: "client_delegate", By: by, To: everywhere}, {Grant: "context_switch", By: by}, {Grant: "impersonate_user", By: by}}
+	both, shop, logsIn := []string{"shop/* **", "crm/* **"}, []string{"shop/* **"}, append(slices.Clone(derives), "password")
+	web := deriving("web", both, append(logsIn, "authorization_code", "refresh_token")...)
+	web.Scope, web.Own = []string{"openid", "profile", "email", "offline_access", "orders"}, lines("shop/orders.read orders/**")
+	web.AccessTokenValidity, web.RedirectURIs, web.APITokens, web.Org = 0, []string{callback}, true, "acme"
+	maker, gone, lost := deriving("maker", both, derives...), deriving("gone", shop, logsIn...), deriving("lost", shop, logsIn...)
+	lost.AccessTokenValidity = 0
+	web.Allow, maker.Allow, gone.Allow, lost.Allow = lets, lets, lets, lets
+	nightly := deriving("nightly", nil, "client_credentials")
+	nightly.Permit, nightly.Own, nightly.Scope, nightly.Org = nil, lines("shop/orders.read **"), []string{"orders"}, "acme"
+	robot := ClientConfig{ID: "robot", JWKSFile: "robot.json", JWKS: []byte(`{"keys":[` + jwk(robotKey().Public(), "") + `]}`), GrantTypes: []string{"client_credentials"}, Own: lines()}
+	if second {
+		lost.Permit = lines()
+		return []ClientConfig{web, maker, lost, deriving("other", shop, logsIn...), nightly, robot}
+	}
+	return []ClientConfig{web, maker, lost, deriving("other", shop, logsIn...), nightly, robot, gone}
+}
+
+// provenances is the configuration of the matrix in one of its lives.
+func provenances(second bool, without string) Config {
+	shop := []string{"shop/* **"}
+	public := deriving("public", shop, "audience_exchange", "context_switch")
+	public.Public, public.Secrets, public.Scope = true, nil, []string{"orders"}
+	target := deriving("no-target", shop, derives...)
+	target.TargetAudiences = []string{crmAud}
+	clients := append(sources(second), public, target, deriving("allowed", shop, derives...), deriving("not-allowed", shop, derives...),
+		deriving("no-permit", nil, derives...), deriving("no-grant", shop, "client_credentials"))
+	for i := range clients {
+		clients[i].GrantTypes = slices.DeleteFunc(slices.Clone(clients[i].GrantTypes), func(name string) bool { return name == without })
+	}
+	return Config{
+		Issuer: issuer,
+		Services: []ServiceConfig{
+			{ID: "shop", Audience: shopAud, Permissions: []string{"orders.read", "orders.write", "orders.audit"}},
+			{ID: "crm", Audience: crmAud, Permissions: []string{"contacts.read"}},
+		},
+		Clients:       clients,
+		Impersonation: &ImpersonationConfig{Roles: []string{"csp:support"}, Orgs: []string{"acme", "beta"}, Permit: lines("shop/orders.read orders/**", "crm/* contacts/**")},
+	}
+}
+
+// people is the users file of the matrix: ada is the customer, and nia one who
+// holds nothing; olga and chief are operators, oleg is not. In the second life dora is disabled, and rolf has
+// lost the role.
+func people(second bool, tokens ...APIToken) string {
+	type member = map[string]any
+	in := func(org string, role string, permissions ...string) member {
+		m := member{"org": org, "permissions": append([]string{}, permissions...)}
+		if role != "" {
+			m["roles"] = []string{role}
+		}
+		return m
+	}
+	user := func(id string, memberships ...member) member {
+		return member{
+			"id": id, "username": id, "domain": "example.com", "email": id + "@example.com", "email_verified": true,
+			"password_hash": cheap, "default_org": "acme", "memberships": memberships,
+		}
+	}
+	ada := user("ada",
+		in("acme", "csp:org_member", "shop/orders.read orders/** reports/{org}/*", "shop/orders.write orders/eu/**", "crm/contacts.read **"),
+		in("beta", "", "shop/orders.read orders/beta/**", "shop/orders.audit **", "crm/contacts.read beta/**"), in("empty", ""))
+	dora, rolf, uma := user("dora", in("acme", "csp:support", "shop/orders.read **")), user("rolf", in("acme", "csp:support", "shop/orders.read **")), user("uma", in("acme", ""))
+	uma["email_verified"] = false
+	if second {
+		dora["disabled"] = true
+		rolf["memberships"] = []member{in("acme", "", "shop/orders.read **")}
+	}
+	operator := in("acme", "csp:support", "shop/orders.read **")
+	return string(must(json.Marshal(map[string]any{
+		"orgs": []member{{"id": "acme"}, {"id": "beta"}, {"id": "empty"}}, "groups": []member{}, "api_tokens": tokens,
+		"users": []member{
+			ada, dora, rolf, uma, user("oleg", in("acme", "", "shop/orders.read **")),
+			user("olga", operator, in("beta", "", "shop/orders.read **"), in("empty", "")), user("nia", in("acme", "")), user("chief", operator),
+		},
+	})))
+}
+
+// provenance is a house at the time of the walk, and all that can be presented.
+type provenance struct {
+	*house
+	servers  map[string]*Server // by the grant that no client lists
+	guards   map[string]*Guard  // by grant and column
+	subjects []presentable
+	actors   []presentable
+	own      map[string]string // the client's own token, by id
+	keeps    map[string]string // what the walk must not use up
+}
+
+// apiTokenOf draws an API token, through web, that gives all its user holds.
+func apiTokenOf(t testing.TB, user string) (string, APIToken) {
+	t.Helper()
+	token, entry, err := NewAPIToken(APIToken{
+		User: "example.com:" + user, Org: "acme", Client: "web", Expires: "2027-01-01T00:00:00Z", Permissions: []string{"shop/* **", "crm/* **"},
+	}, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secret("an API token", token), entry
+}
+
+// life puts a life of the matrix's configuration to work. It remembers nothing
+// of another one.
+func (h *house) life(second bool, tokens []APIToken, without string) *Server {
+	h.t.Helper()
+	return h.serve(must(Compile(provenances(second, without), []string{usersPath(h.t, people(second, tokens...))})), NewCaches(), ecKey(), rsaKey())
+}
+
+func newProvenance(t *testing.T) *provenance {
+	t.Helper()
+	h := newHouse(t)
+	adas, one := apiTokenOf(t, "ada")
+	olgas, two := apiTokenOf(t, "olga")
+	tokens := []APIToken{one, two}
+	h.Server = h.life(false, tokens, "")
+	p := &provenance{house: h, servers: map[string]*Server{}, guards: map[string]*Guard{}, own: map[string]string{}}
+	expired, late, long := p.begin()
+	h.clock = h.clock.Add(16 * time.Minute)
+	p.subjects = p.customers(expired, adas, p.login("web", "olga"))
+	p.actors = p.operators(late, long, olgas)
+
+	// The second life begins: clients and users are others than they were.
+	for _, without := range []string{"", "audience_exchange", "client_delegate"} {
+		p.servers[without] = h.life(true, tokens, without)
+	}
+	h.Server = p.servers[""]
+	for _, exchange := range []string{"audience_exchange", "client_delegate"} {
+		for column, client := range map[string]string{"built-in": "", "as allowed": "allowed", "as not allowed": "not-allowed", "as no permit": "no-permit"} {
+			p.guards[exchange+" "+column] = h.shopWith(t, GuardOptions{Exchange: exchange, Client: client})
+		}
+	}
+	for _, client := range append([]string{"web", "maker", "lost", "other", "nightly"}, askers...) {
+		if client = askerID(client); client != "public" {
+			p.own[client] = p.token(client, "grant_type", "client_credentials").granted(t)
+		}
+	}
+	h.clock = h.clock.Add(50 * time.Second)
+	return p
+}

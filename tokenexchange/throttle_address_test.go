@@ -1,0 +1,92 @@
+package tokenexchange
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// Who fails from many addresses slows a name down everywhere but where it is
+// familiar.
+func TestNamesAreSlowedWhereTheyAreNotFamiliar(t *testing.T) {
+	for _, c := range []struct {
+		name           string
+		fail, right    func(h *house, from string) got
+		atOnce, others int // from one address, from all
+		seconds        int
+	}{
+		{
+			"client", func(h *house, from string) got { return h.bySecret(from, "nightly", wrongSecret) },
+			func(h *house, from string) got { return h.bySecret(from, "nightly", secretOf("nightly")) }, 30, 300, 1,
+		},
+		{
+			"user", func(h *house, from string) got { return h.byPassword(from, "ada", "wrong") },
+			func(h *house, from string) got { return h.byPassword(from, "ada", password) }, 10, 30, 30,
+		},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t)
+			const home, abroad = "203.0.113.1", "203.0.113.2"
+			c.right(h, home).granted(t)
+			for i := range c.others {
+				if g := c.fail(h, fmt.Sprint("198.51.100.", i/c.atOnce)); g.status == 429 {
+					t.Fatalf("failure %d: got %s", i+1, g.raw)
+				}
+			}
+			c.right(h, abroad).slowed(t, c.seconds)
+			c.right(h, home).granted(t)
+			if c.name == "user" { // By the other name as well.
+				h.byPassword(home, "ada@example.com", password).granted(t)
+				h.byPassword(abroad, "kim", password).granted(t)
+			}
+			// At home its own failures count, and nothing else.
+			for i := range c.atOnce {
+				if g := c.fail(h, home); g.status == 429 {
+					t.Fatalf("failure %d at home: got %s", i+1, g.raw)
+				}
+			}
+			if g := c.right(h, home); g.status != 429 {
+				t.Errorf("got %s, want it slowed by its own failures", g.raw)
+			}
+			// The address is familiar for a week.
+			h.clock = h.clock.Add(familiarFor - time.Second)
+			h.epoch.Created = h.clock
+			for i := range c.others {
+				c.fail(h, fmt.Sprint("198.51.100.", i/c.atOnce))
+			}
+			c.right(h, abroad).slowed(t, c.seconds)
+			if g := c.right(h, home); g.status != 200 {
+				t.Errorf("within the week: got %s", g.raw)
+			}
+			h.clock = h.clock.Add(familiarFor)
+			for i := range c.others {
+				c.fail(h, fmt.Sprint("198.51.100.", i/c.atOnce))
+			}
+			c.right(h, home).slowed(t, c.seconds)
+		})
+	}
+}
+
+// Who tries many names from one address is slowed down for all of them but
+// those that are familiar there.
+func TestAddressesAreSlowed(t *testing.T) {
+	h := newHouse(t)
+	const from = "203.0.113.1"
+	h.byPassword(from, "ada", password).granted(t)
+	for i := range 100 {
+		h.byPassword(from, fmt.Sprint("user", i), "wrong").refused(t, 400, "invalid_grant", "credentials_wrong")
+	}
+	h.byPassword(from, "another", "wrong").slowed(t, 2)
+	h.byPassword(from, "kim", password).slowed(t, 2)
+	h.byPassword(from, "ada", password).granted(t)
+	h.byPassword("203.0.113.2", "kim", password).granted(t)
+	// Secrets are counted apart, and what names nobody counts too.
+	for range 100 {
+		r := form("grant_type=client_credentials")
+		r.RemoteAddr = from + ":1234"
+		r.Header.Set("Authorization", "Basic ***")
+		h.do(r).refused(t, 401, "invalid_client", "client_authentication")
+	}
+	h.bySecret(from, "nightly", secretOf("nightly")).slowed(t, 1)
+	h.bySecret(from, "web", secretOf("web")).refused(t, 400, "unauthorized_client", "grant_not_allowed") // Ada came through it.
+}
