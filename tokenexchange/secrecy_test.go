@@ -3,6 +3,9 @@ package tokenexchange
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"sync"
@@ -30,6 +33,55 @@ func secret(what, value string) string {
 	return value
 }
 
+// carried are the names under which requests and answers carry secrets.
+var carried = []string{
+	"client_secret", "client_assertion", "password", "code", "code_verifier", "refresh_token", "api_token", "access_token", "id_token",
+	"subject_token", "actor_token",
+}
+
+// shortest is the length of the shortest secret: ids are shorter. A value with an
+// @ is an account, which is no secret either.
+const shortest = 20
+
+// sending registers the credentials in the form of a request.
+func sending(r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), broken{err}))
+	form, _ := url.ParseQuery(string(body)) // As far as it can be read.
+	for _, name := range carried {
+		for _, value := range form[name] {
+			if len(value) >= shortest && strings.Trim(value, value[:1]) != "" && !strings.Contains(value, "@") {
+				secret(name+" that was sent", value)
+			}
+		}
+	}
+}
+
+// broken ends a body as the one ended that was read before.
+type broken struct{ err error }
+
+func (b broken) Read([]byte) (int, error) {
+	if b.err == nil {
+		return 0, io.EOF
+	}
+	return 0, b.err
+}
+
+// issuing registers the tokens of a successful answer.
+func issuing(answer map[string]any) {
+	for _, name := range carried {
+		if token, ok := answer[name].(string); ok {
+			secret("issued "+name, token)
+		}
+	}
+}
+
+// What tests outside of the package use.
+var (
+	SecretInTests           = secret
+	ShownInTests  io.Writer = showing{}
+)
+
 // showing is an io.Writer for everything that outsiders or operators read.
 type showing struct{}
 
@@ -42,6 +94,7 @@ func (showing) Write(b []byte) (int, error) {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	shown := ledger.shown.String()
+	fmt.Printf("%d secrets were registered, and %d MB searched for them\n", len(ledger.secrets), len(shown)>>20)
 	for value, what := range ledger.secrets {
 		if at := strings.Index(shown, value); at >= 0 {
 			from, to := max(0, at-120), min(len(shown), at+len(value)+40)
