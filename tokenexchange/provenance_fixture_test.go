@@ -90,13 +90,14 @@ func provenances(second bool, without string, refused ...string) Config {
 			{ID: "crm", Audience: crmAud, Permissions: []string{"contacts.read"}},
 		},
 		Clients:       clients,
-		Impersonation: &ImpersonationConfig{Roles: []string{"csp:support"}, Orgs: []string{"acme", "beta"}, Permit: lines("shop/orders.read orders/**", "crm/* contacts/**")},
+		Impersonation: &ImpersonationConfig{Roles: []string{"csp:support"}, NeverRoles: []string{"csp:owner"}, Orgs: []string{"acme", "beta"}, Permit: lines("shop/orders.read orders/**", "crm/* contacts/**")},
 	}
 }
 
-// people is the users file of the matrix: ada is the customer, and nia one who
-// holds nothing; olga and chief are operators, oleg is not. In the second life dora is disabled, and rolf has
-// lost the role.
+// people is the users file of the matrix. ada is the customer, nia one who holds
+// nothing, olga the operator; uma, dan, out and chief cannot be impersonated, and
+// oleg cannot impersonate. In the second life dan and dora are disabled, and rolf
+// is no operator any more.
 func people(second bool, tokens ...APIToken) string {
 	type member = map[string]any
 	in := func(org string, role string, permissions ...string) member {
@@ -116,17 +117,18 @@ func people(second bool, tokens ...APIToken) string {
 		in("acme", "csp:org_member", "shop/orders.read orders/** reports/{org}/*", "shop/orders.write orders/eu/**", "crm/contacts.read **"),
 		in("beta", "", "shop/orders.read orders/beta/**", "shop/orders.audit **", "crm/contacts.read beta/**"), in("empty", ""))
 	dora, rolf, uma := user("dora", in("acme", "csp:support", "shop/orders.read **")), user("rolf", in("acme", "csp:support", "shop/orders.read **")), user("uma", in("acme", ""))
-	uma["email_verified"] = false
+	dan, out := user("dan", in("acme", "")), user("out", in("empty", ""))
+	uma["email_verified"], out["default_org"] = false, "empty"
 	if second {
-		dora["disabled"] = true
+		dora["disabled"], dan["disabled"] = true, true
 		rolf["memberships"] = []member{in("acme", "", "shop/orders.read **")}
 	}
 	operator := in("acme", "csp:support", "shop/orders.read **")
 	return string(must(json.Marshal(map[string]any{
 		"orgs": []member{{"id": "acme"}, {"id": "beta"}, {"id": "empty"}}, "groups": []member{}, "api_tokens": tokens,
 		"users": []member{
-			ada, dora, rolf, uma, user("oleg", in("acme", "", "shop/orders.read **")),
-			user("olga", operator, in("beta", "", "shop/orders.read **"), in("empty", "")), user("nia", in("acme", "")), user("chief", operator),
+			ada, dora, rolf, uma, dan, out, user("oleg", in("acme", "", "shop/orders.read **")),
+			user("olga", operator, in("beta", "", "shop/orders.read **"), in("empty", "")), user("nia", in("acme", "")), user("chief", in("acme", "csp:owner")),
 		},
 	})))
 }

@@ -185,8 +185,9 @@ func (p *provenance) customers(expired, apiToken, operator string) []presentable
 		is(acctURN, "customer's e-mail", mailTo),
 		is(acctURN, "unknown e-mail", "nobody@example.com"),
 		is(acctURN, "operator's own e-mail", "olga@example.com"),
-		is(acctURN, "another operator's e-mail", "chief@example.com"),
-		is(acctURN, "disabled user's e-mail", "dora@example.com"),
+		is(acctURN, "owner's e-mail", "chief@example.com"),
+		is(acctURN, "disabled user's e-mail", "dan@example.com"),
+		is(acctURN, "another organization's e-mail", "out@example.com"),
 		is(acctURN, "unverified e-mail", "uma@example.com"),
 		is(acctURN, "first, called an account", first),
 	}
