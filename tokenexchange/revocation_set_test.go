@@ -38,7 +38,7 @@ func TestRevocationsStayStrict(t *testing.T) {
 			v := NewRevocations(clock.now)
 			v.add(c.first)
 			v.add(c.then)
-			if why := v.why(mint.Identifiers{Subject: "s", IssuedAt: in(20)}); (why != "") != c.dead {
+			if why := v.why(mint.Identifiers{Subject: "s", IssuedAt: in(25), LoginAt: in(20)}); (why != "") != c.dead {
 				t.Errorf("got %q, want dead %t", why, c.dead)
 			}
 			if got := v.Len(); got != 1 {
@@ -62,7 +62,7 @@ func TestIdentifiersThatAreRevoked(t *testing.T) {
 	until := now.Add(time.Hour)
 	id := mint.Identifiers{
 		ID: "i", RootID: "r", GrantID: "g", Session: "s", Subject: "d:u", Operator: "d:o", ClientID: "c",
-		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute),
+		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute), LoginAt: now.Add(-time.Minute),
 	}
 	for _, r := range []Revocation{
 		RevokeToken("i", until), RevokeToken("r", until), RevokeGrant("g", until), RevokeSession("s", until),

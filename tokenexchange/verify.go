@@ -113,5 +113,5 @@ func (s *Server) revoked(id mint.Identifiers) string {
 	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
 		return "of the operator: " + why
 	}
-	return s.realm.users.dead(id.Subject, id.IssuedAt)
+	return s.realm.users.dead(id.Subject, id.LoginAt)
 }
