@@ -139,7 +139,8 @@ func (w *words) flag(into *bool) error {
 	}
 	word := w.Val()
 	if args := w.RemainingArgs(); len(args) > 0 {
-		return w.Errf("%s: %s: unrecognized %q; expected nothing, it takes no value", w.block, word, args[0])
+		// What stands there may be a secret: `public <secret>`, `api_tokens <token>`.
+		return w.Errf("%s: %s: expected nothing after it, it takes no value", w.block, word)
 	}
 	*into = true
 	return w.noBlock(word)

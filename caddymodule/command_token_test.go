@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -29,6 +30,10 @@ func runToken(in string, args ...string) (stdout, stderr string, err error) {
 	root.SetErr(&notes)
 	root.SetArgs(append([]string{"token"}, args...))
 	err = root.Execute()
+	first, rest, _ := strings.Cut(out.String(), "\n")
+	hide("an API token", strings.TrimSpace(first))
+	hide("a secret to hash", strings.TrimSpace(in))
+	show(fmt.Sprint(rest, notes.String(), err))
 	return out.String(), notes.String(), err
 }
 

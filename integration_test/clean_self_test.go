@@ -39,12 +39,12 @@ func TestLeaksAreFound(t *testing.T) {
 		{"hex", strings.ReplaceAll(strings.ToLower(escaped), "%", "")},
 	}
 	for _, c := range cases {
-		if got := leaks([]byte(c.stream), []string{"another-token-entirely", token}); len(got) == 0 {
+		if got := leaks([]byte(c.stream), "another-token-entirely", token); len(got) == 0 {
 			t.Errorf("%s: found nothing in %q", c.name, c.stream)
 		}
 	}
 	for _, stream := range []string{"", "%", "%zz%4", token[:len(token)-32], strings.ToUpper(token)} {
-		if got := leaks([]byte(stream), []string{token}); len(got) != 0 {
+		if got := leaks([]byte(stream), token); len(got) != 0 {
 			t.Errorf("got %q in %q, want nothing", got, stream)
 		}
 	}
@@ -97,7 +97,7 @@ func TestUpstreamFindings(t *testing.T) {
 			if got := Exchange(t, c.Addr("web"), request); got.Status != http.StatusOK {
 				t.Fatalf("got %d, want 200", got.Status)
 			}
-			if got := upstream.findings([]string{token}); len(got) == 0 {
+			if got := upstream.findings(token); len(got) == 0 {
 				t.Errorf("found nothing in %q", upstream.Streams())
 			}
 			upstream.forget()

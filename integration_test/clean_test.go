@@ -1,44 +1,61 @@
 package integration_test
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
 // registered holds every credential of the callers of all tests.
-var registered registry
+var registered = registry{tokens: map[string]bool{}, search: newSearch()}
 
 type registry struct {
-	mu     sync.Mutex
-	tokens []string
+	mu       sync.RWMutex
+	tokens   map[string]bool
+	search   *search
+	searched atomic.Int64 // bytes
 }
 
 // Register declares that these tokens, secrets or codes belong to a caller: no
-// upstream and no log may see one of them. Whoever obtains or forges one in a
+// upstream and no log may see one of them. What goes through a token endpoint is
+// registered by itself (learning). Whoever makes, forges or configures one in a
 // test calls it at once.
 func Register(t *testing.T, tokens ...string) {
 	t.Helper()
 	for _, token := range tokens {
-		if len(token) < 8 {
+		if len(token) < prefixSize {
 			t.Fatalf("a token of %d characters cannot be told from other text", len(token))
 		}
 	}
-	registered.mu.Lock()
-	defer registered.mu.Unlock()
-	registered.tokens = append(registered.tokens, tokens...)
+	registered.add(tokens...)
 }
 
-func (r *registry) all() []string {
+func (r *registry) add(tokens ...string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return append([]string(nil), r.tokens...)
+	for _, token := range tokens {
+		if !r.tokens[token] {
+			r.tokens[token] = true
+			r.search.whole(tokenName(len(r.tokens), token), tail(token))
+		}
+	}
+}
+
+// leaks names each registered token that is in the stream.
+func (r *registry) leaks(stream []byte) []string {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	r.searched.Add(int64(len(stream)))
+	return r.search.find(stream)
+}
+
+func tokenName(n int, token string) string {
+	return fmt.Sprintf("token %d (…%s)", n, token[len(token)-6:])
 }
 
 // tail is the part of a token that matters: in a JWT it is the end of the
@@ -48,90 +65,14 @@ func tail(token string) string {
 	return token[max(0, len(token)-32):]
 }
 
-// leaks names each token whose tail is in the stream, in any of the forms in
-// which it could be carried on.
-func leaks(stream []byte, tokens []string) []string {
-	var findings []string
-	seenAs := views(stream)
+// leaks names each of these tokens whose tail is in the stream, in any of the
+// forms in which it could be carried on.
+func leaks(stream []byte, tokens ...string) []string {
+	s := newSearch()
 	for i, token := range tokens {
-		for _, needle := range needles(tail(token)) {
-			for _, view := range seenAs {
-				if bytes.Contains(view.data, []byte(needle.text)) {
-					findings = append(findings, fmt.Sprintf("token %d (…%s) as %s, %s", i, token[len(token)-6:], needle.form, view.form))
-				}
-			}
-		}
+		s.whole(tokenName(i, token), tail(token))
 	}
-	return findings
-}
-
-type view struct {
-	form string
-	data []byte
-}
-
-// views gives the stream as it is, with percent escapes decoded once and twice,
-// and each of these without white space, which undoes the folding of headers.
-func views(stream []byte) []view {
-	list := []view{{"as received", stream}}
-	for _, form := range []string{"percent-decoded", "percent-decoded twice"} {
-		before := list[len(list)-1].data
-		decoded := percentDecode(before)
-		if bytes.Equal(decoded, before) {
-			break
-		}
-		list = append(list, view{form, decoded})
-	}
-	for _, v := range list {
-		folded := bytes.Map(func(r rune) rune {
-			if r == ' ' || r == '\t' || r == '\r' || r == '\n' {
-				return -1
-			}
-			return r
-		}, v.data)
-		list = append(list, view{v.form + ", unfolded", folded})
-	}
-	return list
-}
-
-// percentDecode decodes what it can and leaves the rest alone.
-func percentDecode(in []byte) []byte {
-	out := make([]byte, 0, len(in))
-	for i := 0; i < len(in); i++ {
-		if in[i] == '%' && i+2 < len(in) {
-			if b, err := hex.DecodeString(string(in[i+1 : i+3])); err == nil {
-				out = append(out, b[0])
-				i += 2
-				continue
-			}
-		}
-		out = append(out, in[i])
-	}
-	return out
-}
-
-type needle struct{ form, text string }
-
-// needles gives the forms of a text that views does not undo. Base64 depends on
-// how many bytes stand in front of the text: the three cases are encoded with
-// bytes in front, and the characters that depend on neighbours are cut off.
-func needles(text string) []needle {
-	list := []needle{
-		{"plain text", text},
-		{"hex", hex.EncodeToString([]byte(text))},
-	}
-	for front := range 3 {
-		padded := append(make([]byte, front), text...)
-		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			encoded := encoding.EncodeToString(padded)
-			encoded = encoded[(front*8+5)/6:]
-			if len(padded)%3 != 0 {
-				encoded = encoded[:len(encoded)-1]
-			}
-			list = append(list, needle{"base64", encoded})
-		}
-	}
-	return list
+	return s.find(stream)
 }
 
 var jwtPattern = regexp.MustCompile(`eyJ[A-Za-z0-9_-]*\.([A-Za-z0-9_-]*)\.[A-Za-z0-9_-]*`)

@@ -67,7 +67,7 @@ func (g *guarded) tokenRequest(client string, params ...string) Response {
 	return g.Do(r)
 }
 
-// token obtains an access token and registers it.
+// token obtains an access token.
 func (g *guarded) token(client string, params ...string) string {
 	g.t.Helper()
 	response := g.tokenRequest(client, params...)
@@ -77,7 +77,6 @@ func (g *guarded) token(client string, params ...string) string {
 	if err := json.Unmarshal([]byte(response.Body), &body); err != nil || response.Status != http.StatusOK || body.Token == "" {
 		g.t.Fatalf("%s got no token: %d %s", client, response.Status, response.Body)
 	}
-	Register(g.t, body.Token)
 	return body.Token
 }
 

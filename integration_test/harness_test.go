@@ -44,7 +44,7 @@ func Start(t *testing.T, config Config) *Caddy {
 	c := &Caddy{
 		Dir: t.TempDir(),
 		Client: &http.Client{
-			Transport:     transport,
+			Transport:     learning{transport},
 			Timeout:       30 * time.Second,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},

@@ -64,8 +64,8 @@ func newLoad(g *guarded, api *loadedAPI) *load {
 	return &load{
 		g: g, api: api, done: make(chan struct{}), kept: token("alice"),
 		bob: &loadUser{token: token("bob"), at: cutBob}, carol: &loadUser{token: token("carol"), at: cutCarol},
-		keeping: &http.Client{Timeout: waitTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: workers}},
-		single:  &http.Client{Timeout: waitTimeout, Transport: &http.Transport{DisableKeepAlives: true}},
+		keeping: &http.Client{Timeout: waitTimeout, Transport: learning{&http.Transport{MaxIdleConnsPerHost: workers}}},
+		single:  &http.Client{Timeout: waitTimeout, Transport: learning{&http.Transport{DisableKeepAlives: true}}},
 	}
 }
 

@@ -100,10 +100,8 @@ func (a *loadedAPI) look(r *http.Request, body []byte) {
 	all.WriteString(r.RequestURI)
 	_ = r.Header.Write(&all)
 	all.Write(body)
-	for _, token := range registered.all() {
-		if strings.Contains(all.String(), tail(token)) {
-			a.note("%s with a caller's token", r.URL.Path)
-		}
+	for _, finding := range registered.leaks([]byte(all.String())) {
+		a.note("%s with a caller's %s", r.URL.Path, finding)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -1,16 +1,19 @@
 // Package integration_test looks at Scopegate from outside: it runs the built
 // binary, talks to it over sockets, and looks at every byte that reaches the
-// upstream behind it. It imports no package of the module.
+// upstream behind it. It imports no package of the module but the one that
+// starts redis-servers. What only the inside can do yet, it has done by a program
+// (package consent).
 //
 // One flow: [Start] runs the binary with a Caddyfile on free loopback ports;
 // the test talks to it with [Caddy.Client] or with the raw sockets of [Dial];
 // [NewUpstream] records what arrives behind the proxy; at the end of every test
 // the processes are stopped, and the recordings and logs are searched.
 //
-// One promise: no test passes in which a token that was passed to [Register]
-// reached an upstream or a log, in which the upstream got a JWT that was not
-// made for it, in which the log shows any JWT, in which the binary reported a
-// data race or a panic, or in which it had to be killed.
+// One promise: no test passes in which a credential that went through a token
+// endpoint, or was passed to [Register], reached an upstream or a log, in which
+// the upstream got a JWT that was not made for it, in which the log shows any
+// JWT, in which the binary reported a data race or a panic, or in which it had
+// to be killed.
 package integration_test
 
 import (
@@ -34,6 +37,7 @@ var built struct {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
+	fmt.Printf("%d credentials were registered, and %d MB searched for them\n", len(registered.tokens), registered.searched.Load()>>20)
 	if built.dir != "" {
 		os.RemoveAll(built.dir)
 	}

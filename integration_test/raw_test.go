@@ -60,6 +60,7 @@ func (r *Raw) Response(method string) Response {
 	if err != nil {
 		r.t.Fatalf("reading the answer: %v", err)
 	}
+	learnAnswer(response.Body)
 	return response
 }
 

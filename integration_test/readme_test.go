@@ -93,6 +93,7 @@ func runStory(t *testing.T, document, dir string) {
 		}
 		command := strings.ReplaceAll(step.command, goRun, `"$SCOPEGATE_BINARY"`)
 		output, code, err := s.run(command, stepTimeout)
+		learnStory(command + "\n" + output)
 		if err != nil {
 			t.Fatalf("line %d: $ %s: %v\n%s", step.line, step.command, err, output)
 		}
@@ -105,6 +106,11 @@ func runStory(t *testing.T, document, dir string) {
 				step.line, step.command, code, diff, server.log.text())
 		}
 	}
+	variables, _, err := s.run("declare -p", stepTimeout) // Many keep a token.
+	if err != nil {
+		t.Fatal(err)
+	}
+	learnStory(variables)
 	if server.ended() {
 		t.Errorf("the server ended during the story:\n%s", server.log.text())
 	}

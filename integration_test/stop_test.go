@@ -144,7 +144,6 @@ func TestKilledUnderLogins(t *testing.T) {
 					return
 				}
 				token, _, _ := strings.Cut(rest, `"`)
-				Register(t, token)
 				mu.Lock()
 				if tokens = append(tokens, token); len(tokens) == 40 {
 					close(enough)

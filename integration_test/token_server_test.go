@@ -32,7 +32,6 @@ func TestTokenEndpointPaths(t *testing.T) {
 				t.Errorf("POST %s: got %d %s", path, got.Status, got.Body)
 				continue
 			}
-			Register(t, body.Token)
 			if got := got.Header.Get("Cache-Control"); got != "no-store" {
 				t.Errorf("POST %s: got Cache-Control %q, want no-store", path, got)
 			}

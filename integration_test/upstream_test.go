@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -127,15 +128,15 @@ func (u *Upstream) Streams() [][]byte {
 // the end of every test.
 func (u *Upstream) AssertClean(t *testing.T, tokens ...string) {
 	t.Helper()
-	for _, finding := range u.findings(append(registered.all(), tokens...)) {
+	for _, finding := range u.findings(tokens...) {
 		t.Errorf("upstream %s got %s", u.Addr(), finding)
 	}
 }
 
-func (u *Upstream) findings(tokens []string) []string {
+func (u *Upstream) findings(tokens ...string) []string {
 	var findings []string
 	look := func(where string, stream []byte) {
-		for _, finding := range append(leaks(stream, tokens), strangers(stream, u.audience)...) {
+		for _, finding := range slices.Concat(registered.leaks(stream), leaks(stream, tokens...), strangers(stream, u.audience)) {
 			findings = append(findings, where+": "+finding)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -77,7 +78,7 @@ func (b *syncBuffer) String() string {
 func (k keys) start(t *testing.T, store tokenexchange.Store) *process {
 	t.Helper()
 	p := &process{t: t, revocations: tokenexchange.NewRevocations(nil), log: new(syncBuffer)}
-	log := slog.New(slog.NewTextHandler(p.log, nil))
+	log := slog.New(slog.NewTextHandler(io.MultiWriter(p.log, tokenexchange.ShownInTests), nil))
 	p.state = must(tokenexchange.NewState(store, storesIssuer, []tokenexchange.StateKey{k.state}, nil, nil))
 	epoch := must(p.state.Epoch(t.Context()))
 	p.revocations.Attach(p.state, log)
@@ -115,7 +116,7 @@ func (p *process) token() (token, jti string) {
 	p.t.Helper()
 	r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader("grant_type=client_credentials"))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth("nightly", storesSecret)
+	r.SetBasicAuth("nightly", tokenexchange.SecretInTests("the secret of nightly", storesSecret))
 	w := httptest.NewRecorder()
 	p.server.ServeHTTP(w, r)
 	var body struct {
@@ -130,7 +131,7 @@ func (p *process) token() (token, jti string) {
 	if err := json.Unmarshal(must(base64.RawURLEncoding.DecodeString(strings.Split(body.Token, ".")[1])), &claims); err != nil {
 		p.t.Fatal(err)
 	}
-	return body.Token, claims.ID
+	return tokenexchange.SecretInTests("an access token", body.Token), claims.ID
 }
 
 // asks takes a request with a token to the guard.

@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -61,7 +62,7 @@ func (h *stateHouse) issue(id string) string {
 	if err != nil {
 		h.Fatalf("Issue: got %v, want no error", err)
 	}
-	return text
+	return secret("a code", text)
 }
 
 func (h *stateHouse) find(code string) *Redemption {
@@ -88,7 +89,7 @@ func (h *stateHouse) spend(code string) (Family, string) {
 	if err != nil {
 		h.Fatalf("Spend: got %v, want no error", err)
 	}
-	return fam, refresh
+	return fam, secret("a refresh token", refresh)
 }
 
 func (h *stateHouse) miss(code string) {
@@ -100,7 +101,9 @@ func (h *stateHouse) miss(code string) {
 
 func (h *stateHouse) noCode(what, code, client string) {
 	h.Helper()
-	if r, err := h.Codes().Find(h.Context(), code, client); !errors.Is(err, ErrNotFound) || r != nil {
+	r, err := h.Codes().Find(h.Context(), code, client)
+	fmt.Fprintln(showing{}, err)
+	if !errors.Is(err, ErrNotFound) || r != nil {
 		h.Errorf("Find of %s: got %v, want ErrNotFound", what, err)
 	}
 }
@@ -121,7 +124,7 @@ func (h *stateHouse) begin(id string) string {
 	if err != nil {
 		h.Fatalf("Begin: got %v, want no error", err)
 	}
-	return refresh
+	return secret("a refresh token", refresh)
 }
 
 // use presents a refresh token and, if that is no error, rotates with it.
@@ -129,9 +132,15 @@ func (h *stateHouse) use(refresh string) (string, error) {
 	h.Helper()
 	t, err := h.Families().Present(h.Context(), refresh, "web")
 	if err != nil {
+		fmt.Fprintln(showing{}, err)
 		return "", err
 	}
-	return t.Rotate(h.Context(), testAttempt(h, h.State))
+	successor, err := t.Rotate(h.Context(), testAttempt(h, h.State))
+	if err != nil {
+		fmt.Fprintln(showing{}, err)
+		return successor, err
+	}
+	return secret("a refresh token", successor), nil
 }
 
 func (h *stateHouse) gives(what, refresh, want string) string {
