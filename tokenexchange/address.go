@@ -24,7 +24,7 @@ func readAddress(text string) address {
 	if ip = ip.Unmap(); ip.Is4() {
 		return ip.As16()
 	}
-	prefix, err := ip.WithZone("").Prefix(64)
+	prefix, err := ip.Prefix(64) // without its zone
 	if err != nil {
 		return address{}
 	}

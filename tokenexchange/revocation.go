@@ -89,8 +89,18 @@ func (r Revocation) check() error {
 	return nil
 }
 
-// revocationKinds gives each kind its place in a set.
-var revocationKinds = [...]RevocationKind{RevokedToken, RevokedGrant, RevokedSession, RevokedSubject, RevokedClient}
+// The places of the kinds in a set.
+const (
+	ofTokens = iota
+	ofGrants
+	ofSessions
+	ofSubjects
+	ofClients
+)
+
+var revocationKinds = [...]RevocationKind{
+	ofTokens: RevokedToken, ofGrants: RevokedGrant, ofSessions: RevokedSession, ofSubjects: RevokedSubject, ofClients: RevokedClient,
+}
 
 func (k RevocationKind) index() int {
 	for i, known := range revocationKinds {

@@ -74,15 +74,15 @@ func (v *Revocations) why(id mint.Identifiers) string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	switch {
-	case v.names(0, id.ID, issued) || v.names(0, id.RootID, issued):
+	case v.names(ofTokens, id.ID, issued) || v.names(ofTokens, id.RootID, issued):
 		return "revoked by jti or root_jti"
-	case v.names(1, id.GrantID, issued):
+	case v.names(ofGrants, id.GrantID, issued):
 		return "revoked by grant_id"
-	case v.names(2, id.Session, issued):
+	case v.names(ofSessions, id.Session, issued):
 		return "revoked by sid"
-	case v.names(3, id.Subject, issued) || v.names(3, id.Operator, issued):
+	case v.names(ofSubjects, id.Subject, issued) || v.names(ofSubjects, id.Operator, issued):
 		return "revoked by sub"
-	case v.names(4, id.ClientID, issued):
+	case v.names(ofClients, id.ClientID, issued):
 		return "revoked by client_id"
 	case v.passed(id.Hops[:], issued):
 		return "revoked by a client in act or via"
@@ -106,7 +106,7 @@ func (v *Revocations) names(kind int, value string, issued int64) bool {
 // as for a client that is taken out, see docs/decisions/0011-who-is-asked-in-a-chain.md.
 func (v *Revocations) passed(hops []string, issued int64) bool {
 	for _, client := range hops {
-		if v.names(4, client, issued) {
+		if v.names(ofClients, client, issued) {
 			return true
 		}
 	}

@@ -35,8 +35,7 @@ func TestNamesAreSlowedWhereTheyAreNotFamiliar(t *testing.T) {
 			}
 			c.right(h, abroad).slowed(t, c.seconds)
 			c.right(h, home).granted(t)
-			if c.name == "user" { // By the other name as well.
-				h.byPassword(home, "ada@example.com", password).granted(t)
+			if c.name == "user" {
 				h.byPassword(abroad, "kim", password).granted(t)
 			}
 			// At home its own failures count, and nothing else.
@@ -89,4 +88,22 @@ func TestAddressesAreSlowed(t *testing.T) {
 	}
 	h.bySecret(from, "nightly", secretOf("nightly")).slowed(t, 1)
 	h.bySecret(from, "web", secretOf("web")).refused(t, 400, "unauthorized_client", "grant_not_allowed") // Ada came through it.
+}
+
+// An address becomes familiar to all names of the one who got in, and to no name
+// that somebody else has too.
+func TestFamiliarNames(t *testing.T) {
+	h := newHouse(t)
+	const home = "203.0.113.1"
+	h.byPassword(home, "ada", password).granted(t)
+	h.byPassword(home, "sam@a.example", password).granted(t)
+	for i := range 30 {
+		for _, name := range []string{"ada@example.com", "sam", "sam@a.example"} {
+			h.byPassword(fmt.Sprint("198.51.100.", i/5), name, "wrong").refused(t, 400, "invalid_grant", "credentials_wrong")
+		}
+	}
+	h.byPassword("203.0.113.2", "ada@example.com", password).slowed(t, 30)
+	h.byPassword(home, "ada@example.com", password).granted(t)
+	h.byPassword(home, "sam@a.example", password).granted(t)
+	h.byPassword(home, "sam", password).slowed(t, 30)
 }
