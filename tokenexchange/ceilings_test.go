@@ -87,3 +87,15 @@ func TestSubjectIPOfNobody(t *testing.T) {
 		t.Errorf("accept_subject_ip of a public client: got %v", err)
 	}
 }
+
+// A login that a request narrowed stays so: a refresh gives back neither its roles
+// nor what only a whole login may begin.
+func TestNarrowedLoginStaysNarrowed(t *testing.T) {
+	h := newHouse(t, logins)
+	_, refresh := h.login("scope", "openid orders").tokens(t)
+	access, _ := h.refresh("web", refresh).tokens(t)
+	if claimsOf(t, access)["narrowed"] != true || len(rolesOf(t, access)) > 0 {
+		t.Errorf("got narrowed %v, roles %v", claimsOf(t, access)["narrowed"], rolesOf(t, access))
+	}
+	h.switchTo("web", access, "beta").refused(t, 400, "invalid_request", "token_not_first")
+}

@@ -155,7 +155,7 @@ func checkName(name string) error {
 
 func checkOrgs(word string, orgs ...string) error {
 	for _, org := range orgs {
-		if _, err := scopes.NewLiteral(org); org != "" && err != nil {
+		if _, err := scopes.NewLiteral(org); err != nil && (org != "" || word != "org") {
 			return inWord(word, "%w; expected the id of an organization", err)
 		}
 	}
