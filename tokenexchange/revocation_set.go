@@ -145,9 +145,10 @@ func (v *Revocations) add(r Revocation) {
 	}
 }
 
-// settled covers clocks of other processes that are ahead, and requests that
-// began before a revocation and still issue what it names.
-const settled = 5 * time.Second
+// settled covers clocks of other processes that are ahead, by all that iat may be
+// where tokens are accepted, and requests that began before a revocation and still
+// issue what it names.
+const settled = mint.LeewayNotBefore
 
 // issuedSoFar is the time until which all tokens were issued that a revocation
 // of now can name, in Unix milliseconds.
