@@ -154,20 +154,21 @@ func (v *Revocations) add(r Revocation) {
 	if known && old.end >= end && old.before >= before {
 		return
 	}
-	if v.dying.Len() >= v.limit {
+	if !known && v.dying.Len() >= v.limit {
 		v.overflow(now)
 		return
 	}
 	entry := revoked{before: max(before, old.before), end: max(end, old.end)}
 	v.dead[kind][hash] = entry
-	if !known || entry.end > old.end {
+	if !known { // Else it has its place, and sweep finds that it was prolonged.
 		heap.Push(&v.dying, dyingRevocation{end: entry.end, hash: hash, kind: kind})
 	}
 }
 
-// settled covers clocks of other processes that are ahead, and requests that
-// began before a revocation and still issue what it names.
-const settled = 5 * time.Second
+// settled covers clocks of other processes that are ahead, by all that iat may be
+// where tokens are accepted, and requests that began before a revocation and still
+// issue what it names.
+const settled = mint.LeewayNotBefore
 
 // issuedSoFar is the time until which all tokens were issued that a revocation
 // of now can name, in Unix milliseconds.
@@ -191,10 +192,14 @@ func (v *Revocations) sweep(now time.Time, limit int) (more bool) {
 		if v.dying.Len() == 0 || v.dying[0].end > over {
 			return false
 		}
-		d := heap.Pop(&v.dying).(dyingRevocation)
-		if v.dead[d.kind][d.hash].end == d.end { // Else it was prolonged.
-			delete(v.dead[d.kind], d.hash)
+		d := &v.dying[0]
+		if end := v.dead[d.kind][d.hash].end; end > d.end {
+			d.end = end // It was prolonged.
+			heap.Fix(&v.dying, 0)
+			continue
 		}
+		delete(v.dead[d.kind], d.hash)
+		heap.Pop(&v.dying)
 	}
 	return true
 }
@@ -230,12 +235,14 @@ func (v *Revocations) Len() int {
 }
 
 type dyingRevocation struct {
-	end  int64
+	end  int64 // as it was when the place was taken, or later
 	hash uint64
 	kind int
 }
 
-// revokedHeap has the one that ends first at its top.
+// revokedHeap has the one that ends first at its top. Each value that is revoked
+// has one place, however often that is said again: who repeats one revocation
+// does not fill the set.
 type revokedHeap []dyingRevocation
 
 func (h revokedHeap) Len() int           { return len(h) }
