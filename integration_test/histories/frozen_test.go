@@ -1,34 +1,41 @@
 package histories
 
 import (
+	"bytes"
 	"net/http"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/scopegate/scopegate/tokenexchange/storetest/faultproxy"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
 // TestFrozenRedis takes Redis away under a running server, by SIGSTOP and by
-// SIGKILL. Codes and refresh tokens that come meanwhile are answered with 503
-// temporarily_unavailable and Retry-After, all of them, and never with
-// invalid_grant; guards go on. When Redis is back the same process goes on:
-// each code works, once, and each refresh token rotates, once. None is
-// half-used by a command that was on its way.
+// SIGKILL, before requests come and when they have read and begin to write.
+// Codes and refresh tokens are answered with 503 temporarily_unavailable and
+// Retry-After, all of them, and never with invalid_grant; guards go on. When
+// Redis is back the same process goes on: each code works, once, and each
+// refresh token rotates, once. None is half-used by a command that was on its
+// way, and that is done when Redis is back.
 func TestFrozenRedis(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		away, back func(*redistest.Server)
+		writing    bool
 	}{
-		{"frozen", (*redistest.Server).Stop, (*redistest.Server).Cont},
-		{"killed", (*redistest.Server).Kill, (*redistest.Server).Restart},
+		{"frozen", (*redistest.Server).Stop, (*redistest.Server).Cont, false},
+		{"killed", (*redistest.Server).Kill, (*redistest.Server).Restart, false},
+		{"frozen under writes", (*redistest.Server).Stop, (*redistest.Server).Cont, true},
+		{"killed under writes", (*redistest.Server).Kill, (*redistest.Server).Restart, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			const codes = 12
 			judges := &court{lossy: true}
 			redis, k := redistest.Start(t), newKeys(t)
-			s := newServer(t, k, "store redis {\n address "+redis.Addr()+"\n}", false)
+			proxy := faultproxy.Start(t, redis.Addr())
+			s := newServer(t, k, "store redis {\n address "+proxy.Addr()+"\n}", false)
 			s.start()
 			state := k.newState(t, openRedis(t, redis))
 			var records []*record
@@ -43,13 +50,19 @@ func TestFrozenRedis(t *testing.T) {
 			}
 
 			begun := time.Now()
-			c.away(redis)
+			if c.writing {
+				proxy.SetRule(atFirstWrite(func() { c.away(redis) }))
+			} else {
+				c.away(redis)
+			}
 			var clients sync.WaitGroup
-			for _, r := range records {
+			for i, r := range records {
 				for range 2 {
 					clients.Go(func() { wants(t, r, s, newest(r), postponed) })
 				}
-				clients.Go(func() { wants(t, r, s, request{kind: miss}, postponed) })
+				if i >= codes { // On a code that was used it writes nothing.
+					clients.Go(func() { wants(t, r, s, request{kind: miss}, postponed) })
+				}
 			}
 			clients.Go(func() {
 				if got := s.guarded(records[0].access); got != http.StatusOK {
@@ -57,7 +70,7 @@ func TestFrozenRedis(t *testing.T) {
 				}
 			})
 			clients.Wait()
-			t.Logf("%d requests were answered with 503 within %s", 3*len(records), time.Since(begun).Round(time.Millisecond))
+			t.Logf("%d requests were answered with 503 within %s", 5*codes, time.Since(begun).Round(time.Millisecond))
 			c.back(redis)
 
 			for _, r := range records {
@@ -86,6 +99,20 @@ func TestFrozenRedis(t *testing.T) {
 				t.Error("the server ended")
 			}
 		})
+	}
+}
+
+// atFirstWrite takes the server of a proxy away before the first write arrives.
+func atFirstWrite(away func()) faultproxy.Rule {
+	once := sync.OnceFunc(func() {
+		away()
+		time.Sleep(10 * time.Millisecond) // A signal is not always there at once.
+	})
+	return func(request []byte) faultproxy.Fault {
+		if bytes.Contains(bytes.ToLower(request), []byte("evalsha")) {
+			once()
+		}
+		return faultproxy.Pass
 	}
 }
 

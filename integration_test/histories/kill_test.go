@@ -20,10 +20,10 @@ const (
 	kills = 200 // of the server, for each store
 	lanes = 2   // servers that are killed at the same time, each with a store of its own
 
-	open     = 5                     // records that are used at the same time
-	lives    = 2                     // kills that a record lives through
+	open     = 5                      // records that are used at the same time
+	lives    = 2                      // kills that a record lives through
 	longest  = 100 * time.Millisecond // of requests between a start and a kill
-	starting = 80 * time.Millisecond // until a kill that comes while the server starts
+	starting = 80 * time.Millisecond  // until a kill that comes while the server starts
 )
 
 // TestKilledWithBolt kills the server 200 times at random instants, under

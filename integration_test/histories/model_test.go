@@ -34,10 +34,6 @@ const (
 	overtaken = "overtaken"        // see linearizable
 )
 
-// maxOvertaken is how often one request can be overtaken: once for each attempt
-// of a verb.
-const maxOvertaken = 3
-
 // request is the input of one operation.
 type request struct {
 	kind kind
@@ -45,6 +41,8 @@ type request struct {
 	// late says that the answer may have come after the window in which a
 	// second use is only refused: then it may also be taken for a thief's.
 	late bool
+	// writes is how often it may have written the record, if nobody knows.
+	writes int
 }
 
 func (r request) String() string {
@@ -156,23 +154,31 @@ func (d doubt) with(views ...view) doubt {
 var model = (&porcupine.NondeterministicModel{
 	Init: func() []any { return []any{doubt{{status: issued}}} },
 	Step: func(state, input, output any) []any {
-		return next(state.(doubt), input.(request), output.(string), maxOvertaken)
+		return next(state.(doubt), input.(request), output.(string))
 	},
-	Equal: func(a, b any) bool {
-		return slices.Equal(a.(doubt), b.(doubt))
-	},
+	Equal:             func(a, b any) bool { return slices.Equal(a.(doubt), b.(doubt)) },
 	DescribeOperation: func(input, output any) string { return fmt.Sprint(input, ": ", output) },
 	DescribeState:     func(state any) string { return fmt.Sprint(state) },
 }).ToModel()
 
 // next are the states after an operation, none if it cannot be answered so.
-func next(d doubt, r request, answer string, times int) (states []any) {
-	refused, after := false, doubt{}
+func next(d doubt, r request, answer string) (states []any) {
+	switch answer {
+	case postponed: // Whoever looks sees one or the other.
+		return []any{d.with(slices.Concat(written(d, r)...)...)}
+	case cut, overtaken: // It is one or the other.
+		states = append(states, d)
+		for _, views := range written(d, r) {
+			for _, v := range views {
+				states = append(states, doubt{v})
+			}
+		}
+		return states
+	}
+	refused := false
 	for _, v := range d {
 		for _, s := range steps(v, r) {
 			switch {
-			case answer == postponed || (answer == cut || answer == overtaken) && s.settled:
-				after = after.with(s.next)
 			case answer != s.answer:
 			case s.settled:
 				states = append(states, doubt{s.next})
@@ -181,21 +187,24 @@ func next(d doubt, r request, answer string, times int) (states []any) {
 			}
 		}
 	}
-	switch {
-	case answer == postponed: // Whoever looks sees one or the other.
-		return []any{d.with(after...)}
-	case answer == overtaken && times > 1: // Or more often.
-		states = append(states, d)
-		for _, v := range after {
-			states = append(states, next(doubt{v}, r, answer, times-1)...)
-		}
-	case answer == overtaken, answer == cut: // It is one or the other.
-		states = append(states, d)
-		for _, v := range after {
-			states = append(states, doubt{v})
-		}
-	case refused:
+	if refused {
 		states = append(states, d)
 	}
 	return states
+}
+
+// written are the views after a request has written once, twice and so on.
+func written(d doubt, r request) (views []doubt) {
+	for range r.writes {
+		after := doubt{}
+		for _, v := range d {
+			for _, s := range steps(v, r) {
+				if s.settled {
+					after = after.with(s.next)
+				}
+			}
+		}
+		views, d = append(views, after), after
+	}
+	return views
 }

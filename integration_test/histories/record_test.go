@@ -209,8 +209,17 @@ func (r *record) mayBeBurnt() bool {
 func (r *record) over() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	last := len(r.history) - 1
-	return last >= maxOperations || last > 0 && r.revoked
+	n := len(r.history)
+	if n >= maxOperations || n > 1 && r.revoked {
+		return true
+	}
+	// Nobody was told that it is revoked, and it is.
+	for _, op := range r.history[max(0, n-3):] {
+		if op.answer != codeInvalid && op.answer != refreshInvalid {
+			return false
+		}
+	}
+	return n >= 3
 }
 
 // maxOperations keeps a history short enough to be checked soon.
