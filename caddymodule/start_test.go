@@ -66,6 +66,53 @@ func TestValidateMakesNothing(t *testing.T) {
 	}
 }
 
+// withoutKey adds a client whose tokens no signing key can sign, which is found at
+// the start.
+func withoutKey(config string) string {
+	return strings.Replace(config, "\t\tclient nightly {", "\t\tclient other {\n\t\t\tpublic\n\t\t\tgrant_types password\n\t\t\tpermit none\n\t\t\taccess_token_alg RS256\n\t\t}\n\t\tclient nightly {", 1)
+}
+
+// TestRefusedStartTouchesNothing brings a new state key with a mistake, to a
+// configuration that runs and to a store that nobody has open. Neither notices,
+// and a store that would be new is not made.
+func TestRefusedStartTouchesNothing(t *testing.T) {
+	w := newLive(t)
+	key, err := newStateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "next.key", string(key))
+	good := live(boltAt("a.db"), "")
+	refused := func(config string) {
+		t.Helper()
+		bad := withoutKey(strings.Replace(config, "state_key file DIR/state.key", "state_key file DIR/next.key\n\t\tstate_key file DIR/state.key", 1))
+		if err := w.load(bad); err == nil || !strings.Contains(err.Error(), "there is no signing_key for it") {
+			t.Fatalf("got %v, want the mistake", err)
+		}
+	}
+	w.start(t, good)
+	token := w.token(t)
+	refused(good)
+	if got, status := w.readiness(t); status != 200 {
+		t.Errorf("the running configuration: got readiness %d %+v, want 200", status, got)
+	}
+	w.guarded(t, "/orders/1", token, 200)
+	refused(live(boltAt("b.db"), ""))
+	if _, err := os.Stat(w.path("b.db")); err == nil {
+		t.Error("a refused configuration made its store")
+	}
+	for range 2 {
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		refused(good)
+		if err := w.load(good); err != nil {
+			t.Fatalf("started again: %v", err)
+		}
+		w.guarded(t, "/orders/1", token, 200)
+	}
+}
+
 // noneLeft finds goroutines that were not there before. Caddy's servers end in
 // the background, on a slow machine after seconds.
 func noneLeft(t *testing.T, before goleak.Option) {
