@@ -36,6 +36,9 @@ func (a *App) Start() error {
 	if err := a.rehearse(rt); err != nil {
 		return err
 	}
+	if err := a.checkRotation(); err != nil {
+		return err
+	}
 	if err := a.acquire(); err != nil {
 		return err
 	}
