@@ -106,6 +106,10 @@ func newWorld(t *testing.T) world {
 	t.Helper()
 	dir := t.TempDir()
 	t.Setenv("XDG_DATA_HOME", filepath.Join(dir, "data"))
+	t.Cleanup(func() {
+		log, _ := os.ReadFile(filepath.Join(dir, "log")) // Not all have one.
+		show(string(log))
+	})
 	return world{dir}
 }
 
@@ -113,6 +117,7 @@ func (w world) path(name string) string { return filepath.Join(w.dir, name) }
 
 func (w world) write(t *testing.T, name, text string) {
 	t.Helper()
+	hideFile(name, text)
 	if err := os.WriteFile(w.path(name), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -137,6 +142,7 @@ func parseConfig(data []byte) (*caddy.Config, error) {
 // outcome describes a load: ok with its warnings, or the error.
 func (w world) outcome(err error) string {
 	if err != nil {
+		show(err.Error())
 		return "error: " + strings.ReplaceAll(err.Error(), w.dir, "DIR")
 	}
 	var lines []string

@@ -102,9 +102,9 @@ func hashSecretCommand() *cobra.Command {
 		Short: "Hashes a client secret that is read from standard input",
 		Long: `
 Reads a client secret from standard input and writes sha256:<hex>, which stands
-for it in the secret line of a client. A line end behind the secret is no part
-of it. It has at least 22 characters, and should be random: a hash keeps a secret
-only if nobody can guess it.
+for it in the secret line of a client, or in the file or variable that the line
+names. A line end behind the secret is no part of it. It has at least 22
+characters, and should be random: a hash keeps a secret only if nobody can guess it.
 
   openssl rand -base64 32 | tee client.secret | caddy token hash-secret
 

@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"net/url"
 	"os"
 	"strings"
 	"testing"
@@ -29,6 +31,10 @@ func runToken(in string, args ...string) (stdout, stderr string, err error) {
 	root.SetErr(&notes)
 	root.SetArgs(append([]string{"token"}, args...))
 	err = root.Execute()
+	first, rest, _ := strings.Cut(out.String(), "\n")
+	hide("an API token", strings.TrimSpace(first))
+	hide("a secret to hash", strings.TrimSpace(in))
+	show(fmt.Sprint(rest, notes.String(), err))
 	return out.String(), notes.String(), err
 }
 
@@ -88,6 +94,36 @@ func TestHashSecret(t *testing.T) {
 	defer terminal.Close()
 	if err := printHash(terminal, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), "is a terminal, which shows what is typed") {
 		t.Errorf("a terminal: got %v, want a refusal", err)
+	}
+}
+
+// TestHashIsNoSecret logs in with a secret whose hash the configuration holds, in
+// every place where it can stand. The hash, which anybody may read, logs in nowhere.
+func TestHashIsNoSecret(t *testing.T) {
+	const secret = "a-secret-that-was-hashed"
+	out, _, err := runToken(secret, "hash-secret")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hash := strings.TrimSpace(out)
+	for name, ref := range map[string]string{"the line": hash, "a file": "{file.DIR/client.secret}", "the environment": "{env.SCOPEGATE_TEST_HASH}"} {
+		t.Run(name, func(t *testing.T) {
+			w := newLive(t)
+			w.write(t, "client.secret", out)
+			t.Setenv("SCOPEGATE_TEST_HASH", hash)
+			w.start(t, strings.Replace(live("\t\tstore memory\n", ""), "secret "+liveSecret, "secret "+ref, 1))
+			for presented, want := range map[string]int{secret: 200, hash: 401} {
+				form := url.Values{"grant_type": {"client_credentials"}, "client_id": {"nightly"}, "client_secret": {presented}}
+				res, err := client.PostForm(w.url("/oauth2/token"), form)
+				if err != nil {
+					t.Fatal(err)
+				}
+				res.Body.Close()
+				if res.StatusCode != want {
+					t.Errorf("with %.7s...: got %d, want %d", presented, res.StatusCode, want)
+				}
+			}
+		})
 	}
 }
 

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -93,7 +94,9 @@ func (w liveWorld) load(text string) error {
 	if err != nil {
 		return err
 	}
-	return caddy.Load(data, true)
+	err = caddy.Load(data, true)
+	show(fmt.Sprint(err))
+	return err
 }
 
 // start loads a Caddyfile and stops it with the test.
@@ -119,7 +122,7 @@ func running(t *testing.T) *App {
 // client leaves no connection open. It tries again when it was cut off: for a
 // moment of a reload two listeners share the port, and the one that goes drops
 // what it has not accepted.
-var client = &http.Client{Transport: again{&http.Transport{DisableKeepAlives: true}}}
+var client = &http.Client{Transport: again{watching{&http.Transport{DisableKeepAlives: true}}}}
 
 type again struct{ http.RoundTripper }
 

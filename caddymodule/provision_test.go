@@ -25,6 +25,7 @@ func TestProvision(t *testing.T) {
 	t.Setenv("SCOPEGATE_TEST_SECRET", strings.Repeat("s", 32))
 	t.Setenv("SCOPEGATE_TEST_SHORT", "s")
 	t.Setenv("SCOPEGATE_TEST_EMPTY", "")
+	t.Setenv("SCOPEGATE_TEST_HASH", " SHA256:"+strings.Repeat("a1", 32))
 	runCases(t, "testdata/provision/*.txt", func(t *testing.T, in string) string {
 		w := newWorld(t)
 		w.fill(t)
@@ -120,6 +121,9 @@ func (w world) fill(t *testing.T) {
 	w.write(t, "cert.key", key)
 	w.write(t, "empty", "\n")
 	w.write(t, "secret", strings.Repeat("f", 32)+"\n")
+	w.write(t, "hash", "sha256:"+strings.Repeat("a1", 32)+"\n")
+	w.write(t, "short-hash", "sha256:"+strings.Repeat("a1", 31)+"\n")
+	w.write(t, "empty-hash", "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\n")
 	files, err := filepath.Glob("testdata/users/*.json")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no users files", err)

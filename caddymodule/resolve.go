@@ -32,23 +32,36 @@ func unset(variable string) error {
 	return fmt.Errorf("{env.%s}: the environment variable %s is not set or empty; expected a value", variable, variable)
 }
 
-// resolveSecret reads a reference to a client's secret: {env.X}, {file.X} or
-// sha256:<hex>. A literal is accepted only in a demo.
+// resolveSecret reads a client's secret: sha256:<hex>, or a reference {env.X} or
+// {file.X} to a secret or to such a hash. A literal is accepted only in a demo.
 func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
-	if strings.HasPrefix(ref, "sha256:") {
+	if looksHashed(ref) {
 		return tokenexchange.ParseSecretHash(ref)
 	}
 	value, err := readSecret(ref, demo, "{env.X}, {file.X} or sha256:<hex>")
 	if err != nil {
 		return tokenexchange.Secret{}, err
 	}
-	return tokenexchange.NewSecret(value)
+	if !looksHashed(value) {
+		return tokenexchange.NewSecret(value)
+	}
+	hash, err := tokenexchange.ParseSecretHash(value)
+	if err != nil {
+		return tokenexchange.Secret{}, fmt.Errorf("%s begins as a hash: %w", ref, err)
+	}
+	return hash, nil
+}
+
+// looksHashed reports whether a text is a hash, or was meant to be one. A hash is
+// no secret, so it must never become one by standing where a secret may stand.
+func looksHashed(text string) bool {
+	return strings.HasPrefix(strings.ToLower(strings.TrimSpace(text)), "sha256:")
 }
 
 // resolvePassword reads a reference to a password that is shown to a server:
 // {env.X} or {file.X}, or in a demo a literal.
 func resolvePassword(ref string, demo bool) (string, error) {
-	if strings.HasPrefix(ref, "sha256:") {
+	if looksHashed(ref) {
 		return "", errors.New("a hash, which no server takes for the password; expected {env.X} or {file.X}")
 	}
 	return readSecret(ref, demo, "{env.X} or {file.X}")

@@ -18,6 +18,7 @@ type walk struct {
 	app    *App
 	server *caddyhttp.Server
 	bound  []*Guard
+	issues bool // an oauth_server is on this server
 	err    error
 
 	upstreams upstreams
@@ -65,6 +66,7 @@ func (w *walk) run() error {
 	for _, name := range sortedKeys(w.server.NamedRoutes) {
 		w.bindAll(caddyhttp.RouteList{*w.server.NamedRoutes[name]})
 	}
+	w.checkProxies()
 
 	// A request has one host, so each name is followed alone through all the
 	// routes that may match it.
@@ -106,7 +108,7 @@ func (w *walk) bindAll(list caddyhttp.RouteList) {
 				w.app.guards = append(w.app.guards, h)
 				w.bound = append(w.bound, h)
 			case *OAuthServer:
-				h.app, w.app.issuing = w.app, true
+				h.app, w.app.issuing, w.issues = w.app, true, true
 			case *caddyhttp.Subroute:
 				w.bindAll(h.Routes)
 				if h.Errors != nil {

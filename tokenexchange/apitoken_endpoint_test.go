@@ -96,3 +96,14 @@ func TestAPITokenOfAUserWhoChanged(t *testing.T) {
 	token = h.withAPIToken(t, strings.Replace(baseUsers, `{"id":"ada"`, `{"disabled":true,"id":"ada"`, 1), nil)
 	h.apiTokenCall("api_token", token).refused(t, 400, "invalid_grant", "api_token_invalid")
 }
+
+// What it gives ends when it does.
+func TestAPITokenEndsItsTokens(t *testing.T) {
+	h := newHouse(t, logins, keyring)
+	token := h.withAPIToken(t, baseUsers, func(e *APIToken) { e.Expires = "2026-05-01T12:01:00Z" })
+	if g := h.apiTokenCall("api_token", token); g.body["expires_in"] != float64(60) {
+		t.Errorf("got expires_in %v a minute before its end", g.body["expires_in"])
+	}
+	h.clock = h.clock.Add(59*time.Second + time.Millisecond)
+	h.apiTokenCall("api_token", token).refused(t, 400, "invalid_grant", "api_token_invalid")
+}

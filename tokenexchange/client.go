@@ -53,6 +53,11 @@ func (c *client) allows(grant, caller, audience string) bool {
 	})
 }
 
+// worksIn reports whether the client may have users' tokens for an organization.
+func (c *client) worksIn(org string) bool {
+	return len(c.allowedOrgs) == 0 || slices.Contains(c.allowedOrgs, org)
+}
+
 // lets reports whether the caller may use a grant without a target on tokens of
 // this client.
 func (c *client) lets(grant, caller string) bool {

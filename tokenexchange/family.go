@@ -29,6 +29,7 @@ type Grant struct {
 	Scope    string    `json:"scope"` // the granted OAuth scope, words set apart by blanks
 	Session  string    `json:"session"`
 	Narrowed bool      `json:"narrowed,omitempty"` // less was granted than the user held
+	Roles    string    `json:"roles,omitempty"`    // that the user held when it was granted, set apart by blanks
 	AuthTime time.Time `json:"auth_time,omitzero"` // of the login; in UTC and milliseconds
 }
 
@@ -39,12 +40,23 @@ type Family struct {
 	Counter    uint64    `json:"counter"` // of the newest refresh token
 	Created    time.Time `json:"created"`
 	RefreshEnd time.Time `json:"refresh_end,omitzero"` // no refresh token works from then on; zero is End
-	End        time.Time `json:"end"`                  // no first token outlives it
+	End        time.Time `json:"end"`                  // none of its tokens outlives it
 }
 
 // refreshable tells whether refresh tokens of the family still work.
 func (f *Family) refreshable(now time.Time) bool {
 	return now.Before(f.End) && (f.RefreshEnd.IsZero() || now.Before(f.RefreshEnd))
+}
+
+// keep makes the record outlive a token of the family. What can be refreshed
+// ends when it always did.
+func (f *Family) keep(end time.Time) {
+	if f.RefreshEnd.IsZero() {
+		f.RefreshEnd = f.End
+	}
+	if end = inMillis(end); end.After(f.End) {
+		f.End = end
+	}
 }
 
 // Families are the records of token families. The zero Families is not usable.

@@ -104,7 +104,8 @@ func (c *call) subjectIP() error {
 		return nil
 	}
 	ip, err := netip.ParseAddr(text)
-	if err != nil || ip.Zone() != "" || !c.client.acceptSubjectIP {
+	// Whoever has an API token is no client that could be trusted to say it.
+	if err != nil || ip.Zone() != "" || !c.client.acceptSubjectIP || c.token != nil {
 		return refused("parameter_invalid", "subject_ip")
 	}
 	c.record.ClaimedIP = ip.Unmap().String()

@@ -51,8 +51,9 @@ func draftAPIToken(c *call) (drafts, error) {
 	if c.org != "" && c.org != token.org {
 		return drafts{}, refused("org_not_allowed", "")
 	}
+	left := token.expires.Sub(s.now())
 	switch {
-	case !s.now().Before(token.expires):
+	case left < time.Second:
 		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+" has expired"))
 	case token.user.Disabled:
 		return drafts{}, refusedBecause("api_token_invalid", errors.New("user "+token.user.subject()+" is disabled"))
@@ -61,6 +62,6 @@ func draftAPIToken(c *call) (drafts, error) {
 	if err != nil {
 		return drafts{}, err
 	}
-	draft, err = draft.Within(token.rights)
+	draft, err = draft.Shorten(left).Within(token.rights)
 	return drafts{access: &draft}, err
 }

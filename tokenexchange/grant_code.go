@@ -1,12 +1,14 @@
 package tokenexchange
 
 import (
+	"context"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"regexp"
 	"slices"
+	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
@@ -46,8 +48,8 @@ func draftAuthorizationCode(c *call) (drafts, error) {
 		return drafts{}, err
 	}
 	c.nonce = found.Nonce
-	c.commit = func(mint.Draft) error {
-		refreshEnd, end := c.familyEnds()
+	c.commit = func(d mint.Draft) error {
+		refreshEnd, end := c.familyEnds(d)
 		_, refresh, err := found.Spend(c, c.attempt, refreshEnd, end)
 		if err != nil {
 			return c.codeSpent(found, err)
@@ -98,7 +100,7 @@ func (c *call) codeSpent(found *Redemption, err error) error {
 	if !errors.Is(err, ErrReused) {
 		return codeRefused(err)
 	}
-	if err := c.endFamily(found.ID); err != nil {
+	if err := c.endFamily(&found.held.rec.Family); err != nil {
 		return err
 	}
 	return refused("code_reused", "")
@@ -114,13 +116,21 @@ func codeRefused(err error) error {
 	return err
 }
 
+// revokeTimeout is how long ending a family may take.
+const revokeTimeout = 5 * time.Second
+
 // endFamily revokes all that came of one grant. It is published before the
 // record changes: a process that dies in between has revoked too much, not too
-// little.
-func (c *call) endFamily(id string) error {
+// little. Whoever sent what was used before may be the thief, so it does not end
+// when the request does.
+func (c *call) endFamily(f *Family) error {
 	s := c.server
-	if err := s.revoke(c, RevokeGrant(id, s.now().Add(s.realm.longestLife()))); err != nil {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c), revokeTimeout)
+	defer cancel()
+	// A request on its way can still prolong the record by one token's life.
+	until := f.End.Add(s.realm.longestLife())
+	if err := s.revoke(ctx, RevokeGrant(f.ID, until)); err != nil {
 		return err
 	}
-	return c.server.state.Families().Revoke(c, c.attempt, id)
+	return s.state.Families().Revoke(ctx, c.attempt, f.ID)
 }

@@ -1,8 +1,8 @@
 package tokenexchange
 
 import (
+	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
@@ -38,7 +38,7 @@ func draftContextSwitch(c *call) (drafts, error) {
 		return drafts{}, err
 	}
 	user := s.realm.users.user(facts.Subject())
-	if user == nil || c.org == facts.Org() || len(c.client.allowedOrgs) > 0 && !slices.Contains(c.client.allowedOrgs, c.org) {
+	if user == nil || c.org == facts.Org() || !c.client.worksIn(c.org) {
 		return drafts{}, refused("org_not_allowed", "")
 	}
 	there, member := user.mintUser(c.org, facts.AuthTime())
@@ -80,6 +80,13 @@ func (c *call) broughtBy(t *mint.Token, param string) error {
 	}
 	if err != nil {
 		return refusedBecause("exchange_refused", err)
+	}
+	// Nothing new begins from a login that has ended, or while nobody can tell.
+	grant, _ := t.Claim("grant_id")
+	if _, err := c.server.state.Families().Load(c, grant); errors.Is(err, ErrNotFound) {
+		return &Refused{Reason: Reason(mint.TokenRevoked), Param: param, cause: err}
+	} else if err != nil {
+		return err
 	}
 	return nil
 }

@@ -39,6 +39,9 @@ func draftImpersonateUser(c *call) (drafts, error) {
 	// an operator learns no addresses.
 	customer := s.realm.users.account(c.params["subject_token"])
 	org, why := rules.refuses(customer, mint.Facts(actor).Subject(), c.org)
+	if why == "" && !c.client.worksIn(org) {
+		why = "client " + c.client.ID + " has an allowed_orgs line without " + org
+	}
 	if why != "" {
 		return drafts{}, refusedBecause("impersonation_refused", errors.New(why))
 	}

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -35,12 +36,15 @@ func draftPassword(c *call) (drafts, error) {
 // that the user holds now in the organization, within the client's ceiling. A
 // zero authTime says that nobody logged in.
 func (c *call) first(user *User, org string, authTime time.Time) (mint.Draft, error) {
-	if len(c.client.allowedOrgs) > 0 && !slices.Contains(c.client.allowedOrgs, org) {
+	if !c.client.worksIn(org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
 	now, member := user.mintUser(org, authTime)
 	if !member {
 		return mint.Draft{}, refused("org_not_allowed", "")
+	}
+	if authTime.IsZero() {
+		now.Roles = nil // What its holder may do is all that an API token names.
 	}
 	c.commit = func(d mint.Draft) error { return c.beginFamily(d, authTime) }
 	return c.server.mint.First(now, &c.client.Client)
@@ -49,11 +53,11 @@ func (c *call) first(user *User, org string, authTime time.Time) (mint.Draft, er
 // beginFamily records the family of a user's first token. It comes before the
 // signature: a token whose family nobody remembers could not be revoked.
 func (c *call) beginFamily(d mint.Draft, authTime time.Time) error {
-	refreshEnd, end := c.familyEnds()
+	refreshEnd, end := c.familyEnds(d)
 	refresh, err := c.server.state.Families().Begin(c, c.attempt, Family{
 		Grant: Grant{
 			ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Session: d.Session(),
-			Set: d.Rights().Canonical(), Scope: d.Scope(), Narrowed: d.Narrowed(), AuthTime: authTime,
+			Set: d.Rights().Canonical(), Scope: d.Scope(), Narrowed: d.Narrowed(), Roles: strings.Join(d.Roles(), " "), AuthTime: authTime,
 		},
 		Created: c.server.now(), RefreshEnd: refreshEnd, End: end,
 	})
@@ -64,11 +68,25 @@ func (c *call) beginFamily(d mint.Draft, authTime time.Time) error {
 // familyEnds returns when a family that begins now can be refreshed no more, and
 // when its record ends: not before its first access token, so that a second use
 // of the code that it came from is still known for what it is.
-func (c *call) familyEnds() (refresh, record time.Time) {
+func (c *call) familyEnds(d mint.Draft) (refresh, record time.Time) {
+	record = c.lifeEnd(d)
+	if !c.grant.login || !slices.Contains(c.client.grants, refreshToken) {
+		return record, record
+	}
 	life := c.client.refreshValidity
 	if asked := c.params.seconds("refreshTokenValiditySeconds"); asked > 0 && asked < life {
 		life = asked
 	}
-	now := c.server.now()
-	return now.Add(life), now.Add(max(life, c.client.AccessValidity))
+	if refresh = c.server.now().Add(life); refresh.After(record) {
+		record = refresh
+	}
+	return refresh, record
+}
+
+// signingSlack is how much later than here a draft is signed, at most.
+const signingSlack = time.Minute
+
+// lifeEnd returns when the token of a draft is over, whatever its clock says.
+func (c *call) lifeEnd(d mint.Draft) time.Time {
+	return c.server.now().Add(d.Validity() + mint.LeewayExpiry + signingSlack)
 }

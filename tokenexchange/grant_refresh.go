@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -31,14 +32,14 @@ func draftRefreshToken(c *call) (drafts, error) {
 		var gone *Refused
 		if errors.As(err, &gone) && gone.Reason == userGone {
 			// The family ends: a user who comes back logs in again.
-			if err := c.endFamily(turn.ID); err != nil {
+			if err := c.endFamily(&turn.Family); err != nil {
 				return drafts{}, err
 			}
 		}
 		return drafts{}, err
 	}
-	c.commit = func(mint.Draft) error {
-		successor, err := turn.Rotate(c, c.attempt)
+	c.commit = func(d mint.Draft) error {
+		successor, err := turn.Rotate(c, c.attempt, c.lifeEnd(d))
 		if err != nil {
 			return c.refreshSpent(turn, err)
 		}
@@ -59,7 +60,7 @@ func (c *call) refreshSpent(turn *Turn, err error) error {
 	case !errors.Is(err, ErrReused):
 		return err
 	}
-	if err := c.endFamily(turn.ID); err != nil {
+	if err := c.endFamily(&turn.Family); err != nil {
 		return err
 	}
 	return refused("refresh_token_reused", "")
@@ -71,12 +72,20 @@ const userGone Reason = "user_gone"
 // renew drafts a token of what was granted once: the user and the client are
 // what they are now.
 func (c *call) renew(g *Grant) (mint.Draft, error) {
-	if c.org != "" && c.org != g.Org {
+	if c.org != "" && c.org != g.Org || !c.client.worksIn(g.Org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
+	// A grant whose revocation was published is over, even if the swap that ends
+	// its record failed then.
+	login := mint.Identifiers{GrantID: g.ID, Session: g.Session, Subject: g.Subject, ClientID: g.Client, IssuedAt: g.AuthTime, LoginAt: g.AuthTime}
+	if c.server.revocations.unknown(g.AuthTime) {
+		return mint.Draft{}, errRevocationsUnread
+	}
 	users := c.server.realm.users
-	if why := users.dead(g.Subject, g.AuthTime); why != "" {
-		return mint.Draft{}, refusedBecause(userGone, errors.New(why))
+	for _, why := range []string{c.server.revocations.named(login), users.dead(g.Subject, g.AuthTime)} {
+		if why != "" {
+			return mint.Draft{}, refusedBecause(userGone, errors.New(why))
+		}
 	}
 	user := users.user(g.Subject)
 	if user == nil {
@@ -94,6 +103,6 @@ func (c *call) renew(g *Grant) (mint.Draft, error) {
 		}
 	}
 	return c.server.mint.Renew(now, &c.client.Client, mint.Granted{
-		ID: g.ID, Session: g.Session, Scope: g.Scope, Set: set, Narrowed: g.Narrowed,
+		ID: g.ID, Session: g.Session, Scope: g.Scope, Set: set, Narrowed: g.Narrowed, Roles: strings.Fields(g.Roles),
 	})
 }

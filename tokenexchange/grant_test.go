@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
 func TestTokensOfEachGrant(t *testing.T) {
@@ -112,8 +113,8 @@ func TestNarrowedAnswer(t *testing.T) {
 }
 
 func TestFamilyOfAPassword(t *testing.T) {
-	h := newHouse(t)
-	claims := claimsOf(t, h.adas("refreshTokenValiditySeconds", "60"))
+	h := newHouse(t, logins)
+	claims := claimsOf(t, h.loggedIn("refreshTokenValiditySeconds", "60", "scope", "profile email orders"))
 	f, err := h.state.Families().Load(t.Context(), claims["grant_id"].(string))
 	if err != nil || f.Subject != "example.com:ada" || f.Client != "web" || f.Org != "acme" || f.Session != claims["sid"] {
 		t.Fatalf("got %+v, %v", f, err)
@@ -121,14 +122,21 @@ func TestFamilyOfAPassword(t *testing.T) {
 	if f.Set == "" || f.Set != string(must(json.Marshal(must(scopes.ParseSet([]byte(f.Set)))))) || f.Scope != "profile email orders" {
 		t.Errorf("the family holds %q and the scope %q", f.Set, f.Scope)
 	}
-	if want := must(scopes.ParseSet([]byte(setOf(t, h.adas())))).Canonical(); f.Set != want {
+	if want := must(scopes.ParseSet([]byte(setOf(t, h.loggedIn())))).Canonical(); f.Set != want {
 		t.Errorf("the family holds %s, want %s", f.Set, want)
 	}
-	if got, record := f.RefreshEnd.Sub(start), f.End.Sub(start); got != time.Minute || record != 30*time.Minute {
-		t.Errorf("the family can be refreshed for %s and is known for %s, want 1m, and 30m as its access token", got, record)
+	const known = 30*time.Minute + mint.LeewayExpiry + signingSlack
+	if got, record := f.RefreshEnd.Sub(start), f.End.Sub(start); got != time.Minute || record != known {
+		t.Errorf("the family can be refreshed for %s and is known for %s, want 1m, and %s as its access token", got, record, known)
+	}
+	// Where nothing can be refreshed, there is nothing to remember for longer.
+	plain := newHouse(t)
+	f, err = plain.state.Families().Load(t.Context(), claimsOf(t, plain.adas())["grant_id"].(string))
+	if record := f.End.Sub(start); err != nil || record != known {
+		t.Errorf("without refresh tokens: the family is known for %s, %v, want %s", record, err, known)
 	}
 	two := []any{claims["grant_id"], claims["sid"], claims["jti"]}
-	again := claimsOf(t, h.adas())
+	again := claimsOf(t, h.loggedIn())
 	if slices.Contains(two, again["grant_id"]) || slices.Contains(two, again["sid"]) || slices.Contains(two, again["jti"]) {
 		t.Error("two logins share a family, a session or a token id")
 	}

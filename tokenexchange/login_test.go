@@ -82,32 +82,37 @@ func TestLoginWaitsForItsTurn(t *testing.T) {
 
 // Processors and memory bound how many passwords are hashed at once.
 func TestTurnsOfHashes(t *testing.T) {
-	h := newHashing()
-	var small, large passwordHash
-	large.argon.memory = maxArgonMemory
-	count := func(hash passwordHash) (n int) {
-		var nested func() error
-		nested = func() error {
-			n++
-			if n > 1000 || !h.turns.TryAcquire(h.weight(hash)) {
+	for _, c := range []struct {
+		processors int
+		memory     uint32 // KiB, 0 for bcrypt
+		want       int
+	}{
+		{1, 0, 1},
+		{8, 0, 8},
+		{100, 0, 100},
+		{8, 46 << 10, 8},
+		{64, 46 << 10, 11},
+		{1, maxArgonMemory, 1},
+		{8, maxArgonMemory, 2},
+	} {
+		h, hash := newHashing(c.processors), passwordHash{}
+		hash.argon.memory = c.memory
+		got := 0
+		var inside func() error
+		inside = func() error { // Each asks for the next one's turn, and gives up at once.
+			got++
+			if got > 1000 || !h.turns.TryAcquire(h.weight(hash)) {
 				return nil
 			}
-			defer h.turns.Release(h.weight(hash))
-			return nested()
+			h.turns.Release(h.weight(hash))
+			return h.do(t.Context(), hash, inside)
 		}
-		if err := h.do(t.Context(), hash, nested); err != nil {
-			t.Fatal(err)
+		if err := h.do(t.Context(), hash, inside); err != nil || got != c.want {
+			t.Errorf("%d processors, hashes of %d KiB: got %d at once, %v, want %d", c.processors, c.memory, got, err, c.want)
 		}
-		return n
-	}
-	if got, want := count(small), runtime.GOMAXPROCS(0); got != want {
-		t.Errorf("got %d small hashes at once, want one for each processor, %d", got, want)
-	}
-	if got, want := count(large), min(2, runtime.GOMAXPROCS(0)); got != want {
-		t.Errorf("got %d hashes of 256 MiB at once, want %d", got, want)
-	}
-	if !h.turns.TryAcquire(hashMemory) {
-		t.Error("a turn was not given back")
+		if !h.turns.TryAcquire(hashMemory) {
+			t.Errorf("%d processors, hashes of %d KiB: a turn was not given back", c.processors, c.memory)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func TestMistakeActorChainIsDropped(t *testing.T) {
 			}
 		}
 		for exchange, want := range map[string][]string{"audience_exchange": {"maker"}, "client_delegate": {"guard:shop", "maker"}} {
-			_, raw := p.forwarded(t, p.guards[exchange+" built-in"], bearer("GET", "/me", subject.text))
+			_, raw := p.forwarded(t, p.guards["guard, "+exchange+" built-in"], bearer("GET", "/me", subject.text))
 			if got := actorsOf(t, raw); !slices.Equal(got, want) {
 				t.Errorf("%s by a guard with %s: got the actors %q, want %q", name, exchange, got, want)
 			}
@@ -127,7 +127,7 @@ func TestMistakeImpersonatedTokenBecomesClean(t *testing.T) {
 	token := named(t, p.subjects, "impersonated")
 	for exchange, want := range map[string][]string{"audience_exchange": {"example.com:olga"}, "client_delegate": {"guard:shop", "example.com:olga"}} {
 		for _, guard := range []string{" built-in", " as allowed", " as no permit"} {
-			g := p.guards[exchange+guard]
+			g := p.guards["guard, "+exchange+guard]
 			_, raw := p.forwarded(t, g, bearer("GET", "/me", token.text))
 			wanted := slices.Clone(want)
 			if len(wanted) > 1 {

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"time"
 
@@ -112,8 +111,8 @@ type hashing struct {
 	least int64               // what every hash counts at least, so that processors bound them too
 }
 
-func newHashing() hashing {
-	return hashing{turns: semaphore.NewWeighted(hashMemory), least: hashMemory / int64(max(1, runtime.GOMAXPROCS(0)))}
+func newHashing(processors int) hashing {
+	return hashing{turns: semaphore.NewWeighted(hashMemory), least: hashMemory / int64(processors)}
 }
 
 func (h hashing) weight(hash passwordHash) int64 { return max(h.least, int64(hash.argon.memory)) }

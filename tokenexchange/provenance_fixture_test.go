@@ -28,18 +28,31 @@ func deriving(id string, permit []string, grants ...string) ClientConfig {
 	return c
 }
 
-// sources are the clients that subjects are issued to. Users log in through
+// sources are the clients that subjects are issued to. They allow not-allowed
+// every grant but those that are refused, and these for every other audience. Users log in through
 // web, maker derives what is derived again, nightly and robot have tokens and
 // assertions of their own, and other lets nobody exchange its tokens. In the
 // second life of the configuration gone is in it no more, and lost has no permit
 // left.
-func sources(second bool) []ClientConfig {
+func sources(second bool, refused []string) []ClientConfig {
 	by := []string{"web", "maker", "lost", "allowed", "no-permit", "no-target", "public"}
 	if !second {
 		by = append(by, "gone")
 	}
-	everywhere := []string{shopAud, crmAud, elsewhere}
-	lets := []AllowConfig{{Grant: "audience_exchange", By: by, To: everywhere}, {Grant: "client_delegate", By: by, To: everywhere}, {Grant: "context_switch", By: by}, {Grant: "impersonate_user", By: by}}
+	var lets []AllowConfig
+	for _, grant := range derives[:4] {
+		line, other := AllowConfig{Grant: grant, By: by}, AllowConfig{Grant: grant, By: []string{"not-allowed"}}
+		if grant == "audience_exchange" || grant == "client_delegate" {
+			line.To, other.To = []string{shopAud, crmAud, elsewhere}, []string{crmAud, elsewhere}
+			if !slices.Contains(refused, grant) {
+				other.To = append(other.To, shopAud)
+			}
+			lets = append(lets, other)
+		} else if !slices.Contains(refused, grant) {
+			lets = append(lets, other)
+		}
+		lets = append(lets, line)
+	}
 	both, shop, logsIn := []string{"shop/* **", "crm/* **"}, []string{"shop/* **"}, append(slices.Clone(derives), "password")
 	web := deriving("web", both, append(logsIn, "authorization_code", "refresh_token")...)
 	web.Scope, web.Own = []string{"openid", "profile", "email", "offline_access", "orders"}, lines("shop/orders.read orders/**")
@@ -58,14 +71,15 @@ func sources(second bool) []ClientConfig {
 }
 
 // provenances is the configuration of the matrix in one of its lives.
-func provenances(second bool, without string) Config {
+func provenances(second bool, without string, refused ...string) Config {
 	shop := []string{"shop/* **"}
 	public := deriving("public", shop, "audience_exchange", "context_switch")
 	public.Public, public.Secrets, public.Scope = true, nil, []string{"orders"}
 	target := deriving("no-target", shop, derives...)
 	target.TargetAudiences = []string{crmAud}
-	clients := append(sources(second), public, target, deriving("allowed", shop, derives...), deriving("not-allowed", shop, derives...),
-		deriving("no-permit", nil, derives...), deriving("no-grant", shop, "client_credentials"))
+	owns := deriving("no-permit", nil, derives...)
+	owns.Permit, owns.Own = nil, lines("shop/orders.read **")
+	clients := append(sources(second, refused), public, target, owns, deriving("allowed", shop, derives...), deriving("not-allowed", shop, derives...), deriving("no-grant", shop, "client_credentials"))
 	for i := range clients {
 		clients[i].GrantTypes = slices.DeleteFunc(slices.Clone(clients[i].GrantTypes), func(name string) bool { return name == without })
 	}
@@ -76,13 +90,14 @@ func provenances(second bool, without string) Config {
 			{ID: "crm", Audience: crmAud, Permissions: []string{"contacts.read"}},
 		},
 		Clients:       clients,
-		Impersonation: &ImpersonationConfig{Roles: []string{"csp:support"}, Orgs: []string{"acme", "beta"}, Permit: lines("shop/orders.read orders/**", "crm/* contacts/**")},
+		Impersonation: &ImpersonationConfig{Roles: []string{"csp:support"}, NeverRoles: []string{"csp:owner"}, Orgs: []string{"acme", "beta"}, Permit: lines("shop/orders.read orders/**", "crm/* contacts/**")},
 	}
 }
 
-// people is the users file of the matrix: ada is the customer, and nia one who
-// holds nothing; olga and chief are operators, oleg is not. In the second life dora is disabled, and rolf has
-// lost the role.
+// people is the users file of the matrix. ada is the customer, nia one who holds
+// nothing, olga the operator; uma, dan, out and chief cannot be impersonated, and
+// oleg cannot impersonate. In the second life dan and dora are disabled, and rolf
+// is no operator any more.
 func people(second bool, tokens ...APIToken) string {
 	type member = map[string]any
 	in := func(org string, role string, permissions ...string) member {
@@ -102,17 +117,18 @@ func people(second bool, tokens ...APIToken) string {
 		in("acme", "csp:org_member", "shop/orders.read orders/** reports/{org}/*", "shop/orders.write orders/eu/**", "crm/contacts.read **"),
 		in("beta", "", "shop/orders.read orders/beta/**", "shop/orders.audit **", "crm/contacts.read beta/**"), in("empty", ""))
 	dora, rolf, uma := user("dora", in("acme", "csp:support", "shop/orders.read **")), user("rolf", in("acme", "csp:support", "shop/orders.read **")), user("uma", in("acme", ""))
-	uma["email_verified"] = false
+	dan, out := user("dan", in("acme", "")), user("out", in("empty", ""))
+	uma["email_verified"], out["default_org"] = false, "empty"
 	if second {
-		dora["disabled"] = true
+		dora["disabled"], dan["disabled"] = true, true
 		rolf["memberships"] = []member{in("acme", "", "shop/orders.read **")}
 	}
 	operator := in("acme", "csp:support", "shop/orders.read **")
 	return string(must(json.Marshal(map[string]any{
 		"orgs": []member{{"id": "acme"}, {"id": "beta"}, {"id": "empty"}}, "groups": []member{}, "api_tokens": tokens,
 		"users": []member{
-			ada, dora, rolf, uma, user("oleg", in("acme", "", "shop/orders.read **")),
-			user("olga", operator, in("beta", "", "shop/orders.read **"), in("empty", "")), user("nia", in("acme", "")), user("chief", operator),
+			ada, dora, rolf, uma, dan, out, user("oleg", in("acme", "", "shop/orders.read **")),
+			user("olga", operator, in("beta", "", "shop/orders.read **"), in("empty", "")), user("nia", in("acme", "")), user("chief", in("acme", "csp:owner")),
 		},
 	})))
 }
@@ -120,7 +136,7 @@ func people(second bool, tokens ...APIToken) string {
 // provenance is a house at the time of the walk, and all that can be presented.
 type provenance struct {
 	*house
-	servers  map[string]*Server // by the grant that no client lists
+	servers  map[string]*Server // by grant
 	guards   map[string]*Guard  // by grant and column
 	subjects []presentable
 	actors   []presentable
@@ -142,9 +158,9 @@ func apiTokenOf(t testing.TB, user string) (string, APIToken) {
 
 // life puts a life of the matrix's configuration to work. It remembers nothing
 // of another one.
-func (h *house) life(second bool, tokens []APIToken, without string) *Server {
+func (h *house) life(tokens []APIToken, second bool, without string, refused ...string) *Server {
 	h.t.Helper()
-	return h.serve(must(Compile(provenances(second, without), []string{usersPath(h.t, people(second, tokens...))})), NewCaches(), ecKey(), rsaKey())
+	return h.serve(must(Compile(provenances(second, without, refused...), []string{usersPath(h.t, people(second, tokens...))})), NewCaches(), ecKey(), rsaKey())
 }
 
 func newProvenance(t *testing.T) *provenance {
@@ -153,7 +169,7 @@ func newProvenance(t *testing.T) *provenance {
 	adas, one := apiTokenOf(t, "ada")
 	olgas, two := apiTokenOf(t, "olga")
 	tokens := []APIToken{one, two}
-	h.Server = h.life(false, tokens, "")
+	h.Server = h.life(tokens, false, "")
 	p := &provenance{house: h, servers: map[string]*Server{}, guards: map[string]*Guard{}, own: map[string]string{}}
 	expired, late, long := p.begin()
 	h.clock = h.clock.Add(16 * time.Minute)
@@ -161,13 +177,17 @@ func newProvenance(t *testing.T) *provenance {
 	p.actors = p.operators(late, long, olgas)
 
 	// The second life begins: clients and users are others than they were.
-	for _, without := range []string{"", "audience_exchange", "client_delegate"} {
-		p.servers[without] = h.life(true, tokens, without)
+	guarded := h.life(tokens, true, "", "audience_exchange", "client_delegate")
+	for _, g := range provenanceGrants {
+		p.servers[g.name] = guarded
+		if g.callers[0] == "issued to" {
+			p.servers[g.name] = h.life(tokens, true, g.without, g.grant)
+		}
 	}
-	h.Server = p.servers[""]
+	h.Server = guarded
 	for _, exchange := range []string{"audience_exchange", "client_delegate"} {
 		for column, client := range map[string]string{"built-in": "", "as allowed": "allowed", "as not allowed": "not-allowed", "as no permit": "no-permit"} {
-			p.guards[exchange+" "+column] = h.shopWith(t, GuardOptions{Exchange: exchange, Client: client})
+			p.guards["guard, "+exchange+" "+column] = h.shopWith(t, GuardOptions{Exchange: exchange, Client: client})
 		}
 	}
 	for _, client := range append([]string{"web", "maker", "lost", "other", "nightly"}, askers...) {

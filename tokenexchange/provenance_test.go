@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -10,8 +11,9 @@ import (
 // provenanceGrant is a grant of the matrix, and how it is asked for.
 type provenanceGrant struct {
 	name    string
-	without string // a grant that no client lists, so that the name of RFC 8693 means the other one
-	params  []string
+	grant   string
+	without string   // a grant that no client lists, so that the name of RFC 8693 means the other one
+	params  []string // besides grant_type
 	actors  []string // nil: all
 	callers []string
 	issued  bool // the column "issued to" is about the actor token, not the subject
@@ -24,17 +26,17 @@ var (
 	noActors        = []string{"none"}
 
 	provenanceGrants = []provenanceGrant{
-		{"audience_exchange", "", []string{"grant_type", "audience_exchange", "target_audience", shopAud}, misplacedActors, endpointCallers, false},
-		{"audience_exchange for an id token", "", []string{"grant_type", "audience_exchange", "target_audience", shopAud, "requested_token_type", idURN}, misplacedActors, endpointCallers, false},
-		{"audience_exchange for an access token", "", []string{"grant_type", "audience_exchange", "target_audience", shopAud, "requested_token_type", accessURN}, misplacedActors, endpointCallers, false},
-		{"RFC 8693 as audience_exchange", "client_delegate", []string{"grant_type", exchangeGrant, "audience", shopAud}, nil, endpointCallers, false},
-		{"client_delegate", "", []string{"grant_type", "client_delegate", "audience", shopAud}, []string{"none", "operator's first"}, endpointCallers, false},
-		{"RFC 8693 as client_delegate", "audience_exchange", []string{"grant_type", exchangeGrant, "resource", shopAud}, nil, endpointCallers, false},
-		{"RFC 8693 of a client with both", "", []string{"grant_type", exchangeGrant, "audience", shopAud}, noActors, []string{"issued to", "allowed", "not allowed", "no permit", "no target"}, false},
-		{"context_switch", "", []string{"grant_type", "context_switch", "orgId", "beta"}, misplacedActors, endpointCallers, false},
-		{"impersonate_user", "", []string{"grant_type", "impersonate_user"}, nil, endpointCallers, true},
-		{"guard, audience_exchange", "", []string{"grant_type", "audience_exchange"}, noActors, guardCallers, false},
-		{"guard, client_delegate", "", []string{"grant_type", "client_delegate"}, noActors, guardCallers, false},
+		{"audience_exchange", "audience_exchange", "", []string{"target_audience", shopAud}, misplacedActors, endpointCallers, false},
+		{"audience_exchange for an id token", "audience_exchange", "", []string{"target_audience", shopAud, "requested_token_type", idURN}, misplacedActors, endpointCallers, false},
+		{"audience_exchange for an access token", "audience_exchange", "", []string{"target_audience", shopAud, "requested_token_type", accessURN}, misplacedActors, endpointCallers, false},
+		{"RFC 8693 as audience_exchange", "audience_exchange", "client_delegate", []string{"audience", shopAud}, nil, endpointCallers, false},
+		{"client_delegate", "client_delegate", "", []string{"audience", shopAud}, []string{"none", "operator's first"}, endpointCallers, false},
+		{"RFC 8693 as client_delegate", "client_delegate", "audience_exchange", []string{"resource", shopAud}, nil, endpointCallers, false},
+		{"RFC 8693 of a client with both", "audience_exchange", "", []string{"audience", shopAud}, noActors, []string{"issued to", "allowed", "not allowed", "no permit", "no target"}, false},
+		{"context_switch", "context_switch", "", []string{"orgId", "beta"}, misplacedActors, endpointCallers, false},
+		{"impersonate_user", "impersonate_user", "", nil, nil, endpointCallers, true},
+		{"guard, audience_exchange", "audience_exchange", "", nil, noActors, guardCallers, false},
+		{"guard, client_delegate", "client_delegate", "", nil, noActors, guardCallers, false},
 	}
 )
 
@@ -107,7 +109,7 @@ func (p *provenance) ask(g provenanceGrant, actor, subject presentable, caller s
 	a := asked{grant: g, actor: actor, subject: subject, client: askerID(caller)}
 	if slices.Contains(guardCallers, caller) {
 		r := bearer("GET", "/me", subject.text)
-		v, _ := p.pass(p.guards[g.params[1]+" "+caller], r)
+		v, _ := p.pass(p.guards[g.name+" "+caller], r)
 		a.reason, a.client = v.Reason.String(), v.guard.client.ID
 		if v.Reason == scopes.ReasonAllowed {
 			a.forwarded = r.Header.Get("Authorization")[len("Bearer "):]
@@ -126,7 +128,10 @@ func (p *provenance) ask(g provenanceGrant, actor, subject presentable, caller s
 	if actor.name == "caller's own" {
 		a.actor.text = p.own[a.client]
 	}
-	kv := append([]string{"client_id", a.client}, g.params...)
+	kv := append([]string{"grant_type", g.grant, "client_id", a.client}, g.params...)
+	if strings.HasPrefix(g.name, "RFC") {
+		kv[1] = exchangeGrant
+	}
 	if a.client != "public" {
 		kv = append(kv, "client_secret", secretOf(a.client))
 	}
@@ -135,9 +140,10 @@ func (p *provenance) ask(g provenanceGrant, actor, subject presentable, caller s
 			kv = append(kv, name, it.text, name+"_type", it.typ)
 		}
 	}
-	p.Server = p.servers[g.without]
+	server := p.Server
+	p.Server = p.servers[g.name]
 	a.answer = p.do(form(pairs(kv...)))
-	p.Server = p.servers[""]
+	p.Server = server
 	a.reason, _ = a.answer.body["cspErrorCode"].(string)
 	switch {
 	case a.answer.status == 200:

@@ -115,6 +115,7 @@ func (p *provenance) customers(expired, apiToken, operator string) []presentable
 	login := p.through("web", "ada")
 	first, refresh := login.tokens(p.t)
 	id, claims, end := login.body["id_token"].(string), claimsOf(p.t, first), p.clock.Add(time.Hour)
+	p.clock = p.clock.Add(time.Second) // What comes of the login is younger.
 	_, narrow := p.redeem("web", p.code(p.t, consented)).tokens(p.t)
 	refreshed, kept := p.refresh("web", refresh).tokens(p.t)
 	delegated, impersonated := p.delegated("maker", first), p.access(p.impersonate("web", operator, mailTo))
@@ -184,8 +185,9 @@ func (p *provenance) customers(expired, apiToken, operator string) []presentable
 		is(acctURN, "customer's e-mail", mailTo),
 		is(acctURN, "unknown e-mail", "nobody@example.com"),
 		is(acctURN, "operator's own e-mail", "olga@example.com"),
-		is(acctURN, "another operator's e-mail", "chief@example.com"),
-		is(acctURN, "disabled user's e-mail", "dora@example.com"),
+		is(acctURN, "owner's e-mail", "chief@example.com"),
+		is(acctURN, "disabled user's e-mail", "dan@example.com"),
+		is(acctURN, "another organization's e-mail", "out@example.com"),
 		is(acctURN, "unverified e-mail", "uma@example.com"),
 		is(acctURN, "first, called an account", first),
 	}
@@ -214,6 +216,7 @@ func (p *provenance) operators(expired, long, apiToken string) []presentable {
 		{name: "caller's own", typ: accessURN, client: "web"}, // which it is, the caller says
 		another("another client's", "no-grant"),
 		another("another client's, for a service", "nightly"),
+		access("allowed's own, issued to another", forge("at+jwt", claimsOf(p.t, p.token("allowed", "grant_type", "client_credentials").granted(p.t)), map[string]any{"client_id": "maker"})),
 		access("customer's first", p.login("web", "ada")),
 		access("operator's first", first),
 		access("operator's, refreshed", refreshed),

@@ -117,6 +117,8 @@ func checkAuthentication(cfg ClientConfig) error {
 		return inWord("secret", "public and secret exclude each other; expected one of them")
 	case cfg.Public && keys:
 		return inWord("jwks_file", "public and jwks_file exclude each other; expected one of them")
+	case cfg.Public && cfg.AcceptSubjectIP:
+		return inWord("accept_subject_ip", "public and accept_subject_ip exclude each other: anybody could say it; expected a secret or keys, or no accept_subject_ip")
 	case secrets && keys:
 		return inWord("jwks_file", "secret and jwks_file exclude each other; expected one of them")
 	case keys && cfg.JWKS == nil:
@@ -153,7 +155,7 @@ func checkName(name string) error {
 
 func checkOrgs(word string, orgs ...string) error {
 	for _, org := range orgs {
-		if _, err := scopes.NewLiteral(org); org != "" && err != nil {
+		if _, err := scopes.NewLiteral(org); err != nil && (org != "" || word != "org") {
 			return inWord(word, "%w; expected the id of an organization", err)
 		}
 	}

@@ -68,6 +68,7 @@ func TestClientWords(t *testing.T) {
 		"a long name":                        {"web", func(c *ClientConfig) { c.DisplayName = strings.Repeat("ä", 129) }, "expected at most 128 characters"},
 		"public and keys":                    {"phone", func(c *ClientConfig) { c.JWKSFile = "x" }, "jwks_file: public and jwks_file exclude each other"},
 		"a secret and keys":                  {"web", func(c *ClientConfig) { c.JWKS = []byte("{}") }, "jwks_file: secret and jwks_file exclude each other"},
+		"an empty allowed org":               {"web", func(c *ClientConfig) { c.AllowedOrgs = []string{""} }, "allowed_orgs: "},
 		"keys that nobody read":              {"web", func(c *ClientConfig) { c.Secrets, c.JWKSFile = nil, "x" }, "jwks_file: the file was not read"},
 		"no grant":                           {"web", func(c *ClientConfig) { *c = confidential("web"); c.Permit = lines() }, "grant_types: expected at least one"},
 	} {

@@ -70,22 +70,12 @@ func (v *Revocations) why(id mint.Identifiers) string {
 	if v.count.Load() == 0 {
 		return ""
 	}
-	issued := id.IssuedAt.UnixMilli()
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	switch {
-	case v.names(ofTokens, id.ID, issued) || v.names(ofTokens, id.RootID, issued):
-		return "revoked by jti or root_jti"
-	case v.names(ofGrants, id.GrantID, issued):
-		return "revoked by grant_id"
-	case v.names(ofSessions, id.Session, issued):
-		return "revoked by sid"
-	case v.names(ofSubjects, id.Subject, issued) || v.names(ofSubjects, id.Operator, issued):
-		return "revoked by sub"
-	case v.names(ofClients, id.ClientID, issued):
-		return "revoked by client_id"
-	case v.passed(id.Hops[:], issued):
-		return "revoked by a client in act or via"
+	if why := v.names(id); why != "" {
+		return why
+	}
+	switch issued := id.IssuedAt.UnixMilli(); {
 	case issued <= v.overflowed:
 		return "issued before there were more revocations than fit"
 	case issued <= v.unopened:
@@ -94,8 +84,38 @@ func (v *Revocations) why(id mint.Identifiers) string {
 	return ""
 }
 
-// names reports whether a token with this value of a claim is dead.
-func (v *Revocations) names(kind int, value string, issued int64) bool {
+// named is why for a login, which is refused for what names it alone: what is
+// refused in the place of lost entries are tokens, and a login gives new ones.
+func (v *Revocations) named(id mint.Identifiers) string {
+	if v.count.Load() == 0 {
+		return ""
+	}
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.names(id)
+}
+
+func (v *Revocations) names(id mint.Identifiers) string {
+	issued, login := id.IssuedAt.UnixMilli(), id.LoginAt.UnixMilli()
+	switch {
+	case v.holds(ofTokens, id.ID, issued) || v.holds(ofTokens, id.RootID, issued):
+		return "revoked by jti or root_jti"
+	case v.holds(ofGrants, id.GrantID, issued):
+		return "revoked by grant_id"
+	case v.holds(ofSessions, id.Session, issued):
+		return "revoked by sid"
+	case v.holds(ofSubjects, id.Subject, login) || v.holds(ofSubjects, id.Operator, issued):
+		return "revoked by sub"
+	case v.holds(ofClients, id.ClientID, issued):
+		return "revoked by client_id"
+	case v.passed(id.Hops[:], issued):
+		return "revoked by a client in act or via"
+	}
+	return ""
+}
+
+// holds reports whether a token with this value of a claim is dead.
+func (v *Revocations) holds(kind int, value string, issued int64) bool {
 	if value == "" || len(v.dead[kind]) == 0 {
 		return false
 	}
@@ -106,7 +126,7 @@ func (v *Revocations) names(kind int, value string, issued int64) bool {
 // as for a client that is taken out, see docs/decisions/0011-who-is-asked-in-a-chain.md.
 func (v *Revocations) passed(hops []string, issued int64) bool {
 	for _, client := range hops {
-		if v.names(ofClients, client, issued) {
+		if v.holds(ofClients, client, issued) {
 			return true
 		}
 	}
@@ -134,20 +154,21 @@ func (v *Revocations) add(r Revocation) {
 	if known && old.end >= end && old.before >= before {
 		return
 	}
-	if v.dying.Len() >= v.limit {
+	if !known && v.dying.Len() >= v.limit {
 		v.overflow(now)
 		return
 	}
 	entry := revoked{before: max(before, old.before), end: max(end, old.end)}
 	v.dead[kind][hash] = entry
-	if !known || entry.end > old.end {
+	if !known { // Else it has its place, and sweep finds that it was prolonged.
 		heap.Push(&v.dying, dyingRevocation{end: entry.end, hash: hash, kind: kind})
 	}
 }
 
-// settled covers clocks of other processes that are ahead, and requests that
-// began before a revocation and still issue what it names.
-const settled = 5 * time.Second
+// settled covers clocks of other processes that are ahead, by all that iat may be
+// where tokens are accepted, and requests that began before a revocation and still
+// issue what it names.
+const settled = mint.LeewayNotBefore
 
 // issuedSoFar is the time until which all tokens were issued that a revocation
 // of now can name, in Unix milliseconds.
@@ -171,10 +192,14 @@ func (v *Revocations) sweep(now time.Time, limit int) (more bool) {
 		if v.dying.Len() == 0 || v.dying[0].end > over {
 			return false
 		}
-		d := heap.Pop(&v.dying).(dyingRevocation)
-		if v.dead[d.kind][d.hash].end == d.end { // Else it was prolonged.
-			delete(v.dead[d.kind], d.hash)
+		d := &v.dying[0]
+		if end := v.dead[d.kind][d.hash].end; end > d.end {
+			d.end = end // It was prolonged.
+			heap.Fix(&v.dying, 0)
+			continue
 		}
+		delete(v.dead[d.kind], d.hash)
+		heap.Pop(&v.dying)
 	}
 	return true
 }
@@ -210,12 +235,14 @@ func (v *Revocations) Len() int {
 }
 
 type dyingRevocation struct {
-	end  int64
+	end  int64 // as it was when the place was taken, or later
 	hash uint64
 	kind int
 }
 
-// revokedHeap has the one that ends first at its top.
+// revokedHeap has the one that ends first at its top. Each value that is revoked
+// has one place, however often that is said again: who repeats one revocation
+// does not fill the set.
 type revokedHeap []dyingRevocation
 
 func (h revokedHeap) Len() int           { return len(h) }

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime"
@@ -38,7 +39,7 @@ func TestRevocationsStayStrict(t *testing.T) {
 			v := NewRevocations(clock.now)
 			v.add(c.first)
 			v.add(c.then)
-			if why := v.why(mint.Identifiers{Subject: "s", IssuedAt: in(20)}); (why != "") != c.dead {
+			if why := v.why(mint.Identifiers{Subject: "s", IssuedAt: in(25), LoginAt: in(20)}); (why != "") != c.dead {
 				t.Errorf("got %q, want dead %t", why, c.dead)
 			}
 			if got := v.Len(); got != 1 {
@@ -62,7 +63,7 @@ func TestIdentifiersThatAreRevoked(t *testing.T) {
 	until := now.Add(time.Hour)
 	id := mint.Identifiers{
 		ID: "i", RootID: "r", GrantID: "g", Session: "s", Subject: "d:u", Operator: "d:o", ClientID: "c",
-		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute),
+		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute), LoginAt: now.Add(-time.Minute),
 	}
 	for _, r := range []Revocation{
 		RevokeToken("i", until), RevokeToken("r", until), RevokeGrant("g", until), RevokeSession("s", until),
@@ -131,6 +132,59 @@ func TestFullRevocations(t *testing.T) {
 	if got := v.why(id("other", clock.now())); got != byGrant || v.Len() != 1 {
 		t.Errorf("revoked afterwards: got %q and %d entries, want %q and 1", got, v.Len(), byGrant)
 	}
+}
+
+// TestRevokedAgainTakesNoRoom revokes one value again and again, each time for
+// longer: the bound counts values, and the last word is kept to its end.
+func TestRevokedAgainTakesNoRoom(t *testing.T) {
+	clock := newStateClock()
+	v := NewRevocations(clock.now)
+	v.limit = 2
+	issued, until := clock.now().Add(-time.Minute), clock.now().Add(time.Hour)
+	v.add(RevokeGrant("other", until))
+	for i := range 100 {
+		v.add(RevokeGrant("one", until.Add(time.Duration(i)*time.Minute)))
+	}
+	if why := v.why(mint.Identifiers{GrantID: "alive", IssuedAt: issued}); why != "" || v.Len() != 2 {
+		t.Errorf("got %q for another grant and %d entries, want it alive and 2", why, v.Len())
+	}
+	clock.pass(time.Hour + 99*time.Minute)
+	if why := v.why(mint.Identifiers{GrantID: "one", IssuedAt: issued}); why != byGrant || v.Len() != 1 {
+		t.Errorf("at its last end: got %q and %d entries, want %q and 1", why, v.Len(), byGrant)
+	}
+	clock.pass(mint.LeewayExpiry + CollectAfter)
+	if got := v.Len(); got != 0 || len(v.dying) != 0 {
+		t.Errorf("later: got %d entries and %d places, want none", got, len(v.dying))
+	}
+}
+
+// deafFeed is the feed of a store that can be read and takes nothing, as Redis
+// does when its memory is full.
+type deafFeed struct{ *MemoryStore }
+
+func (deafFeed) Publish(context.Context, []byte, time.Time) error {
+	return errors.New("OOM command not allowed when used memory > 'maxmemory'")
+}
+
+// TestOneThiefDoesNotFillTheSet repeats one old refresh token while nothing can
+// be published: each time its family is revoked once more, and nobody else is.
+func TestOneThiefDoesNotFillTheSet(t *testing.T) {
+	h := newHouse(t, logins)
+	h.revocations.limit = 10
+	others := h.nightlys()
+	_, old := h.login().tokens(t)
+	h.clock = h.clock.Add(time.Second)
+	h.refresh("web", old).tokens(t)
+	h.clock = h.clock.Add(time.Minute)
+	h.state.store = deafFeed{h.store}
+	for range 2 * h.revocations.limit {
+		h.clock = h.clock.Add(time.Millisecond)
+		h.refresh("web", old).refused(t, 503, "temporarily_unavailable", "store_unavailable")
+	}
+	if got := h.revocations.Len(); got != 1 {
+		t.Errorf("got %d entries, want one", got)
+	}
+	h.lives(t, others, true)
 }
 
 // TestRevocationsAreForgotten adds to a set for a long time: it stays as large

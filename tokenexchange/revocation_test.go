@@ -178,6 +178,27 @@ func TestUnreadRevocationsRefuse(t *testing.T) {
 	h.lives(t, before, true)
 }
 
+// TestUnreadAroundTheSet has a reading end, or a gap begin, while a token is
+// judged: nobody knows what the look at the set in between was worth.
+func TestUnreadAroundTheSet(t *testing.T) {
+	h := newHouse(t)
+	signed, _, err := h.verify(h.adas())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct{ before, meanwhile int64 }{
+		"the reading ends": {always, 0},
+		"a gap begins":     {0, always},
+	} {
+		unread := &h.revocations.reading.unread
+		unread.Store(c.before)
+		_, err := h.judge(signed, mint.TypeAccess, func([]string) bool { unread.Store(c.meanwhile); return true })
+		if !errors.Is(err, errRevocationsUnread) {
+			t.Errorf("%s: got %v, want %v", name, err, errRevocationsUnread)
+		}
+	}
+}
+
 // TestRevokeRefuses what names nothing, or what no other process could read.
 func TestRevokeRefuses(t *testing.T) {
 	h := newHouse(t)

@@ -64,11 +64,12 @@ func (t *Turn) judge(rec *familyRecord) (rotates bool, err error) {
 	return newest, nil
 }
 
-// Rotate uses the refresh token and gives its successor. Of all who use one
+// Rotate uses the refresh token and gives its successor, for an access token that
+// lives until accessEnd at most: the record stays as long. Of all who use one
 // token, one rotates, and at most three repeat, who get the same successor. The
 // others get the errors of Present. After ErrStoreUnavailable nobody was given
 // the successor, or somebody else.
-func (t *Turn) Rotate(ctx context.Context, a Attempt) (successor string, err error) {
+func (t *Turn) Rotate(ctx context.Context, a Attempt, accessEnd time.Time) (successor string, err error) {
 	s := t.held.state
 	err = t.held.change(ctx, a, s.handOut, func(rec *familyRecord) error {
 		rotates, err := t.judge(rec)
@@ -78,6 +79,7 @@ func (t *Turn) Rotate(ctx context.Context, a Attempt) (successor string, err err
 		if rec.Repeats++; rotates {
 			rec.Counter, rec.RotatedAt, rec.Repeats = rec.Counter+1, inMillis(s.now()), 0
 		}
+		rec.keep(accessEnd)
 		return nil
 	})
 	if err != nil {

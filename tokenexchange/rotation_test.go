@@ -48,7 +48,7 @@ func TestTrap30RetriesWithinSeconds(t *testing.T) {
 	if !errors.Is(err, ErrReused) || turn == nil || turn.ID != "g" || turn.Counter != 2 {
 		t.Errorf("Present of an old one: got %+v, %v; want the family and ErrReused", turn, err)
 	}
-	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State)); got != "" || !errors.Is(err, ErrReused) {
+	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State), time.Time{}); got != "" || !errors.Is(err, ErrReused) {
 		t.Errorf("Rotate of an old one: got %q, %v; want ErrReused", got, err)
 	}
 	if err := h.Families().Revoke(t.Context(), testAttempt(t, h.State), "g"); err != nil {
@@ -78,7 +78,7 @@ func TestLosersJudgeAnew(t *testing.T) {
 	}
 	third := ""
 	for i, turn := range turns {
-		got, err := turn.Rotate(t.Context(), testAttempt(t, h.State))
+		got, err := turn.Rotate(t.Context(), testAttempt(t, h.State), time.Time{})
 		if i == 4 {
 			if got != "" || !errors.Is(err, ErrSpent) {
 				t.Errorf("the last: got %q, %v; want ErrSpent", got, err)
@@ -127,7 +127,7 @@ func TestFamilyEnds(t *testing.T) {
 	}
 	h.clock.pass(time.Millisecond)
 	h.refuses("a token of a family that has ended", refresh, ErrNotFound)
-	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State)); got != "" || !errors.Is(err, ErrNotFound) {
+	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State), time.Time{}); got != "" || !errors.Is(err, ErrNotFound) {
 		t.Errorf("Rotate in a family that ended meanwhile: got %q, %v; want ErrNotFound", got, err)
 	}
 }
@@ -155,7 +155,7 @@ func TestRefreshEnd(t *testing.T) {
 	h.refuses("the newest one at the end", third, ErrNotFound)
 	h.refuses("a repeat at the end", second, ErrNotFound)
 	h.refuses("an old one at the end", first, ErrReused)
-	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State)); got != "" || !errors.Is(err, ErrNotFound) {
+	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State), time.Time{}); got != "" || !errors.Is(err, ErrNotFound) {
 		t.Errorf("Rotate after the end: got %q, %v; want ErrNotFound", got, err)
 	}
 	if _, err := h.Families().Load(t.Context(), "g"); err != nil {
@@ -215,7 +215,7 @@ func TestRevoke(t *testing.T) {
 	if _, got, err := held.Spend(t.Context(), testAttempt(t, h.State), time.Time{}, h.now().Add(time.Hour)); got != "" || !errors.Is(err, ErrNotFound) {
 		t.Errorf("Spend of a code that was revoked meanwhile: got %q, %v; want ErrNotFound", got, err)
 	}
-	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State)); got != "" || !errors.Is(err, ErrNotFound) {
+	if got, err := turn.Rotate(t.Context(), testAttempt(t, h.State), time.Time{}); got != "" || !errors.Is(err, ErrNotFound) {
 		t.Errorf("Rotate in a family that was revoked meanwhile: got %q, %v; want ErrNotFound", got, err)
 	}
 	// Its place stays taken until its end, so nobody can begin it again.

@@ -135,7 +135,7 @@ func (h *stateHouse) use(refresh string) (string, error) {
 		fmt.Fprintln(showing{}, err)
 		return "", err
 	}
-	successor, err := t.Rotate(h.Context(), testAttempt(h, h.State))
+	successor, err := t.Rotate(h.Context(), testAttempt(h, h.State), time.Time{})
 	if err != nil {
 		fmt.Fprintln(showing{}, err)
 		return successor, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -55,7 +56,7 @@ type counters struct{ pair, name, address *debts }
 
 // NewThrottles returns throttles that have seen nothing.
 func NewThrottles() *Throttles {
-	t := &Throttles{hashing: newHashing(), seed: maphash.MakeSeed(), familiar: newFamiliar()}
+	t := &Throttles{hashing: newHashing(runtime.GOMAXPROCS(0)), seed: maphash.MakeSeed(), familiar: newFamiliar()}
 	for kind, l := range guessLimits {
 		t.counted[kind] = counters{newDebts(l.pair), newDebts(l.name), newDebts(l.address)}
 	}

@@ -90,7 +90,9 @@ func TestGuessesAreSlowed(t *testing.T) {
 				c.right(h).slowed(t, seconds)
 			}
 			// What was refused cost nothing, and the wait is as long as it was said.
-			h.clock = h.clock.Add(c.each - time.Millisecond)
+			h.clock = h.clock.Add(c.each / 2)
+			c.fail(h).slowed(t, (seconds+1)/2)
+			h.clock = h.clock.Add(c.each/2 - time.Millisecond)
 			c.fail(h).slowed(t, 1)
 			h.clock = h.clock.Add(time.Millisecond)
 			if g := c.fail(h); g.status != c.status {

@@ -73,11 +73,16 @@ func (s *Server) admit(raw, typ string, audience func([]string) bool) (mint.Subj
 	return s.judge(signed, typ, audience)
 }
 
+// judge looks before and after the set whether that was read: a revocation can
+// come, and the reading end, between a look at the set and one after it; and what
+// is found to be missing meanwhile was missing before.
 func (s *Server) judge(signed *mint.Signed, typ string, audience func([]string) bool) (mint.Subject, error) {
+	issued := signed.Identifiers().IssuedAt
+	unread := s.revocations.unknown(issued)
 	subject, err := signed.Admit(mint.Conditions{
 		Now: s.now(), Issuer: s.realm.issuer, Type: typ, Audience: audience, Revoked: s.revoked,
 	})
-	if err == nil && s.revocations.unknown(signed.Identifiers().IssuedAt) {
+	if err == nil && (unread || s.revocations.unknown(issued)) {
 		return nil, errRevocationsUnread
 	}
 	return subject, err
@@ -113,5 +118,5 @@ func (s *Server) revoked(id mint.Identifiers) string {
 	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
 		return "of the operator: " + why
 	}
-	return s.realm.users.dead(id.Subject, id.IssuedAt)
+	return s.realm.users.dead(id.Subject, id.LoginAt)
 }

@@ -31,7 +31,7 @@ func (d direct) send(k kind, token string) (answer, access, next string) {
 	if k == refresh {
 		turn, err := d.state.Families().Present(ctx, token, clientID)
 		if err == nil {
-			next, err = turn.Rotate(ctx, attempt)
+			next, err = turn.Rotate(ctx, attempt, time.Time{})
 		}
 		return d.answer(ctx, attempt, token, err, refreshUsed, refreshReused, refreshInvalid), "", next
 	}

@@ -174,7 +174,7 @@ func TestRoundTrips(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			_, err = turn.Rotate(ctx, attempt)
+			_, err = turn.Rotate(ctx, attempt, time.Time{})
 			return err
 		}},
 	} {

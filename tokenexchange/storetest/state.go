@@ -141,7 +141,7 @@ func (f *stateFixture) use(s *tokenexchange.State, refresh string, wait func()) 
 	if err != nil {
 		return "", err
 	}
-	return turn.Rotate(f.Context(), f.attempt(s))
+	return turn.Rotate(f.Context(), f.attempt(s), time.Time{})
 }
 
 // spend finds a code and spends it. Between the two it waits.

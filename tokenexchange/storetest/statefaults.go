@@ -88,7 +88,7 @@ func testStateAway(t *testing.T, f *stateFixture) {
 	_, _, errs["Spend"] = redemption.Spend(t.Context(), f.attempt(s), time.Time{}, f.in(time.Hour))
 	_, errs["Begin"] = s.Families().Begin(t.Context(), f.attempt(s), tokenexchange.Family{Grant: stateGrant("new"), Created: f.now(), End: f.in(time.Hour)})
 	_, errs["Present"] = s.Families().Present(t.Context(), refresh, stateClient)
-	_, errs["Rotate"] = turn.Rotate(t.Context(), f.attempt(s))
+	_, errs["Rotate"] = turn.Rotate(t.Context(), f.attempt(s), time.Time{})
 	errs["Revoke"] = s.Families().Revoke(t.Context(), f.attempt(s), "family")
 	_, errs["Load"] = s.Families().Load(t.Context(), "family")
 	_, errs["Claim"] = s.Once().Claim(t.Context(), f.attempt(s), "assertion", "id", f.in(time.Minute))

@@ -46,6 +46,7 @@ type Granted struct {
 	Scope    string // words set apart by blanks
 	Set      scopes.Set
 	Narrowed bool // by the request or the user who consented
+	Roles    []string
 }
 
 // Renew drafts a token of a grant, with rights computed anew: what the user
@@ -63,6 +64,7 @@ func (m *Mint) Renew(u User, c *Client, g Granted) (Draft, error) {
 		return Draft{}, err
 	}
 	d := first(c, rights, g.ID)
+	u.Roles = within(g.Roles, u.Roles)
 	d.speaksOf(u)
 	d.claims.SID, d.claims.Narrowed = g.Session, g.Narrowed
 	d.claims.Scope = strings.Join(within(words(g.Scope), c.Scopes), " ")
@@ -115,6 +117,17 @@ func (d Draft) HasScope(word string) bool { return slices.Contains(words(d.claim
 
 // Narrowed reports whether the token will hold less than it could have.
 func (d Draft) Narrowed() bool { return d.claims.Narrowed }
+
+// Roles returns the roles that the token's user held.
+func (d Draft) Roles() []string {
+	if d.user == nil {
+		return nil
+	}
+	return slices.Clone(d.user.Roles)
+}
+
+// Validity returns how long the token will live, unless its subject ends sooner.
+func (d Draft) Validity() time.Duration { return d.validity }
 
 // GrantID returns the family of the token.
 func (d Draft) GrantID() string { return d.claims.GrantID }

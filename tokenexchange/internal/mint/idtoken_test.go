@@ -96,7 +96,7 @@ func TestIdentifiersOfIDTokens(t *testing.T) {
 	derived := must(w.SignID(must(w.DeriveID(must(w.admitID(raw)), agent(), shop)), "")).Raw
 	first, second := must(w.ring.Verify(raw)).Identifiers(), must(w.ring.Verify(derived)).Identifiers()
 	want := mint.Identifiers{
-		ID: first.ID, GrantID: draft.GrantID(), Session: draft.Session(), Subject: "example.com:ada", ClientID: "web", IssuedAt: time.Unix(start.Unix(), 0),
+		ID: first.ID, GrantID: draft.GrantID(), Session: draft.Session(), Subject: "example.com:ada", ClientID: "web", IssuedAt: time.Unix(start.Unix(), 0), LoginAt: time.Unix(start.Unix(), 0),
 	}
 	if first != want || first.ID == "" || first.Session == "" {
 		t.Errorf("got %+v, want %+v", first, want)

@@ -39,7 +39,7 @@ func TestRenewSays(t *testing.T) {
 	u.AuthTime = start.Add(-time.Hour)
 	c := portal()
 	c.Scopes = []string{"orders", "email", "openid"}
-	g := mint.Granted{ID: "G", Session: "S", Scope: "openid profile orders", Set: everything}
+	g := mint.Granted{ID: "G", Session: "S", Scope: "openid profile orders", Set: everything, Roles: []string{"csp:org_member", "csp:org_owner"}}
 	draft := must(w.Renew(u, c, g))
 	issued := must(w.Sign(draft))
 	claims := payload(t, issued.Raw)
@@ -52,8 +52,13 @@ func TestRenewSays(t *testing.T) {
 			t.Errorf("%s: got %v, want %v", name, claims[name], want)
 		}
 	}
-	if got := texts(claims["perms"]); !slices.Contains(got, "csp:org_member") {
-		t.Errorf("perms: got %q, want the role", got)
+	// A role counts that was held when it was granted and is held now.
+	if got := texts(claims["perms"]); !slices.Contains(got, "csp:org_member") || slices.Contains(got, "csp:org_owner") {
+		t.Errorf("perms: got %q, want the role that is held still", got)
+	}
+	g.Roles = nil
+	if got := texts(payload(t, must(w.Sign(must(w.Renew(u, c, g)))).Raw)["perms"]); slices.Contains(got, "csp:org_member") {
+		t.Errorf("perms: got %q with a role that was not granted", got)
 	}
 	if id := payload(t, must(w.SignID(must(draft.Identity(mint.IDOptions{})), issued.Raw)).Raw); id["grant_id"] != "G" || id["sid"] != "S" || id["auth_time"] != claims["auth_time"] || id["nonce"] != nil {
 		t.Errorf("the id token: got %v", id)

@@ -137,6 +137,7 @@ type Identifiers struct {
 	ID, RootID, GrantID, Session, Subject, Operator, ClientID string
 	Hops                                                      [MaxHops]string
 	IssuedAt                                                  time.Time
+	LoginAt                                                   time.Time // of the user, IssuedAt where nobody logged in
 }
 
 // Conditions are what a token is judged by. The zero value admits nothing.
@@ -188,6 +189,10 @@ func (s *Signed) Identifiers() Identifiers {
 	id := Identifiers{
 		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
 		Subject: k.Subject, Operator: k.operator(), ClientID: k.ClientID, IssuedAt: time.Unix(k.rootIssuedAt(), 0),
+	}
+	id.LoginAt = id.IssuedAt
+	if k.AuthTime != 0 && k.AuthTime < id.LoginAt.Unix() {
+		id.LoginAt = time.Unix(k.AuthTime, 0)
 	}
 	// A longer chain is never admitted.
 	copy(id.Hops[copy(id.Hops[:], k.actors):], k.Via)
