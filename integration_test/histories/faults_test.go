@@ -138,7 +138,7 @@ func (a *arena) lastLook(r *record) {
 				a.wait(10 * time.Millisecond)
 			}
 			if got != want {
-				a.t.Errorf("guard %d after the trouble: got %d, want %d; revoked: %v", i, got, want, r.revoked)
+				a.t.Fatalf("guard %d after the trouble: got %d, want %d; revoked: %v", i, got, want, r.revoked)
 			}
 		}
 	}

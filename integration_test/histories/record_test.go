@@ -209,8 +209,13 @@ func (r *record) mayBeBurnt() bool {
 func (r *record) over() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := len(r.history)
-	if n >= maxOperations || n > 1 && r.revoked {
+	n, unknown := len(r.history), 0
+	for _, op := range r.history {
+		if op.answer == postponed || op.answer == cut {
+			unknown++
+		}
+	}
+	if n >= maxOperations || unknown >= maxUnknown || n > 1 && r.revoked {
 		return true
 	}
 	// Nobody was told that it is revoked, and it is.
@@ -222,5 +227,8 @@ func (r *record) over() bool {
 	return n >= 3
 }
 
-// maxOperations keeps a history short enough to be checked soon.
-const maxOperations = 60
+// A history is checked the sooner, the fewer orders there are to be tried.
+const (
+	maxOperations = 60
+	maxUnknown    = 8
+)

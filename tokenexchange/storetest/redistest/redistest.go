@@ -174,11 +174,19 @@ func (s *Server) Kill() {
 	s.cmd = nil
 }
 
-// Restart starts a killed server again, with its folder and port.
+// Restart starts a killed server again, with its folder and port. An outgoing
+// connection of somebody may have the port for a moment.
 func (s *Server) Restart() {
 	s.t.Helper()
-	if err := s.run(); err != nil {
-		s.t.Fatalf("restarting redis-server: %v", err)
+	for try := 1; ; try++ {
+		err := s.run()
+		if err == nil {
+			return
+		}
+		if try == 5 {
+			s.t.Fatalf("restarting redis-server: %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
