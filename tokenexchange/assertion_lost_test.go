@@ -99,3 +99,54 @@ func TestAssertionReadsTheEpoch(t *testing.T) {
 		t.Errorf("a refresh token: got %v, want %v", got, want)
 	}
 }
+
+// Without iat an assertion counts as made 5 minutes before its exp, which never
+// lies ahead. So one that was used is refused after the store was lost.
+func TestAssertionWithoutIatAndALostStore(t *testing.T) {
+	h := newHouse(t, robots)
+	latest := says(statement{"iat": "", "exp": at(300)}).robot()
+	h.assert(says(statement{"iat": "", "exp": at(301)}).robot()).refusedAssertion(t)
+	h.assert(latest).granted(t)
+	h.loseTheStore(start.Add(time.Second))
+	h.assert(latest).refusedAssertion(t)
+}
+
+// This is the limit of docs/decisions/0018-assertions-and-a-lost-store.md: an
+// assertion of a client whose clock is ahead works once more if the store is lost,
+// and begun anew, before the moment at which it says that it was made.
+func TestLimitAssertionAheadOfALostStore(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		iat, lost int // seconds after the first use
+		again     bool
+	}{
+		{"clock ahead, lost before its iat", 20, 2, true},
+		{"clock as far ahead as may be", 30, 30, true},
+		{"clock ahead, lost after its iat", 20, 21, false},
+		{"clock right, lost within the second", 0, 0, true},
+		{"clock right, lost in the next second", 0, 1, false},
+		{"clock behind", -1, 0, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHouse(t, robots)
+			raw := says(statement{"iat": at(c.iat)}).robot()
+			h.assert(raw).granted(t)
+			h.assert(raw).refusedAssertion(t)
+			h.loseTheStore(start.Add(time.Duration(c.lost) * time.Second))
+			if c.again {
+				h.assert(raw).granted(t)
+			}
+			h.assert(raw).refusedAssertion(t)
+		})
+	}
+}
+
+// loseTheStore has the server begin anew at a moment, with an empty store.
+func (h *house) loseTheStore(at time.Time) {
+	h.t.Helper()
+	h.clock = at
+	now := func() time.Time { return h.clock }
+	h.store = NewMemoryStore(now)
+	h.epoch = must(testState(h.t, h.store, issuer, now, nil, 7).Epoch(h.t.Context()))
+	h.Server = h.reload(NewCaches(), robots)
+}
