@@ -202,3 +202,13 @@ func TestImpersonateUserIsForTheClientOfTheLogin(t *testing.T) {
 	})
 	h.impersonate("web", olga, "ada@example.com").granted(t)
 }
+
+// The role counts in the organization of the operator's token.
+func TestOperatorsRoleIsOfTheTokensOrg(t *testing.T) {
+	h := support(t)
+	h.withUsers(strings.Replace(operators, `"memberships":[{"org":"acme","roles":["csp:support"]}]},
+ {"id":"oleg"`, `"default_org":"beta","memberships":[{"org":"acme","roles":["csp:support"]},{"org":"beta"}]},
+ {"id":"oleg"`, 1))
+	h.impersonate("console", h.operator("olga"), "ada@example.com").refused(t, 400, "invalid_request", "actor_not_allowed")
+	h.impersonate("console", h.operator("olga", "orgId", "acme"), "ada@example.com").granted(t)
+}

@@ -161,3 +161,37 @@ func TestNothingBeginsWithoutTheStore(t *testing.T) {
 	h.impersonate("console", actor, "ada@example.com").refused(t, 503, "temporarily_unavailable", "store_unavailable")
 	h.switchTo("web", first, "beta").refused(t, 503, "temporarily_unavailable", "store_unavailable")
 }
+
+// What ends an operator's login ends what it impersonates, although its access
+// token was refreshed since.
+func TestOperatorsLoginEnds(t *testing.T) {
+	wide := func(c *Config) { c.Impersonation.MaxAuthAge = Duration(time.Hour) }
+	h := support(t, wide)
+	_, refresh := h.token("console", "grant_type", "password", "username", "olga", "password", password).tokens(t)
+	h.clock = h.clock.Add(20 * time.Minute)
+	actor, _ := h.refresh("console", refresh).tokens(t)
+	token := h.impersonate("console", actor, "ada@example.com").granted(t)
+	h.clock = h.clock.Add(time.Minute)
+	h.withUsers(strings.Replace(operators, `{"id":"olga"`, `{"tokens_not_before":"2026-05-01T12:10:00Z","id":"olga"`, 1), wide)
+	h.impersonate("console", actor, "ada@example.com").refused(t, 400, "invalid_request", "token_revoked")
+	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", token)); v.Reason != scopes.ReasonTokenRevoked {
+		t.Errorf("the operator's login was ended, the impersonated token is %s", v.Reason)
+	}
+}
+
+func TestRevokedOperator(t *testing.T) {
+	wide := func(c *Config) { c.Impersonation.MaxAuthAge = Duration(time.Hour) }
+	h := support(t, wide)
+	_, refresh := h.token("console", "grant_type", "password", "username", "olga", "password", password).tokens(t)
+	h.clock = h.clock.Add(20 * time.Minute)
+	actor, _ := h.refresh("console", refresh).tokens(t)
+	token := h.impersonate("console", actor, "ada@example.com").granted(t)
+	if err := h.revoke(t.Context(), RevokeSubject("example.com:olga", start.Add(10*time.Minute), h.clock.Add(24*time.Hour))); err != nil {
+		t.Fatal(err)
+	}
+	for name, raw := range map[string]string{"impersonated": token, "actor": actor} {
+		if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", raw)); v.Reason != scopes.ReasonTokenRevoked && v.Reason != scopes.ReasonTokenAudience {
+			t.Errorf("%s: %s", name, v.Reason)
+		}
+	}
+}

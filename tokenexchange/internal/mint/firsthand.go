@@ -60,6 +60,11 @@ func (m *Mint) Impersonate(actor UserToken, customer User, caller *Client, ceili
 	}
 	d := m.anew(from, customer, caller, rights)
 	d.validity = min(d.validity, MaxImpersonation)
+	// The token says no auth_time, since the customer did not log in. What ends
+	// the operator's login must find it all the same.
+	if from.AuthTime != 0 {
+		d.claims.RootIAT = min(d.claims.RootIAT, from.AuthTime)
+	}
 	if d.claims.Act, err = actOf(from.Subject, nil); err != nil {
 		return Draft{}, err
 	}
