@@ -1,9 +1,13 @@
 package tokenexchange
 
 import (
+	"crypto/rsa"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"math/big"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -88,6 +92,47 @@ func TestUnknownClientIsABadAssertion(t *testing.T) {
 	}
 	if got := ask("x"); got != want {
 		t.Errorf("no assertion at all: got %s, want %s", got, want)
+	}
+}
+
+// A signature as long as that of the client's key takes its time, whether there
+// is such a client or not, and one of another length the same for both.
+func TestUnknownClientTakesAsLong(t *testing.T) {
+	modulus := func(bits int) *rsa.PublicKey { // Nobody signs with it.
+		n := new(big.Int).SetBit(tractKey().N, bits-1, 1)
+		return &rsa.PublicKey{N: n, E: 65537}
+	}
+	h := newHouse(t, func(c *Config) {
+		for _, bits := range []int{2048, 3072, 4096} {
+			id := fmt.Sprint("digger", bits)
+			c.Clients = append(c.Clients, ClientConfig{
+				ID: id, JWKSFile: id + ".json", JWKS: []byte(`{"keys":[` + jwk(modulus(bits), "") + `]}`),
+				GrantTypes: []string{"client_credentials"}, Own: lines(),
+			})
+		}
+	})
+	for _, size := range []int{255, 256, 300, 384, 512, 600} {
+		a := must(readAssertion(strings.Join([]string{
+			base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"RS256"}`)), "e30", base64.RawURLEncoding.EncodeToString(make([]byte, size)),
+		}, ".")))
+		took := func(c *client) time.Duration {
+			all := make([]time.Duration, 0, 100)
+			for range cap(all) {
+				begun := time.Now()
+				if a.signedBy(c) {
+					t.Fatal("a signature of nothing but zeros is accepted")
+				}
+				all = append(all, time.Since(begun))
+			}
+			return slices.Min(all)
+		}
+		unknown := took(&nobody)
+		for _, bits := range []int{2048, 3072, 4096} {
+			const noise = 10 * time.Microsecond
+			if known := took(h.realm.clients[fmt.Sprint("digger", bits)]); known > 2*unknown+noise || unknown > 2*known+noise {
+				t.Errorf("a signature of %d bytes: %s for a key of %d bits, and %s for nobody", size, known, bits, unknown)
+			}
+		}
 	}
 }
 

@@ -3,9 +3,12 @@
 package tokenexchange
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/base64"
 	"fmt"
 	"math"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -30,8 +33,16 @@ const (
 func TestTiming(t *testing.T) {
 	salt, b64 := []byte("saltsaltsalt"), base64.RawStdEncoding.EncodeToString
 	hash := fmt.Sprintf("$argon2id$v=19$m=4096,t=1,p=1$%s$%s", b64(salt), b64(argon2.IDKey([]byte(password), salt, 1, 4096, 1, 32)))
-	h := newHouse(t, robots, keyring)
-	apiToken := h.withAPIToken(t, strings.ReplaceAll(baseUsers, cheap, hash), nil, robots)
+	large := must(rsa.GenerateKey(rand.Reader, 4096))
+	diggers := func(c *Config) {
+		public := &rsa.PublicKey{N: new(big.Int).Sub(large.N, big.NewInt(2)), E: large.E} // Nobody signs with it.
+		c.Clients = append(c.Clients, ClientConfig{
+			ID: "digger", JWKSFile: "digger.json", JWKS: []byte(`{"keys":[` + jwk(public, "") + `]}`),
+			GrantTypes: []string{"client_credentials"}, Own: lines(),
+		})
+	}
+	h := newHouse(t, robots, diggers, keyring)
+	apiToken := h.withAPIToken(t, strings.ReplaceAll(baseUsers, cheap, hash), nil, robots, diggers)
 	login := func(name, password string) func() *http.Request {
 		return func() *http.Request {
 			r := form(pairs("grant_type", "password", "username", name, "password", password))
@@ -74,6 +85,7 @@ func TestTiming(t *testing.T) {
 		{"client with keys and a secret, wrong secret", basic("tractor"), basic("nightly")},
 		{"unknown client, wrong signature with ES256", assertion("nobot", `"ES256"`, jwt.SigningMethodES256, secondKey()), assertion("robot", `"ES256"`, jwt.SigningMethodES256, secondKey())},
 		{"unknown client, wrong signature with RS256", assertion("trailer", `"RS256"`, jwt.SigningMethodRS256, other), assertion("tractor", `"RS256"`, jwt.SigningMethodRS256, other)},
+		{"unknown client, wrong signature of 4096 bits", assertion("dogger", `"RS256"`, jwt.SigningMethodRS256, large), assertion("digger", `"RS256"`, jwt.SigningMethodRS256, large)},
 		{"unknown API token, wrong API token", byToken(strings.Repeat("x", len(id)) + ".wrong"), byToken(id + ".wrong")},
 	} {
 		t.Run(c.name, func(t *testing.T) {

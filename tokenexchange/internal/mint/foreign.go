@@ -59,11 +59,13 @@ type Verifier struct {
 }
 
 // Bounds of somebody else's RSA key: small exponents have helped forgers where
-// padding was checked badly, and a huge modulus costs whoever verifies.
+// padding was checked badly, and a huge modulus costs whoever verifies; with
+// decoys that is for everybody who asks.
 const (
 	minExponent = 65537
 	maxExponent = 1<<31 - 1
-	maxModulus  = 8192 // bits
+	minModulus  = 2048 // bits, of ours too
+	maxModulus  = 4096 // bits
 )
 
 // NewVerifier checks a public key, since golang-jwt looks at neither its curve
@@ -93,8 +95,8 @@ func publicAlgorithm(public crypto.PublicKey) (string, error) {
 		}
 		return ES256, nil
 	case *rsa.PublicKey:
-		if k.N.BitLen() < 2048 {
-			return "", fmt.Errorf("expected an RSA key of at least 2048 bits, found %d", k.N.BitLen())
+		if k.N.BitLen() < minModulus {
+			return "", fmt.Errorf("expected an RSA key of at least %d bits, found %d", minModulus, k.N.BitLen())
 		}
 		if roca(k.N) {
 			return "", errors.New("the RSA key comes from a broken generator (CVE-2017-15361) and can be factored")
@@ -106,6 +108,13 @@ func publicAlgorithm(public crypto.PublicKey) (string, error) {
 
 // Alg returns the algorithm of the key.
 func (v Verifier) Alg() string { return v.alg }
+
+// Fits reports whether a signature of this length can be of this key. Where it
+// cannot, verifying ends at once, and [Decoy] has a key that takes its time.
+func (v Verifier) Fits(f *Foreign) bool {
+	k, ok := v.public.(*rsa.PublicKey)
+	return !ok || k.Size() == len(f.signature)
+}
 
 // Verify reports whether this key signed what was read, with its own algorithm.
 func (v Verifier) Verify(f *Foreign) bool {

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"math/big"
 	"strings"
 	"testing"
@@ -49,6 +50,44 @@ func TestVerifierPinsItsAlgorithm(t *testing.T) {
 	}
 }
 
+// For each length that a signature of an accepted key can have, a decoy fits it;
+// for others, nothing does.
+func TestDecoysFitWhatKeysFit(t *testing.T) {
+	sized := func(alg string, size int) *mint.Foreign {
+		b64 := base64.RawURLEncoding.EncodeToString
+		return must(mint.ReadForeign(b64([]byte(`{"alg":"`+alg+`"}`)) + ".e30." + b64(make([]byte, size))))
+	}
+	for _, c := range []struct {
+		alg  string
+		size int
+		want string
+	}{
+		{mint.ES256, 64, mint.ES256},
+		{mint.ES256, 63, mint.ES256}, // Any key of ES256 is done with it at once.
+		{mint.RS256, 1, ""},
+		{mint.RS256, 255, ""},
+		{mint.RS256, 256, mint.RS256},
+		{mint.RS256, 257, mint.RS256},
+		{mint.RS256, 384, mint.RS256},
+		{mint.RS256, 512, mint.RS256},
+		{mint.RS256, 513, ""},
+		{"PS256", 256, ""},
+		{"none", 0, ""},
+	} {
+		f := sized(c.alg, c.size)
+		d := mint.Decoy(f)
+		if d.Alg() != c.want || d.Verify(f) || c.want != "" && !d.Fits(f) {
+			t.Errorf("%s of %d bytes: got a decoy for %q that fits %v and verifies %v, want one for %q", c.alg, c.size, d.Alg(), d.Fits(f), d.Verify(f), c.want)
+		}
+	}
+	ours := must(mint.NewVerifier(rsaKey().Public())) // 2048 bits
+	for size, want := range map[int]bool{255: false, 256: true, 257: false, 512: false} {
+		if got := ours.Fits(sized(mint.RS256, size)); got != want {
+			t.Errorf("%d bytes by a key of 2048 bits: got %v, want %v", size, got, want)
+		}
+	}
+}
+
 func TestVerifierRefusesWeakKeys(t *testing.T) {
 	t.Setenv("GODEBUG", "rsa1024min=0")
 	for name, c := range map[string]struct {
@@ -60,7 +99,7 @@ func TestVerifierRefusesWeakKeys(t *testing.T) {
 		"a broken card":    {rocaKey().Public(), "CVE-2017-15361"},
 		"a small exponent": {&rsa.PublicKey{N: rsaKey().N, E: 3}, "exponent"},
 		"an even modulus":  {&rsa.PublicKey{N: new(big.Int).Lsh(rsaKey().N, 1), E: 65537}, "odd modulus"},
-		"RSA of 8193 bits": {&rsa.PublicKey{N: new(big.Int).SetBit(rsaKey().N, 8192, 1), E: 65537}, "at most 8192 bits"},
+		"RSA of 4097 bits": {&rsa.PublicKey{N: new(big.Int).SetBit(rsaKey().N, 4096, 1), E: 65537}, "at most 4096 bits"},
 		"a private key":    {ecKey(), "expected an EC P-256 or RSA key"},
 		"a symmetric key":  {[]byte("secret"), "expected an EC P-256 or RSA key"},
 		"nothing":          {nil, "expected an EC P-256 or RSA key"},
