@@ -183,11 +183,22 @@ func (a *App) inForce() *App {
 	if !a.ended.Load() || caddy.Exiting() {
 		return a
 	}
-	other, err := caddy.ActiveContext().AppIfConfigured("scopegate")
+	return a.sibling()
+}
+
+// active returns the app of the running configuration, nil if there is none. A
+// configuration that starts does not run yet.
+func active() *App {
+	app, err := caddy.ActiveContext().AppIfConfigured("scopegate")
 	if err != nil {
 		return nil
 	}
-	if app := other.(*App); app.realm.Issuer() == a.realm.Issuer() {
+	return app.(*App)
+}
+
+// sibling returns the active app if it is for the same issuer, else nil.
+func (a *App) sibling() *App {
+	if app := active(); app != nil && app.realm.Issuer() == a.realm.Issuer() {
 		return app
 	}
 	return nil

@@ -37,7 +37,7 @@ func (w liveWorld) assert(t *testing.T, assertion string) (status int, body stri
 }
 
 // A client with a key set signs what a common library makes of it. What it used
-// once stays used over reloads and restarts, and a key that was taken out of the
+// once stays used over reloads, restarts and stores, and a key that was taken out of the
 // file is gone with the next load.
 func TestClientWithKeys(t *testing.T) {
 	w := newLive(t)
@@ -76,7 +76,11 @@ func TestClientWithKeys(t *testing.T) {
 	}
 	text := live(boltAt("a.db")+"\t\tclient robot {\n\t\t\tjwks_file DIR/robot.json\n\t\t\tgrant_types client_credentials\n\t\t\town shop/read orders/**\n\t\t}\n", "")
 	keep(key.Public(), "one")
-	w.start(t, text)
+	older := strings.Replace(text, "a.db", "b.db", 1)
+	w.start(t, older)
+	if err := w.load(text); err != nil {
+		t.Fatal(err)
+	}
 	first := say("first")
 	want(first, 200, "access_token")
 	want(first, 401, "client_authentication")
@@ -90,6 +94,12 @@ func TestClientWithKeys(t *testing.T) {
 	w.start(t, text)
 	want(first, 401, "client_authentication")
 	want(say("second"), 200, "access_token")
+	// Another store does not know that it was used, and has an older epoch.
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+	if err := w.load(older); err != nil {
+		t.Fatal(err)
+	}
+	want(first, 401, "client_authentication")
 	if _, body := w.assert(t, "x"); strings.Contains(body, "access_token\"") {
 		t.Errorf("no assertion: got %s", body)
 	}

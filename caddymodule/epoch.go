@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
@@ -45,8 +43,27 @@ func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (toke
 	if err := a.shared.revocations.ReadBack(ctx); err != nil {
 		return tokenexchange.Epoch{}, err
 	}
+	epoch = a.shared.begins(epoch)
 	a.shared.epoch.Store(&epoch)
 	return epoch, nil
+}
+
+// comesFromAnotherStore counts a store as lost to which a reload brings what was
+// issued beside another one, however old its own epoch is.
+func (a *App) comesFromAnotherStore() {
+	if running := a.sibling(); running != nil && running.shared.key != a.shared.key {
+		now := time.Now()
+		a.shared.since.Store(&now)
+		a.log.Warn("another store than that of the running configuration: tokens from before are refused", "since", now)
+	}
+}
+
+// begins moves the beginning of an epoch to when this process came here.
+func (s *shared) begins(e tokenexchange.Epoch) tokenexchange.Epoch {
+	if since := s.since.Load(); since != nil && e.Created.Before(*since) {
+		e.Created = *since
+	}
+	return e
 }
 
 // startWithout starts while the store is away, and returns the epoch that it
@@ -55,12 +72,12 @@ func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (toke
 func (a *App) startWithout(rt tokenexchange.Runtime, cause error) (tokenexchange.Epoch, error) {
 	a.waitsFor.Store(&waitsForStore)
 	if kept := a.shared.epoch.Load(); kept != nil {
-		rt.Epoch = *kept
+		rt.Epoch = a.shared.begins(*kept)
 		return rt.Epoch, a.putToWork(rt)
 	}
 	// What serves is not given up for a store that nobody has seen: its address
 	// may be mistyped.
-	if running, err := caddy.ActiveContext().AppIfConfigured("scopegate"); err == nil && running.(*App).server.Load() != nil {
+	if running := active(); running != nil && running.server.Load() != nil {
 		return tokenexchange.Epoch{}, fmt.Errorf("reading the store's epoch: %w; the running configuration stays: a reload to another store needs one that answers", cause)
 	}
 	return tokenexchange.Epoch{}, nil

@@ -97,6 +97,38 @@ func TestRevocationsAreKept(t *testing.T) {
 	check("started again")
 }
 
+// TestReloadToAnOlderStore goes to another store and back. Each has an epoch that is
+// older than the tokens, and knows nothing of what was revoked beside the other one,
+// also after more reloads.
+func TestReloadToAnOlderStore(t *testing.T) {
+	w := newLive(t)
+	w.start(t, live(boltAt("b.db"), ""))
+	if err := w.load(live(boltAt("a.db"), "")); err != nil {
+		t.Fatal(err)
+	}
+	for i, to := range []string{"b.db", "a.db", "b.db"} {
+		token := w.token(t)
+		if err := w.revoke(t, running(t).shared, token); err != nil {
+			t.Fatal(err)
+		}
+		w.guarded(t, "/orders/1", token, 401)
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // Tokens have whole seconds.
+		for _, rule := range []string{"", "\t\tpublic GET /more"} {
+			if err := w.load(live(boltAt(to), rule)); err != nil {
+				t.Fatal(err)
+			}
+			w.guarded(t, "/orders/1", token, 401)
+			w.guarded(t, "/orders/1", w.token(t), 200)
+			if got, status := w.readiness(t); status != 200 {
+				t.Errorf("got readiness %d %+v, want 200", status, got)
+			}
+		}
+		if got := w.warnings("another store than that of the running configuration"); got != i+2 {
+			t.Errorf("got %d warnings, want one for each change of the store: %d", got, i+2)
+		}
+	}
+}
+
 // TestRevocationsOfRedis shares Redis with another process: it is heard over a
 // reload with another password, and what it said while Redis was away afterwards.
 func TestRevocationsOfRedis(t *testing.T) {

@@ -6,8 +6,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/caddyserver/caddy/v2"
-
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
@@ -35,15 +33,12 @@ func (a *App) seals(keys []tokenexchange.StateKey, key stateKey) []tokenexchange
 // started, as for a port that is taken; and the running one, which stays then, has
 // to open what was sealed meanwhile: the epoch, and marks in the feed.
 func (a *App) checkRotation() error {
-	active, err := caddy.ActiveContext().AppIfConfigured("scopegate")
-	if err != nil {
-		return nil // Nothing runs.
+	running := a.sibling()
+	if running == nil || running.store.Identity() != a.store.Identity() {
+		return nil
 	}
-	running := active.(*App)
 	known := func(key keyDigest) bool { return slices.Contains(running.sealing, key) }
 	switch {
-	case running.realm.Issuer() != a.realm.Issuer() || running.store.Identity() != a.store.Identity():
-		return nil
 	case known(a.sealing[0]):
 		return nil
 	case !slices.ContainsFunc(a.sealing, known):

@@ -42,6 +42,7 @@ func (a *App) Start() error {
 	if err := a.acquire(); err != nil {
 		return err
 	}
+	a.comesFromAnotherStore()
 	rt.Store, rt.Caches, rt.Throttles, rt.Revocations = a.shared.store, a.shared.caches, a.shared.throttles, a.shared.revocations
 	records, err := tokenexchange.NewState(rt.Store, a.realm.Issuer(), state, nil, nil)
 	if err != nil {

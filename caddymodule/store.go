@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 
@@ -156,6 +157,9 @@ type shared struct {
 	// The epoch as it was last read: a reload while a remote store is away goes
 	// on with it.
 	epoch atomic.Pointer[tokenexchange.Epoch]
+	// When this process came here from another store: what that one had to refuse
+	// since the epoch is not known here. Nil if it did not.
+	since atomic.Pointer[time.Time]
 
 	refs int // under the lock of open
 
@@ -210,6 +214,7 @@ func (a *App) acquire() error {
 		// Another way to the same data: what is known of it stays.
 		s.caches, s.throttles, s.revocations = kept.caches, kept.throttles, kept.revocations
 		s.epoch.Store(kept.epoch.Load())
+		s.since.Store(kept.since.Load())
 	case kept.hold() == nil:
 		a.shared, a.acquired = kept, true
 		return nil
