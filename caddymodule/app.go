@@ -38,7 +38,8 @@ type App struct {
 	realm   *tokenexchange.Realm
 	store   StoreModule
 	signing []tokenexchange.SigningKey // from files
-	state   []tokenexchange.StateKey   // from files
+	state   []stateKey                 // from files
+	sealing []keyDigest                // of all state keys, since Start
 	guards  []*Guard
 	issuing bool // an oauth_server handler is there
 
@@ -133,7 +134,7 @@ func (a *App) readKeys() (err error) {
 	if a.signing, err = fromFiles(a, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
 		return err
 	}
-	a.state, err = fromFiles(a, "state_key", a.StateKeys, tokenexchange.ParseStateKey)
+	a.state, err = fromFiles(a, "state_key", a.StateKeys, parseStateKey)
 	return err
 }
 

@@ -150,7 +150,8 @@ func parseAllow(w *words, c *tokenexchange.ClientConfig) error {
 	var audiences []string
 	if to := slices.Index(clients, "to"); to >= 0 {
 		clients, audiences = clients[:to], clients[to+1:]
-		if len(audiences) == 0 {
+		// Said twice, a word of the line would be an audience.
+		if len(audiences) == 0 || slices.Contains(audiences, "to") || slices.Contains(audiences, "by") {
 			return w.Errf(expected, w.block)
 		}
 	}

@@ -26,14 +26,28 @@ var tokenCommand = caddycmd.Command{
 }
 
 func addTokenCommands(cmd *cobra.Command) {
-	cmd.AddCommand(apiTokenCommand(), hashSecretCommand())
+	cmd.AddCommand(
+		unrepeated(apiTokenCommand(), "what caddy token api-token --help shows"),
+		unrepeated(hashSecretCommand(), "the secret on standard input"),
+	)
 	cmd.SilenceUsage = true
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 { // Else a misspelt command would print the help and succeed.
-			return errors.New("unrecognized command; expected api-token or hash-secret")
+	// A misspelt command is an argument, and would print the help and succeed.
+	unrepeated(cmd, "api-token or hash-secret").RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+// unrepeated makes what is wrong with flags and arguments an error without what was
+// typed, which cobra repeats: it may be a secret, and a secret can begin with a dash.
+func unrepeated(cmd *cobra.Command, expected string) *cobra.Command {
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return errors.New("an unknown argument, which others can read; expected " + expected)
 		}
-		return cmd.Help()
+		return nil
 	}
+	cmd.SetFlagErrorFunc(func(*cobra.Command, error) error {
+		return errors.New("an unknown flag, or a wrong or missing value of one; expected " + expected)
+	})
+	return cmd
 }
 
 func apiTokenCommand() *cobra.Command {
@@ -55,7 +69,6 @@ permission that does not exist.
   caddy token api-token --user example.com:alice --org acme --client cli \
       --permission "shop/orders.read orders/**" --expires 2026-12-31T00:00:00Z
 `,
-		Args:         cobra.NoArgs,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printAPIToken(cmd.OutOrStdout(), cmd.ErrOrStderr(), entry)
@@ -111,12 +124,6 @@ characters, and should be random: a hash keeps a secret only if nobody can guess
 There is no flag for the secret: what stands on a command line is in the history
 of the shell and in the list of processes.
 `,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 { // It may be the secret, so it is not repeated.
-				return errors.New("an argument, which others can read; expected the secret on standard input")
-			}
-			return nil
-		},
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return printHash(cmd.InOrStdin(), cmd.OutOrStdout())

@@ -76,7 +76,7 @@ func TestHashSecret(t *testing.T) {
 		"two lines":          {secret + "\n" + secret + "\n", nil, "several lines"},
 		"a whole file":       {strings.Repeat("x", 5000), nil, "more than 4096 bytes"},
 		"on the command":     {"", []string{secret}, "expected the secret on standard input"},
-		"as a flag":          {"", []string{"--secret", secret}, "unknown flag"},
+		"as a flag":          {"", []string{"--secret", secret}, "an unknown flag, or a wrong or missing value of one; expected the secret on standard input"},
 		"beside the command": {secret, []string{"-"}, "expected the secret on standard input"},
 	} {
 		out, notes, err := runToken(c.in, append([]string{"hash-secret"}, c.args...)...)
@@ -94,6 +94,42 @@ func TestHashSecret(t *testing.T) {
 	defer terminal.Close()
 	if err := printHash(terminal, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), "is a terminal, which shows what is typed") {
 		t.Errorf("a terminal: got %v, want a refusal", err)
+	}
+}
+
+// TestNothingTypedIsRepeated has a secret in each place of a command line. One in
+// base64url can begin with a dash, as a flag does.
+func TestNothingTypedIsRepeated(t *testing.T) {
+	const secret = "zD3mSecretThatWasTyped-Here"
+	hide("a secret that was typed", secret)
+	for _, args := range [][]string{
+		{secret},
+		{"-" + secret},
+		{"--" + secret},
+		{"--" + secret + "=x"},
+		{"--help=" + secret},
+		{"-h" + secret},
+		{"--", secret},
+		{"hash-secret", secret},
+		{"hash-secret", "-" + secret},
+		{"hash-secret", "--" + secret},
+		{"hash-secret", "--secret=" + secret},
+		{"hash-secret", "--help=" + secret},
+		{"hash-secret", "-h" + secret},
+		{"hash-secret", "--", "-" + secret},
+		{"api-token", secret},
+		{"api-token", "-" + secret},
+		{"api-token", "--" + secret},
+		{"api-token", "--user", "example.com:carl", secret},
+		{"api-token", "--=" + secret},
+	} {
+		out, notes, err := runToken("", args...)
+		if err == nil {
+			t.Errorf("%.11s: got no error", strings.Join(args, " "))
+		}
+		if text := out + notes + fmt.Sprint(err); strings.Contains(text, secret) {
+			t.Errorf("%.11s: what was typed is repeated: %s", strings.Join(args, " "), text)
+		}
 	}
 }
 
@@ -166,7 +202,7 @@ func TestAPITokenCommand(t *testing.T) {
 		want string
 	}{
 		"no flags":          {nil, `required flag(s) "client", "expires", "org", "permission", "user" not set`},
-		"an argument":       {append([]string{"x"}, good[1:]...), "unknown command"},
+		"an argument":       {append([]string{"x"}, good[1:]...), "an unknown argument, which others can read"},
 		"a user by name":    {append(good[1:], "--user", "carl"), `--user: "carl": expected <domain>:<id>`},
 		"an org a star":     {append(good[1:], "--org", "*"), "--org: "},
 		"a client of none":  {append(good[1:], "--client", "a"), "--client: "},

@@ -63,10 +63,7 @@ func (a *App) startWithout(rt tokenexchange.Runtime, cause error) (tokenexchange
 	if running, err := caddy.ActiveContext().AppIfConfigured("scopegate"); err == nil && running.(*App).server.Load() != nil {
 		return tokenexchange.Epoch{}, fmt.Errorf("reading the store's epoch: %w; the running configuration stays: a reload to another store needs one that answers", cause)
 	}
-	// A mistake in the configuration does not wait until the store is back.
-	rt.Epoch = tokenexchange.Epoch{ID: "unknown"}
-	_, _, err := a.assemble(rt)
-	return tokenexchange.Epoch{}, err
+	return tokenexchange.Epoch{}, nil
 }
 
 // follower looks at a remote store for as long as its configuration runs.

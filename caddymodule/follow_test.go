@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	miniredisserver "github.com/alicebob/miniredis/v2/server"
 
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
@@ -20,17 +21,33 @@ func TestStoreIsLostWhileItRuns(t *testing.T) {
 	server.RequireAuth("x")
 	until := time.Now().UTC().AddDate(0, 0, 30).Format(time.DateOnly)
 	w.start(t, live(redisAt(server.Addr(), ""), "\t\tmode audit until "+until))
+	w.becomesReady(t)
 	token := w.token(t)
 	if got := w.orders(t, token); got != 200 {
 		t.Fatalf("before: got %d, want 200", got)
 	}
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // Tokens have whole seconds.
+	// Scripts write. Without them nobody makes the next epoch before the loss of the
+	// first was seen.
+	server.Server().SetPreHook(func(c *miniredisserver.Peer, cmd string, _ ...string) bool {
+		held := strings.HasPrefix(cmd, "EVAL")
+		if held {
+			c.WriteError("ERR held by the test")
+		}
+		return held
+	})
 	server.FlushAll()
-	if got, status := w.readiness(t); status != 503 || !slices.Equal(got.WaitingFor, []string{"epoch"}) {
-		t.Errorf("just emptied: got %d %+v, want 503 and that it waits for the epoch", status, got)
-	}
 	// A store that answers late counts as away, and so as no reason to be unready.
+	// That the revocations are lost too is noticed within a second, or later.
+	eventually(t, "it to wait for the epoch", func() bool {
+		got, status := w.readiness(t)
+		return status == 503 && slices.Contains(got.WaitingFor, "epoch")
+	})
+	server.Server().SetPreHook(nil)
 	eventually(t, "a token from before to be refused", func() bool { return w.orders(t, token) == 401 })
+	for _, text := range []string{"the store has a new epoch", "revocations are read again"} {
+		eventually(t, "a warning that "+text, func() bool { return w.warnings(text) > 0 })
+	}
 	w.becomesReady(t)
 	if got := w.orders(t, w.token(t)); got != 200 {
 		t.Errorf("a new token: got %d, want 200", got)

@@ -46,18 +46,18 @@ func (a *App) keys() (signing []tokenexchange.SigningKey, state []tokenexchange.
 	}
 	for _, src := range orGenerated(a.StateKeys) {
 		if src.Source == "file" {
-			state, a.state = append(state, a.state[0]), a.state[1:]
+			state, a.state = a.seals(state, a.state[0]), a.state[1:]
 			continue
 		}
 		data, err := a.stored(ctx, "state.key", newStateKey)
 		if err != nil {
 			return nil, nil, fmt.Errorf("state_key generated: %w", err)
 		}
-		key, err := tokenexchange.ParseStateKey(data)
+		key, err := parseStateKey(data)
 		if err != nil {
 			return nil, nil, fmt.Errorf("state_key generated: the key in storage: %w", err)
 		}
-		state = append(state, key)
+		state = a.seals(state, key)
 	}
 	return signing, state, nil
 }

@@ -32,13 +32,17 @@ func (a *App) Start() error {
 	if err != nil {
 		return err
 	}
+	rt := tokenexchange.Runtime{SigningKeys: signing, StateKeys: state, Log: a.log}
+	if err := a.rehearse(rt); err != nil {
+		return err
+	}
+	if err := a.checkRotation(); err != nil {
+		return err
+	}
 	if err := a.acquire(); err != nil {
 		return err
 	}
-	rt := tokenexchange.Runtime{
-		SigningKeys: signing, StateKeys: state, Store: a.shared.store, Log: a.log,
-		Caches: a.shared.caches, Throttles: a.shared.throttles, Revocations: a.shared.revocations,
-	}
+	rt.Store, rt.Caches, rt.Throttles, rt.Revocations = a.shared.store, a.shared.caches, a.shared.throttles, a.shared.revocations
 	records, err := tokenexchange.NewState(rt.Store, a.realm.Issuer(), state, nil, nil)
 	if err != nil {
 		return err
@@ -58,6 +62,18 @@ func (a *App) Start() error {
 		a.follow(records, rt, away)
 	}
 	return err
+}
+
+// rehearse finds each mistake of the configuration before the store is touched,
+// with another store in its place. To read the epoch is to seal it anew where the
+// first state key is another one, and the configuration that runs, which stays
+// when this one is refused, may not have that key.
+func (a *App) rehearse(rt tokenexchange.Runtime) error {
+	store := tokenexchange.NewMemoryStore(nil)
+	rt.Store, rt.Epoch = store, tokenexchange.Epoch{ID: "rehearsed"}
+	rt.Caches, rt.Throttles, rt.Revocations = tokenexchange.NewCaches(), tokenexchange.NewThrottles(), tokenexchange.NewRevocations(nil)
+	_, _, err := a.assemble(rt)
+	return errors.Join(err, store.Close())
 }
 
 // assemble makes the server and a guard for each guard handler.

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -63,6 +64,110 @@ func TestValidateMakesNothing(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("started: %s: got %v, %v, want a file of mode 0600", made, info, err)
 		}
+	}
+}
+
+// withoutKey adds a client whose tokens no signing key can sign, which is found at
+// the start.
+func withoutKey(config string) string {
+	return strings.Replace(config, "\t\tclient nightly {", "\t\tclient other {\n\t\t\tpublic\n\t\t\tgrant_types password\n\t\t\tpermit none\n\t\t\taccess_token_alg RS256\n\t\t}\n\t\tclient nightly {", 1)
+}
+
+// TestRefusedStartTouchesNothing brings a new state key with a mistake, to a
+// configuration that runs and to a store that nobody has open. Neither notices,
+// and a store that would be new is not made.
+func TestRefusedStartTouchesNothing(t *testing.T) {
+	w := newLive(t)
+	key, err := newStateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "next.key", string(key))
+	good := live(boltAt("a.db"), "")
+	refused := func(config string) {
+		t.Helper()
+		bad := withoutKey(strings.Replace(config, "state_key file DIR/state.key", "state_key file DIR/next.key\n\t\tstate_key file DIR/state.key", 1))
+		if err := w.load(bad); err == nil || !strings.Contains(err.Error(), "there is no signing_key for it") {
+			t.Fatalf("got %v, want the mistake", err)
+		}
+	}
+	w.start(t, good)
+	token := w.token(t)
+	refused(good)
+	if got, status := w.readiness(t); status != 200 {
+		t.Errorf("the running configuration: got readiness %d %+v, want 200", status, got)
+	}
+	w.guarded(t, "/orders/1", token, 200)
+	refused(live(boltAt("b.db"), ""))
+	if _, err := os.Stat(w.path("b.db")); err == nil {
+		t.Error("a refused configuration made its store")
+	}
+	for range 2 {
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		refused(good)
+		if err := w.load(good); err != nil {
+			t.Fatalf("started again: %v", err)
+		}
+		w.guarded(t, "/orders/1", token, 200)
+	}
+}
+
+// TestChangeOfStateKey changes the state key step by step. At each step a port that
+// is taken may refuse the configuration after it started, since Caddy starts its
+// apps in any order: the one that runs goes on, and starts again.
+func TestChangeOfStateKey(t *testing.T) {
+	w := newLive(t)
+	key, err := newStateKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.write(t, "next.key", string(key))
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	const old, next = "\t\tstate_key file DIR/state.key\n", "\t\tstate_key file DIR/next.key\n"
+	with := func(keys string) string { return strings.Replace(live(boltAt("a.db"), ""), old, keys, 1) }
+	w.start(t, with(old))
+	token := w.token(t)
+	serves := func(keys string) {
+		t.Helper()
+		if got, status := w.readiness(t); status != 200 {
+			t.Errorf("got readiness %d %+v, want 200", status, got)
+		}
+		w.guarded(t, "/orders/1", token, 200)
+		if err := caddy.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.load(with(keys)); err != nil {
+			t.Fatalf("started again: %v", err)
+		}
+	}
+	if err := w.load(with(next + old)); err == nil || !strings.Contains(err.Error(), "Caddyfile:15: state_key: the first one seals, and the running configuration does not have it yet") {
+		t.Errorf("the new key first, at once: got %v, want an error", err)
+	}
+	serves(old)
+	running := old
+	for _, keys := range []string{old + next, next + old, next} {
+		bad := with(keys) + "http://" + taken.Addr().String() + " {\n\tbind 127.0.0.1\n}\n"
+		for range 10 { // In one of them ours starts first, or it is one in a thousand.
+			if err := w.load(bad); err == nil || !strings.Contains(err.Error(), "address already in use") {
+				t.Fatalf("got %v, want a port that is taken", err)
+			}
+		}
+		serves(running)
+		if err := w.load(with(keys)); err != nil {
+			t.Fatal(err)
+		}
+		running = keys
+		serves(running)
+	}
+	// Nobody holds the store of another configuration, so nothing can go wrong there.
+	if err := w.load(strings.Replace(with(old+next), "a.db", "b.db", 1)); err != nil {
+		t.Errorf("with another store: got %v, want no error", err)
 	}
 }
 

@@ -101,7 +101,9 @@ func readDate(r *strictjson.Reader) (int64, error) {
 
 // judge holds the claims against the rules, now. Everything but the single use.
 // State that refuses is lost with the store, so what was issued before its
-// epoch is refused: a used assertion would be new again.
+// epoch is refused: a used assertion would be new again. Without iat that is by
+// exp, which gets no leeway ahead, so that it never tells of a moment to come.
+// See docs/decisions/0018-assertions-and-a-lost-store.md for one whose iat does.
 func (a *assertion) judge(issuer string, epoch, now time.Time) error {
 	switch a.jws.Type {
 	case "", "JWT", "client-authentication+jwt":
@@ -122,7 +124,7 @@ func (a *assertion) judge(issuer string, epoch, now time.Time) error {
 		return errors.New("exp is missing")
 	case !now.Before(exp.Add(mint.LeewayExpiry)):
 		return errors.New("exp is past")
-	case exp.After(now.Add(maxAssertionLife + mint.LeewayExpiry)):
+	case exp.After(now.Add(maxAssertionLife)):
 		return errors.New("exp is more than 5 minutes ahead")
 	case now.Add(mint.LeewayNotBefore).Before(iat) || now.Add(mint.LeewayNotBefore).Before(nbf):
 		return errors.New("iat or nbf is in the future")

@@ -184,34 +184,6 @@ func TestAssertionWithoutStore(t *testing.T) {
 	h.assert(raw).refusedAssertion(t)
 }
 
-// A store that was lost has forgotten which assertions were used.
-func TestAssertionBeforeTheEpoch(t *testing.T) {
-	h := newHouse(t, robots)
-	h.epoch.Created = start.Add(10*time.Second + 500*time.Millisecond)
-	h.clock = start.Add(20 * time.Second)
-	h.Server = h.reload(h.caches, robots)
-	for _, c := range []struct {
-		name, iat, exp string
-		good           bool
-	}{
-		{"made before", at(9), at(60), false},
-		{"made in the second of the epoch", at(10), at(60), true},
-		{"made after", at(15), at(60), true},
-		{"who knows when, perhaps before", "", at(60), false},
-		{"who knows when, but not before", "", at(310), true},
-	} {
-		g := h.assert(says(statement{"iat": c.iat, "exp": c.exp}).robot())
-		if c.good {
-			g.granted(t)
-			continue
-		}
-		g.refusedAssertion(t)
-		if why := fmt.Sprint(g.record["cause"]); !strings.Contains(why, "epoch") {
-			t.Errorf("%s: got the cause %q", c.name, why)
-		}
-	}
-}
-
 func TestAssertionMetadata(t *testing.T) {
 	g := newHouse(t, robots).do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	for name, want := range map[string]string{

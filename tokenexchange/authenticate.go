@@ -163,5 +163,7 @@ func (s *Server) checkAssertion(ctx context.Context, c *client, a *assertion) er
 	if !first {
 		return notAuthenticated("the assertion of client " + c.ID + ": jti was used before")
 	}
-	return nil
+	// A store that was lost, and of which that is not known here yet, has
+	// forgotten the first use.
+	return s.state.inEpoch(ctx, s.epoch)
 }

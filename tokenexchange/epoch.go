@@ -60,6 +60,31 @@ func (s *State) Epoch(ctx context.Context) (Epoch, error) {
 	}
 }
 
+// storedEpoch reads the epoch that the store has, and makes none.
+func (s *State) storedEpoch(ctx context.Context) (e Epoch, err error) {
+	r, err := s.findAt(ctx, kindEpoch, epochKey)
+	if err == nil {
+		err = r.read(&e)
+	}
+	return e, err
+}
+
+// inEpoch checks that the store still lives in an epoch. Any other, or none, is
+// ErrStoreUnavailable: the store was lost and forgot what it had to refuse. To
+// rely on what was just written, call it after the write, and not before: the
+// store could be lost in between.
+func (s *State) inEpoch(ctx context.Context, want Epoch) error {
+	switch e, err := s.storedEpoch(ctx); {
+	case errors.Is(err, ErrNotFound):
+		return fmt.Errorf("%w: its epoch is gone, so it was lost", ErrStoreUnavailable)
+	case err != nil:
+		return err
+	case e.ID != want.ID:
+		return fmt.Errorf("%w: it has another epoch, so it was lost", ErrStoreUnavailable)
+	}
+	return nil
+}
+
 // keepEpoch seals the epoch anew when an older key sealed it, so that it
 // outlives the rotation. A swap that is lost was done by another replica.
 func (s *State) keepEpoch(ctx context.Context, a Attempt, r storedRecord) (Epoch, error) {

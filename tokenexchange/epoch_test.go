@@ -29,6 +29,41 @@ func TestEpoch(t *testing.T) {
 	}
 }
 
+// TestInEpoch asks whether a store still lives in its epoch: it does over a
+// rotation of the state key, and never again after it was lost.
+func TestInEpoch(t *testing.T) {
+	store := &stateStore{Store: NewMemoryStore(nil)}
+	first := testState(t, store, stateIssuer, nil, nil, 1)
+	epoch, err := first.Epoch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated := testState(t, store, stateIssuer, nil, nil, 2, 1)
+	wants := func(when string, s *State, want error) {
+		t.Helper()
+		if err := s.inEpoch(t.Context(), epoch); !errors.Is(err, want) {
+			t.Errorf("%s: got %v, want %v", when, err, want)
+		}
+	}
+	wants("at first", first, nil)
+	if _, err := rotated.Epoch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wants("sealed anew", rotated, nil)
+	wants("without its key", first, ErrStateCorrupt)
+	store.fail = errors.New("away")
+	wants("away", rotated, ErrStoreUnavailable)
+	store.fail = nil
+	if err := store.Delete(t.Context(), epochKey); err != nil {
+		t.Fatal(err)
+	}
+	wants("lost", rotated, ErrStoreUnavailable)
+	if _, err := rotated.Epoch(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wants("begun anew", rotated, ErrStoreUnavailable)
+}
+
 // TestEpochRace opens one new store from many replicas: all get one epoch.
 func TestEpochRace(t *testing.T) {
 	for _, repeat := range []bool{false, true} {

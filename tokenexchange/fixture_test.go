@@ -134,9 +134,12 @@ type house struct {
 
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
-	h := &house{t: t, clock: start, epoch: Epoch{ID: "e", Created: start.Add(-time.Hour)}, slow: NewThrottles()}
-	h.store = NewMemoryStore(func() time.Time { return h.clock })
-	h.revocations = NewRevocations(func() time.Time { return h.clock })
+	h := &house{t: t, clock: start.Add(-time.Hour), slow: NewThrottles()}
+	now := func() time.Time { return h.clock }
+	h.store = NewMemoryStore(now)
+	h.epoch = must(must(NewState(h.store, issuer, []StateKey{stateKey}, now, nil)).Epoch(t.Context()))
+	h.clock = start
+	h.revocations = NewRevocations(now)
 	readBack(t, h.revocations, h.store, stateKey)
 	h.Server = h.reload(NewCaches(), change...)
 	return h

@@ -30,6 +30,7 @@ var (
 		{"audience_exchange for an id token", "audience_exchange", "", []string{"target_audience", shopAud, "requested_token_type", idURN}, misplacedActors, endpointCallers, false},
 		{"audience_exchange for an access token", "audience_exchange", "", []string{"target_audience", shopAud, "requested_token_type", accessURN}, misplacedActors, endpointCallers, false},
 		{"RFC 8693 as audience_exchange", "audience_exchange", "client_delegate", []string{"audience", shopAud}, nil, endpointCallers, false},
+		{"RFC 8693 as audience_exchange for an id token", "audience_exchange", "client_delegate", []string{"resource", shopAud, "requested_token_type", idURN}, noActors, endpointCallers, false},
 		{"client_delegate", "client_delegate", "", []string{"audience", shopAud}, []string{"none", "operator's first"}, endpointCallers, false},
 		{"RFC 8693 as client_delegate", "client_delegate", "audience_exchange", []string{"resource", shopAud}, nil, endpointCallers, false},
 		{"RFC 8693 of a client with both", "audience_exchange", "", []string{"audience", shopAud}, noActors, []string{"issued to", "allowed", "not allowed", "no permit", "no target"}, false},

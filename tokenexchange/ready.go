@@ -59,11 +59,7 @@ func (s *Server) storedEpoch(ctx context.Context) (string, error) {
 	id, err := s.looks.do(func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), readyTimeout)
 		defer cancel()
-		var e Epoch
-		record, err := s.state.findAt(ctx, kindEpoch, epochKey)
-		if err == nil {
-			err = record.read(&e)
-		}
+		e, err := s.state.storedEpoch(ctx)
 		return e.ID, err
 	})
 	return id.(string), err

@@ -3,6 +3,9 @@ package tokenexchange_test
 import (
 	"bytes"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/json"
 	"io"
@@ -14,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange"
@@ -34,15 +39,19 @@ func must[V any](v V, err error) V {
 	return v
 }
 
-// keys are what all processes of an issuer share.
+// keys are what all processes of an issuer share, and the key of a client.
 type keys struct {
 	signing tokenexchange.SigningKey
 	state   tokenexchange.StateKey
+	robot   *ecdsa.PrivateKey
 }
 
 func newKeys() keys {
 	line := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
-	return keys{must(tokenexchange.GenerateSigningKey("ES256")), must(tokenexchange.ParseStateKey([]byte(line)))}
+	return keys{
+		must(tokenexchange.GenerateSigningKey("ES256")), must(tokenexchange.ParseStateKey([]byte(line))),
+		must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)),
+	}
 }
 
 // process is one process of an issuer: a token endpoint and a guard.
@@ -99,6 +108,9 @@ func (k keys) start(t *testing.T, store tokenexchange.Store) *process {
 		Clients: []tokenexchange.ClientConfig{{
 			ID: "nightly", GrantTypes: []string{"client_credentials"}, Own: &own,
 			Secrets: []tokenexchange.Secret{must(tokenexchange.NewSecret(storesSecret))},
+		}, {
+			ID: "robot", GrantTypes: []string{"client_credentials"}, Own: &own,
+			JWKSFile: "robot.json", JWKS: must(json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.robot.Public()}}})),
 		}},
 	}, nil))
 	p.server = must(tokenexchange.New(realm, tokenexchange.Runtime{
