@@ -25,7 +25,7 @@ const (
 )
 
 // checkTime bounds the check of one history.
-const checkTime = 20 * time.Second
+const checkTime = 10 * time.Second
 
 // linearizable tells whether the requests on one record could have happened one
 // after the other, each at some moment between its call and its answer.

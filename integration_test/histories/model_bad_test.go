@@ -153,6 +153,24 @@ func TestHistoriesByHand(t *testing.T) {
 			6 7 refresh 0 503
 			8 9 refresh 0 refresh_token_reused
 			10 11 refresh 2 tokens`, porcupine.Illegal},
+		{"revoked by a thief who got no answer", `
+			0 1 redeem tokens
+			2 3 refresh 0 tokens
+			4 5 refresh 1 tokens
+			6 7 refresh 0 503
+			8 9 refresh 2 tokens
+			10 11 refresh 3 user_gone
+			12 13 refresh 3 refresh_token_invalid`, porcupine.Ok},
+		{"gone for nothing", `
+			0 1 redeem tokens
+			2 3 refresh 0 user_gone`, porcupine.Illegal},
+		{"alive after it was gone", `
+			0 1 redeem tokens
+			2 3 refresh 0 tokens
+			4 5 refresh 1 tokens
+			6 7 refresh 0 503
+			8 9 refresh 2 user_gone
+			10 11 refresh 2 tokens`, porcupine.Illegal},
 		{"revoked for nothing", `
 			0 1 redeem tokens
 			2 3 refresh 0 tokens

@@ -27,6 +27,7 @@ const (
 	refreshUsed    = "refresh_token_used"
 	refreshReused  = "refresh_token_reused"
 	refreshInvalid = "refresh_token_invalid"
+	loginGone      = "user_gone" // the grant is revoked, and its record only now
 
 	granted   = "tokens"
 	postponed = "503 or a timeout" // it may have happened or not, and a server that lives may take it back
@@ -97,7 +98,7 @@ func steps(v view, r request) []step {
 	}
 	switch {
 	case v.status == revoked:
-		return []step{{refreshInvalid, v, true}, {refreshReused, v, true}}
+		return []step{{refreshInvalid, v, true}, {refreshReused, v, true}, {loginGone, v, true}}
 	case v.status == issued || r.n > v.counter:
 		return []step{{refreshInvalid, v, false}}
 	case r.n == v.counter:

@@ -154,7 +154,7 @@ func (r *record) note(op operation, access, next string) {
 	defer r.mu.Unlock()
 	r.history = append(r.history, op)
 	switch op.answer {
-	case codeReused, refreshReused:
+	case codeReused, refreshReused, loginGone:
 		r.revoked = true
 	case granted:
 		r.learn(op.request, next)
@@ -220,7 +220,7 @@ func (r *record) over() bool {
 	}
 	// Nobody was told that it is revoked, and it is.
 	for _, op := range r.history[max(0, n-3):] {
-		if op.answer != codeInvalid && op.answer != refreshInvalid {
+		if op.answer != codeInvalid && op.answer != refreshInvalid && op.answer != loginGone {
 			return false
 		}
 	}
