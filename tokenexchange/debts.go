@@ -39,6 +39,9 @@ func newDebts(l limit) *debts { return &debts{limit: l, byKey: map[uint64]*debt{
 // each was let in; that costs a longer wait, but not an endless one.
 func (d *debts) most() time.Duration { return 2 * time.Duration(d.atOnce) * d.each }
 
+// remembers reports whether failures of this very key are counted.
+func (d *debts) remembers(key uint64) bool { return d.byKey[key] != nil }
+
 // owes returns what a key owes, at most.
 func (d *debts) owes(key uint64, now time.Duration) time.Duration {
 	e := d.byKey[key]

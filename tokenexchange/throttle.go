@@ -38,8 +38,8 @@ var guessLimits = [...]limits{
 // Throttles slow down who guesses secrets, passwords and API tokens, and bound
 // how many passwords are hashed at once. They live in the process, in bounded
 // memory, and are kept over reloads, or a reload would forget who was guessing.
-// Only failures cost. Who got in from an address before is judged there by his
-// own failures alone, whatever others do there or elsewhere.
+// Only failures cost. Who got in from an address before is judged there by the
+// failures in his name at this address alone, whatever else is failed.
 //
 // Names are kept as keyed hashes: people type passwords where names belong.
 type Throttles struct {
@@ -93,14 +93,18 @@ func (g guess) allowed() error {
 			wait, why = w, of
 		}
 	}
-	if g.name != "" {
-		look(c.pair, t.key(g.kind, g.name, g.from), "of this name from this address")
-	}
-	if g.name == "" || !t.familiar.has(t.key(g.kind, g.name, address{}), g.from, now) {
+	name, pair := t.key(g.kind, g.name, address{}), t.key(g.kind, g.name, g.from)
+	home := g.name != "" && t.familiar.has(name, g.from, now)
+	if !home {
 		look(c.address, t.key(g.kind, "", g.from), "from this address")
-		if g.name != "" {
-			look(c.name, t.key(g.kind, g.name, address{}), "of this name")
-		}
+	}
+	if g.name != "" && !home {
+		look(c.name, name, "of this name")
+	}
+	// Where the room is full, who is familiar and not remembered as failing is not
+	// judged by what others owe.
+	if g.name != "" && (!home || c.pair.remembers(pair)) {
+		look(c.pair, pair, "of this name from this address")
 	}
 	if wait > 0 {
 		return &Refused{Reason: "too_many_attempts", wait: wait, cause: errors.New("too many failures " + why)}

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -88,6 +89,58 @@ func TestAddressesAreSlowed(t *testing.T) {
 	}
 	h.bySecret(from, "nightly", secretOf("nightly")).slowed(t, 1)
 	h.bySecret(from, "web", secretOf("web")).refused(t, 400, "unauthorized_client", "grant_not_allowed") // Ada came through it.
+}
+
+// Who fills the room of names at addresses slows strangers down, and nobody at
+// home who did not fail there.
+func TestFullRoomAtHome(t *testing.T) {
+	for name, c := range map[string]struct {
+		kind        guessKind
+		right, fail func(h *house, from, token string) got
+	}{
+		"secret": {
+			guessSecret, func(h *house, from, _ string) got { return h.bySecret(from, "nightly", secretOf("nightly")) },
+			func(h *house, from, _ string) got { return h.bySecret(from, "nightly", wrongSecret) },
+		},
+		"password": {
+			guessPassword, func(h *house, from, _ string) got { return h.byPassword(from, "ada", password) },
+			func(h *house, from, _ string) got { return h.byPassword(from, "ada", "wrong") },
+		},
+		"API token": {
+			guessToken, func(h *house, from, token string) got { return h.byAPIToken(from, token) },
+			func(h *house, from, token string) got {
+				id, _, _ := strings.Cut(token, ".")
+				return h.byAPIToken(from, id+".wrong")
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			h := newHouse(t, keyring)
+			token := h.withAPIToken(t, baseUsers, nil)
+			const home, abroad = "203.0.113.1", "203.0.113.2"
+			if g := c.right(h, home, token); g.status != 200 {
+				t.Fatalf("at first: got %s", g.raw)
+			}
+			pair := h.slow.counted[c.kind].pair
+			for n := range pair.room {
+				for range pair.atOnce {
+					pair.add(uint64(n), h.slow.since(h.clock))
+				}
+			}
+			if g := c.right(h, abroad, token); g.status != 429 {
+				t.Errorf("abroad: got %s, want it slowed", g.raw)
+			}
+			if g := c.right(h, home, token); g.status != 200 {
+				t.Errorf("at home: got %s", g.raw)
+			}
+			if g := c.fail(h, home, token); g.status == 429 {
+				t.Errorf("the first failure at home: got %s", g.raw)
+			}
+			if g := c.right(h, home, token); g.status != 429 {
+				t.Errorf("after it: got %s, want it slowed", g.raw)
+			}
+		})
+	}
 }
 
 // An address becomes familiar to all names of the one who got in, and to no name

@@ -31,6 +31,14 @@ func (h *house) byPassword(from, name, password string) got {
 	return h.do(r)
 }
 
+func (h *house) byAPIToken(from, token string) got {
+	h.t.Helper()
+	r := httptest.NewRequest("POST", "/csp/gateway/am/api/auth/api-tokens/authorize", strings.NewReader(pairs("api_token", token)))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.RemoteAddr = from + ":1234"
+	return h.do(r)
+}
+
 func (h *house) byAssertion(from, client string) got {
 	h.t.Helper()
 	raw := says(as(client)).sign(jwt.SigningMethodES256, secondKey())
@@ -174,12 +182,7 @@ func TestGuessesOfAPITokensAreSlowed(t *testing.T) {
 	h := newHouse(t, logins, keyring)
 	token := h.withAPIToken(t, baseUsers, nil)
 	id, _, _ := strings.Cut(token, ".")
-	use := func(from, token string) got {
-		r := httptest.NewRequest("POST", "/csp/gateway/am/api/auth/api-tokens/authorize", strings.NewReader(pairs("api_token", token)))
-		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		r.RemoteAddr = from + ":1234"
-		return h.do(r)
-	}
+	use := h.byAPIToken
 	use("203.0.113.9", token).granted(t)
 	for _, id := range []string{id, "nobodys"} {
 		for range 10 {
