@@ -28,11 +28,13 @@ type limits struct {
 
 // guessLimits are in docs/token-endpoint.md. An address can fail for a name more
 // slowly than the name can be failed for, so that nobody alone slows a name down
-// for others. All rooms and familiarRoom together are 65,536.
+// for others. Nobody guesses a client's secret or an API token: there the limit of
+// a name is about the load, and it takes hundreds of addresses to keep it used up.
+// All rooms and familiarRoom together are 65,536.
 var guessLimits = [...]limits{
-	guessSecret:   {limit{30, 5 * time.Second, 8 << 10}, limit{300, time.Second, 4 << 10}, limit{100, time.Second, 4 << 10}},
+	guessSecret:   {limit{30, 5 * time.Second, 8 << 10}, limit{1000, 20 * time.Millisecond, 4 << 10}, limit{100, time.Second, 4 << 10}},
 	guessPassword: {limit{10, time.Minute, 16 << 10}, limit{30, 30 * time.Second, 8 << 10}, limit{100, 2 * time.Second, 4 << 10}},
-	guessToken:    {limit{10, 5 * time.Second, 4 << 10}, limit{100, time.Second, 2 << 10}, limit{100, time.Second, 2 << 10}},
+	guessToken:    {limit{10, 5 * time.Second, 4 << 10}, limit{1000, 20 * time.Millisecond, 2 << 10}, limit{100, time.Second, 2 << 10}},
 }
 
 // Throttles slow down who guesses secrets, passwords and API tokens, and bound

@@ -18,7 +18,7 @@ func TestNamesAreSlowedWhereTheyAreNotFamiliar(t *testing.T) {
 	}{
 		{
 			"client", func(h *house, from string) got { return h.bySecret(from, "nightly", wrongSecret) },
-			func(h *house, from string) got { return h.bySecret(from, "nightly", secretOf("nightly")) }, 30, 300, 1,
+			func(h *house, from string) got { return h.bySecret(from, "nightly", secretOf("nightly")) }, 30, 1000, 1,
 		},
 		{
 			"user", func(h *house, from string) got { return h.byPassword(from, "ada", "wrong") },
@@ -65,6 +65,67 @@ func TestNamesAreSlowedWhereTheyAreNotFamiliar(t *testing.T) {
 			c.right(h, home).slowed(t, c.seconds)
 		})
 	}
+}
+
+// After a restart nobody is familiar. A few addresses that fail all the time do
+// not keep a client out, whose secret nobody guesses.
+func TestClientAfterARestart(t *testing.T) {
+	h := newHouse(t)
+	h.bySecret("203.0.113.1", "nightly", secretOf("nightly")).granted(t)
+	h.slow = NewThrottles()
+	h.Server = h.reload(NewCaches())
+	const addresses = 12
+	slowed := 0
+	for i := range 5 * 60 * 10 { // Five times a second for ten minutes.
+		h.clock = h.clock.Add(200 * time.Millisecond)
+		if h.bySecret(fmt.Sprint("198.51.100.", i%addresses), "nightly", wrongSecret).status == 429 {
+			slowed++
+		}
+		if i%50 == 0 { // Each time from where it never was.
+			h.bySecret(fmt.Sprint("203.0.113.", i/50), "nightly", secretOf("nightly")).granted(t)
+		}
+	}
+	if slowed == 0 {
+		t.Error("those who failed were never slowed")
+	}
+}
+
+// This is a limit that docs/security.md names: a user whom nobody knows any more
+// after a restart waits for the failures of a few addresses.
+func TestLimitUserAfterARestart(t *testing.T) {
+	h := newHouse(t)
+	const home = "203.0.113.1"
+	h.byPassword(home, "ada", password).granted(t)
+	h.slow = NewThrottles()
+	h.Server = h.reload(NewCaches())
+	for i := range 30 {
+		h.byPassword(fmt.Sprint("198.51.100.", i%3), "ada", "wrong").refused(t, 400, "invalid_grant", "credentials_wrong")
+	}
+	h.byPassword(home, "ada", password).slowed(t, 30)
+	h.clock = h.clock.Add(30 * time.Second)
+	h.byPassword(home, "ada", password).granted(t)
+}
+
+// This is a limit that docs/security.md names: who shares an address with a user
+// uses up the tries of that user there, by failing all the time. Elsewhere they
+// are free, and there too once the other one stops.
+func TestLimitSharedAddress(t *testing.T) {
+	h := newHouse(t)
+	const shared, elsewhere = "203.0.113.1", "203.0.113.2"
+	h.byPassword(shared, "ada", password).granted(t)
+	for second := range 20 * 60 {
+		h.clock = h.clock.Add(time.Second)
+		h.byPassword(shared, "ada", "wrong")
+		if second > 60 && second%37 == 0 {
+			if g := h.byPassword(shared, "ada", password); g.status != 429 {
+				t.Errorf("second %d at the shared address: got %s, want it slowed", second, g.raw)
+			}
+			h.byPassword(shared, "sam@a.example", password).granted(t)
+		}
+	}
+	h.byPassword(elsewhere, "ada", password).granted(t)
+	h.clock = h.clock.Add(time.Minute)
+	h.byPassword(shared, "ada", password).granted(t)
 }
 
 // Who tries many names from one address is slowed down for all of them but

@@ -194,6 +194,8 @@ func TestGuessesOfAPITokensAreSlowed(t *testing.T) {
 	use("203.0.113.2", token).granted(t)
 	for i := range 100 {
 		use("203.0.113.9", fmt.Sprintf("id%d.wrong", i)).refused(t, 400, "invalid_grant", "api_token_invalid")
+	}
+	for i := range 1000 {
 		use(fmt.Sprint("198.51.100.", i/10), id+".wrong")
 	}
 	use("203.0.113.9", "another.wrong").slowed(t, 1)
@@ -204,7 +206,7 @@ func TestGuessesOfAPITokensAreSlowed(t *testing.T) {
 // Nobody can slow a client down that has no secret.
 func TestPublicClientsAreNotSlowed(t *testing.T) {
 	h := newHouse(t)
-	for i := range 600 {
+	for i := range 1000 {
 		h.bySecret(fmt.Sprint("198.51.100.", i/30), "mobile", wrongSecret)
 	}
 	h.bySecret("203.0.113.2", "mobile", wrongSecret).slowed(t, 1)
@@ -229,23 +231,31 @@ func TestThrottlesAndAClockThatIsSetBack(t *testing.T) {
 		h.bySecret("203.0.113.1", "nightly", wrongSecret)
 	}
 	h.clock = start.Add(-10 * time.Minute)
-	h.bySecret("203.0.113.1", "nightly", secretOf("nightly")).slowed(t, 301)
+	h.bySecret("203.0.113.1", "nightly", secretOf("nightly")).slowed(t, 155)
 	for range 1000 { // As many as can run side by side.
 		h.guess(WithClientAddress(t.Context(), "203.0.113.9"), guessSecret, "nightly").failed()
 	}
-	h.bySecret("203.0.113.9", "nightly", secretOf("nightly")).slowed(t, 301)
-	h.clock = h.clock.Add(301 * time.Second)
+	h.bySecret("203.0.113.9", "nightly", secretOf("nightly")).slowed(t, 155)
+	h.clock = h.clock.Add(155 * time.Second)
 	h.bySecret("203.0.113.9", "nightly", secretOf("nightly")).granted(t)
 }
 
 func TestRoomOfThrottles(t *testing.T) {
 	room := familiarRoom
-	for _, l := range guessLimits {
+	for kind, l := range guessLimits {
 		room += l.pair.room + l.name.room + l.address.room
 		for _, one := range []limit{l.pair, l.name, l.address} {
-			if one.atOnce < 1 || one.each < time.Second || one.room < 1 {
+			if one.atOnce < 1 || one.each < 20*time.Millisecond || one.room < 1 {
 				t.Errorf("got the limit %+v", one)
 			}
+		}
+		if l.pair.each < time.Second || l.address.each < time.Second {
+			t.Errorf("got %+v: one address fails faster than once a second", l)
+		}
+		// What nobody can guess, nobody with a few addresses keeps from others.
+		addresses := int(l.pair.each / l.name.each)
+		if guessable := guessKind(kind) == guessPassword; guessable != (l.name.each >= time.Second) || !guessable && addresses < 200 {
+			t.Errorf("kind %d: got %+v: %d addresses use a name up", kind, l, addresses)
 		}
 		if l.pair.each <= l.name.each || l.pair.atOnce >= l.name.atOnce {
 			t.Errorf("got %+v: one address alone can slow a name down for all", l)
