@@ -29,6 +29,11 @@ func draftAuthorizationCode(c *call) (drafts, error) {
 		return drafts{}, codeRefused(err)
 	}
 	c.record.Subject, c.record.Org = found.Subject, found.Org
+	if why, err := c.over(&found.held.rec.Family); err != nil {
+		return drafts{}, err
+	} else if why != "" {
+		return drafts{}, refusedBecause("code_invalid", errors.New(why))
+	}
 	// Who cannot show what only the client of the authorization request knows
 	// learns nothing about the code, and uses it up after five tries.
 	if reason := c.unproven(&found.Code); reason != "" {

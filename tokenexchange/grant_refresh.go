@@ -23,6 +23,11 @@ func draftRefreshToken(c *call) (drafts, error) {
 	turn, err := c.server.state.Families().Present(c, c.params["refresh_token"], c.client.ID)
 	if turn != nil {
 		c.record.Subject, c.record.Org = turn.Subject, turn.Org
+		if why, err := c.over(&turn.Family); err != nil {
+			return drafts{}, err
+		} else if why != "" {
+			return drafts{}, refusedBecause("refresh_token_invalid", errors.New(why))
+		}
 	}
 	if err != nil {
 		return drafts{}, c.refreshSpent(turn, err)
@@ -66,6 +71,23 @@ func (c *call) refreshSpent(turn *Turn, err error) error {
 	return refused("refresh_token_reused", "")
 }
 
+// over tells why the revocations say that a family has ended, "" if they do not.
+// One whose revocation was published is over, even if the swap that ends its
+// record failed then: it is made up for here, so that all processes agree.
+func (c *call) over(f *Family) (why string, err error) {
+	s := c.server
+	if s.revocations.unknown(f.AuthTime) {
+		return "", errRevocationsUnread
+	}
+	why = s.revocations.named(mint.Identifiers{
+		GrantID: f.ID, Session: f.Session, Subject: f.Subject, ClientID: f.Client, IssuedAt: f.AuthTime, LoginAt: f.AuthTime,
+	})
+	if why != "" {
+		err = c.endFamily(f)
+	}
+	return why, err
+}
+
 // userGone is the reason for which a family ends at its next use.
 const userGone Reason = "user_gone"
 
@@ -75,17 +97,9 @@ func (c *call) renew(g *Grant) (mint.Draft, error) {
 	if c.org != "" && c.org != g.Org || !c.client.worksIn(g.Org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
-	// A grant whose revocation was published is over, even if the swap that ends
-	// its record failed then.
-	login := mint.Identifiers{GrantID: g.ID, Session: g.Session, Subject: g.Subject, ClientID: g.Client, IssuedAt: g.AuthTime, LoginAt: g.AuthTime}
-	if c.server.revocations.unknown(g.AuthTime) {
-		return mint.Draft{}, errRevocationsUnread
-	}
 	users := c.server.realm.users
-	for _, why := range []string{c.server.revocations.named(login), users.dead(g.Subject, g.AuthTime)} {
-		if why != "" {
-			return mint.Draft{}, refusedBecause(userGone, errors.New(why))
-		}
+	if why := users.dead(g.Subject, g.AuthTime); why != "" {
+		return mint.Draft{}, refusedBecause(userGone, errors.New(why))
 	}
 	user := users.user(g.Subject)
 	if user == nil {

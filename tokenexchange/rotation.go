@@ -26,7 +26,8 @@ type Turn struct {
 // judges it. It changes nothing. It gives ErrNotFound for a token that is
 // forged, another client's, unknown, revoked, over, or ahead of the record;
 // ErrSpent for a repeat beyond those that are answered, within RepeatWindow;
-// ErrReused, with the family that the caller has to revoke, for an older one;
+// ErrReused for an older one, whose family the caller has to revoke; both with
+// the family;
 // ErrStoreUnavailable and ErrStateCorrupt when nobody can tell.
 func (f Families) Present(ctx context.Context, token, client string) (*Turn, error) {
 	o, ok := f.state.readOpaque(opaqueRefresh, token, client)
@@ -39,7 +40,7 @@ func (f Families) Present(ctx context.Context, token, client string) (*Turn, err
 	}
 	t := &Turn{Family: held.rec.Family, token: o, held: held}
 	switch _, err := t.judge(&held.rec); {
-	case errors.Is(err, ErrReused):
+	case errors.Is(err, ErrReused), errors.Is(err, ErrSpent):
 		return t, fmt.Errorf("presenting a refresh token: %w", err)
 	case err != nil:
 		return nil, fmt.Errorf("presenting a refresh token: %w", err)
