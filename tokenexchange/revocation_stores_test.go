@@ -23,7 +23,6 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/boltstore"
-	"github.com/scopegate/scopegate/tokenexchange/redisstore"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
@@ -234,57 +233,4 @@ func TestRevocationReachesTheOther(t *testing.T) {
 			anew.wants("after a restart", alive, scopes.ReasonAllowed)
 		})
 	}
-}
-
-func openRedis(t *testing.T, server *redistest.Server) tokenexchange.Store {
-	t.Helper()
-	s := must(redisstore.Open(redisstore.Options{Addresses: []string{server.Addr()}, Issuer: storesIssuer}))
-	t.Cleanup(func() { _ = s.Close() })
-	return s
-}
-
-// TestRevocationsWithoutRedis stops Redis under two processes: they go on and
-// say how old their revocations are, and learn what they missed.
-func TestRevocationsWithoutRedis(t *testing.T) {
-	server := redistest.Start(t)
-	k := newKeys()
-	one, two := k.start(t, openRedis(t, server)), k.start(t, openRedis(t, server))
-	token, jti := one.token()
-	two.wants("before", token, scopes.ReasonAllowed)
-	server.Stop()
-	took := two.within(10*time.Second, "it is noticed", func() bool { return two.revocations.Age() > 0 })
-	t.Logf("it was noticed %s later", took)
-	two.wants("away", token, scopes.ReasonAllowed)
-	err := one.revocations.Revoke(t.Context(), one.state, tokenexchange.RevokeToken(jti, time.Now().Add(time.Hour)))
-	if err == nil {
-		t.Error("Revoke while Redis is away: got no error")
-	}
-	one.wants("revoked while away", token, scopes.ReasonTokenRevoked)
-	if r := two.server.Ready(t.Context()); !r.Ready || !strings.HasPrefix(r.Details["revocations"], "away for ") {
-		t.Errorf("got readiness %+v, want ready, and for how long it is away", r)
-	}
-	server.Cont()
-	one.within(20*time.Second, "one is up to date again", func() bool { return one.revocations.Age() == 0 })
-	two.within(20*time.Second, "the other is up to date again", func() bool { return two.revocations.Age() == 0 })
-	one.revokes(jti)
-	two.within(10*time.Second, "the other refuses", func() bool { return two.asks(token) == scopes.ReasonTokenRevoked })
-}
-
-// TestRevocationsAreLostByRedis deletes the Stream under a process: it notices,
-// reads again, and keeps what it knew.
-func TestRevocationsAreLostByRedis(t *testing.T) {
-	server := redistest.Start(t)
-	k := newKeys()
-	p := k.start(t, openRedis(t, server))
-	token, jti := p.token()
-	other, _ := p.token()
-	p.revokes(jti)
-	for _, key := range strings.Fields(server.Text("KEYS *")) {
-		if strings.HasSuffix(key, ":feed") {
-			server.Do("DEL " + key)
-		}
-	}
-	p.within(10*time.Second, "the gap is noticed", func() bool { return strings.Contains(p.log.String(), "read again") })
-	p.within(10*time.Second, "it was read again", func() bool { return p.asks(other) == scopes.ReasonAllowed })
-	p.wants("revoked before", token, scopes.ReasonTokenRevoked)
 }

@@ -25,15 +25,20 @@ import (
 //
 // A position is the Stream's ID and the mark: IDs are made of the server's
 // time, and two Streams may come to the same one.
+//
+// An entry without these fields was written by another hand. It is handed on
+// empty, so that whoever follows sees that there is something unknown, and it has
+// no place in the chain: the next entry names the one before it, and deleting it
+// leaves no gap.
 
 // place is where an entry stands. The zero place is before the first entry
 // that ever was.
-type place struct{ id, mark string }
+type place struct{ id, mark string } // the mark is "" while only others wrote
 
 func (p place) String() string { return p.id + "-" + p.mark }
 
 // places are what String gives: IDs are two numbers without zeros in front.
-var places = regexp.MustCompile(`^((?:0|[1-9][0-9]{0,18})-(?:0|[1-9][0-9]{0,18}))-([0-9a-f]{16})$`)
+var places = regexp.MustCompile(`^((?:0|[1-9][0-9]{0,18})-(?:0|[1-9][0-9]{0,18}))-([0-9a-f]{16}|)$`)
 
 // feedBatch is how many entries a follower reads at once.
 const feedBatch = 256
@@ -42,10 +47,17 @@ const feedBatch = 256
 // time of the entry, its mark, and the entry. What is removed is over by the
 // server's clock too, which is in the new ID: a publisher whose clock is ahead
 // must not take others' revocations away. It removes more than it adds, so the
-// dead always get fewer, and never the new entry, which is alive.
+// dead always get fewer, and never the new entry, which is alive. To find what to
+// name it looks back over at most 64 entries of another hand. If there are more,
+// followers meet a gap.
 var publishScript = redis.NewScript(`
-local last, before = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1), ''
-if last[1] then before = last[1][2][4] end
+local before, from = '', '+'
+for _ = 1, 65 do
+	local last = redis.call('XREVRANGE', KEYS[1], from, '-', 'COUNT', 1)[1]
+	if not last then break end
+	if last[2][3] == 'mark' and last[2][5] == 'before' and last[2][7] == 'entry' then before = last[2][4] break end
+	from = '(' .. last[1]
+end
 local id = redis.call('XADD', KEYS[1], '*', 'until', ARGV[3], 'mark', ARGV[4], 'before', before, 'entry', ARGV[5])
 local dead = math.min(tonumber(ARGV[1]), tonumber(string.match(id, '^%d+'))) - tonumber(ARGV[2])
 for _, head in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 4)) do
@@ -132,17 +144,14 @@ func (f *follower) read(ctx context.Context) ([]feedEntry, error) {
 	at, oldest := f.at, f.oldest
 	for _, stream := range streams {
 		for _, m := range stream.Messages {
-			e, err := parseEntry(m)
-			if err != nil {
-				return nil, err
-			}
-			if !oldest && e.before != at.mark {
+			e, ours := parseEntry(m, at)
+			if ours && !oldest && e.before != at.mark {
 				return nil, tokenexchange.FeedGap(at.String(), "what came after it is not there any more")
 			}
-			found, at, oldest = append(found, e), e.at, false
+			found, at, oldest = append(found, e), e.at, oldest && !ours
 		}
 	}
-	f.oldest, f.newest = false, false
+	f.oldest, f.newest = oldest, false
 	return found, nil
 }
 
@@ -155,10 +164,7 @@ func (f *follower) stillNewest(ctx context.Context) error {
 	}
 	var end place
 	if len(last) > 0 {
-		e, err := parseEntry(last[0])
-		if err != nil {
-			return err
-		}
+		e, _ := parseEntry(last[0], f.at)
 		end = e.at
 	}
 	f.newest, f.oldest = end == f.at, false
@@ -181,14 +187,16 @@ func idNumbers(id string) (numbers []uint64) {
 	return numbers
 }
 
-func parseEntry(m redis.XMessage) (feedEntry, error) {
+// parseEntry reads an entry, and whether it is ours. Another one stands in the
+// chain where the follower does.
+func parseEntry(m redis.XMessage, at place) (e feedEntry, ours bool) {
 	mark, ok1 := m.Values["mark"].(string)
 	before, ok2 := m.Values["before"].(string)
 	entry, ok3 := m.Values["entry"].(string)
 	if !ok1 || !ok2 || !ok3 {
-		return feedEntry{}, fmt.Errorf("the feed entry %s cannot be read", m.ID)
+		return feedEntry{at: place{id: m.ID, mark: at.mark}}, false
 	}
-	return feedEntry{at: place{id: m.ID, mark: mark}, before: before, entry: entry}, nil
+	return feedEntry{at: place{id: m.ID, mark: mark}, before: before, entry: entry}, true
 }
 
 func (s *Store) feedKey() string { return s.prefix + "feed" }

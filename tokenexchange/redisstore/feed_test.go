@@ -137,24 +137,86 @@ func TestFeedClocks(t *testing.T) {
 	}
 }
 
-// TestFeedOtherHand finds an entry that this store did not write: a fault, not
-// silence and not a gap.
+// TestFeedOtherHand has entries that this store did not write, at the beginning,
+// in the middle and at the end. Each is handed on empty, and the feed goes on; to
+// delete them by hand leaves no gap.
 func TestFeedOtherHand(t *testing.T) {
 	r := redistest.Start(t)
 	s := openTest(t, Options{Addresses: []string{r.Addr()}})
-	publish(t, s, "one")
-	at := followsTo(t, s, "", "one")
-	r.Do("XADD " + s.feedKey() + " * strange entry")
-	for _, from := range []string{"", at} {
-		err := s.Follow(t.Context(), from, func(string, []byte) {})
-		if err == nil || errors.Is(err, tokenexchange.ErrFeedGap) {
-			t.Errorf("Follow(%q): got %v, want a fault", from, err)
+	strange := []string{"strange entry", "mark x", "until 1 mark x before y", "a b mark x c d entry z"}
+	var ids, positions, got []string
+	for i, fields := range strange {
+		ids = append(ids, r.Text("XADD "+s.feedKey()+" * "+fields))
+		publish(t, s, fmt.Sprint(i))
+	}
+	reads := func(from string) {
+		t.Helper()
+		ctx, cancel := context.WithTimeout(t.Context(), ceiling)
+		defer cancel()
+		positions, got = nil, nil
+		err := s.Follow(ctx, from, func(position string, entry []byte) {
+			positions, got = append(positions, position), append(got, string(entry))
+			if string(entry) == fmt.Sprint(len(strange)-1) {
+				cancel()
+			}
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("Follow(%q): got %v, want no fault and no gap", from, err)
 		}
+	}
+	reads("")
+	if fmt.Sprintf("%q", got) != `["" "0" "" "1" "" "2" "" "3"]` {
+		t.Errorf("got %q, want each entry, and an empty one for each that is not ours", got)
+	}
+	all := positions
+	for i := range len(all) - 1 {
+		if reads(all[i]); len(got) != len(all)-1-i {
+			t.Errorf("from %q: got %q, want the %d that came after it", all[i], got, len(all)-1-i)
+		}
+	}
+	for _, id := range ids {
+		r.Do("XDEL " + s.feedKey() + " " + id)
+	}
+	if reads(""); fmt.Sprint(got) != "[0 1 2 3]" {
+		t.Errorf("got %q after they were deleted, want ours", got)
+	}
+	if reads(all[2]); fmt.Sprint(got) != "[1 2 3]" {
+		t.Errorf("got %q after an entry that was deleted, want ours", got)
+	}
+}
+
+// TestFeedOfStrangers has nothing but entries of another hand: one that waits
+// behind them gets what comes.
+func TestFeedOfStrangers(t *testing.T) {
+	r := redistest.Start(t)
+	s := openTest(t, Options{Addresses: []string{r.Addr()}})
+	for range 3 {
+		r.Do("XADD " + s.feedKey() + " * strange entry")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), ceiling)
+	defer cancel()
+	n, published := 0, make(chan error, 1)
+	err := s.Follow(ctx, "", func(_ string, entry []byte) {
+		if n++; n == 3 {
+			go func() { published <- s.Publish(ctx, []byte("ours"), later()) }()
+		}
+		if string(entry) == "ours" {
+			cancel()
+		}
+	})
+	if n != 4 || !errors.Is(err, context.Canceled) {
+		t.Errorf("got %d entries and %v, want three that are empty, and ours", n, err)
+	}
+	if err := <-published; err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Publish: got %v", err)
 	}
 	r.Do("DEL " + s.feedKey())
 	r.Do("SET " + s.feedKey() + " string")
 	if err := s.Publish(t.Context(), nil, later()); err == nil {
 		t.Error("Publish over another kind of key: got no error, want a fault")
+	}
+	if err := s.Follow(t.Context(), "", func(string, []byte) {}); err == nil || errors.Is(err, tokenexchange.ErrFeedGap) {
+		t.Errorf("Follow another kind of key: got %v, want a fault", err)
 	}
 }
 
