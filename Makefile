@@ -5,9 +5,7 @@ MODULES    := . cmd/build bench $(WYCHEPROOF) $(HISTORIES)
 BIN        := $(CURDIR)/.bin
 BINARY     ?=
 FUZZTIME   ?= 1m
-VERSION    ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-
-export VERSION
+export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 export SCOPEGATE_BINARY := $(if $(BINARY),$(abspath $(BINARY)))
 .DEFAULT_GOAL := build
 .PHONY: build test lint fuzz timing bench tools
@@ -37,10 +35,7 @@ lint: tools
 
 # Every fuzz target of every package, one after the other, for FUZZTIME each.
 fuzz:
-	@for package in $$(go list ./...); do \
-		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
-			echo "$$package $$target" && go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
-		done; done
+	@tools/fuzz.sh $(FUZZTIME)
 
 # Whether the time of an answer tells what exists. Needs a quiet machine.
 timing:

@@ -54,6 +54,9 @@ func draftContextSwitch(c *call) (drafts, error) {
 // token, which is for one organization and no login.
 func (c *call) firstToken(param string) (mint.UserToken, error) {
 	subject, err := c.subject(param, c.server.isIssuer)
+	if mint.ReasonOf(err) == mint.TokenAudience {
+		err = &Refused{Reason: Reason(mint.TokenAudience), Param: param, cause: errors.New("aud lacks the issuer: the login needs the scope openid")}
+	}
 	if err != nil {
 		return mint.UserToken{}, err
 	}

@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -44,6 +45,9 @@ func draftClientDelegate(c *call) (drafts, error) {
 	held := slices.DeleteFunc(mint.Facts(subject).Audiences(), func(aud string) bool { return aud == c.server.realm.issuer })
 	if target == "" && len(held) == 1 {
 		target = held[0]
+	}
+	if target == "" {
+		return drafts{}, refusedBecause("target_not_allowed", errors.New("no audience was sent, and the subject token has several"))
 	}
 	to, err := c.target(subject, target)
 	if err != nil {

@@ -50,7 +50,8 @@ func (c *call) mayBring(t *mint.Token) bool {
 func (c *call) target(subject mint.Subject, audience string) (mint.Target, error) {
 	to, ok := c.server.mint.Target(audience)
 	if !ok || !slices.Contains(c.client.targets, audience) {
-		return mint.Target{}, refused("target_not_allowed", "")
+		// The audience itself stays out of the log: it is what was sent.
+		return mint.Target{}, refusedBecause("target_not_allowed", errors.New("client "+c.client.ID+" does not have this audience in its target_audiences, or it is never a target"))
 	}
 	facts := mint.Facts(subject)
 	source, err := c.server.source(facts)

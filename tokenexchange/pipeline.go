@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -164,7 +165,7 @@ func (c *call) permitted() error {
 		}
 	}
 	if c.grant == nil || !slices.Contains(c.client.grants, c.grant.name) || c.grant.confidential && c.client.public {
-		return refused("grant_not_allowed", "")
+		return refusedBecause("grant_not_allowed", errors.New("client "+c.client.ID+" does not list this grant in its grant_types"))
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ var answers = map[Reason]answer{
 	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},
 
 	"too_many_attempts": {unavailable, 429, "too many attempts failed, or too many are made at once; try again after the seconds in Retry-After"},
-	"store_unavailable": {unavailable, 503, "the server cannot reach its store; nothing was used up, try again"},
+	"store_unavailable": {unavailable, 503, "the server cannot reach its store; no code, refresh token or API token was used up: try again, with a new assertion if the client signs one"},
 	"revocations_stale": {unavailable, 503, "the list of revoked tokens is being read; try again"},
 	"not_ready":         {unavailable, 503, "the server is starting; try again"},
 	"server_error":      {"server_error", 500, "the server failed; the log has the cause under this requestId"},
