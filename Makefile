@@ -7,7 +7,6 @@ BINARY     ?=
 FUZZTIME   ?= 1m
 export VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 export SCOPEGATE_BINARY := $(if $(BINARY),$(abspath $(BINARY)))
-.DEFAULT_GOAL := build
 .PHONY: build test lint fuzz timing bench tools
 
 # The binary that is shipped: ./caddy, built by xcaddy from xcaddy.json.
