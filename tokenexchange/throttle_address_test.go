@@ -128,6 +128,34 @@ func TestLimitSharedAddress(t *testing.T) {
 	h.byPassword(shared, "ada", password).granted(t)
 }
 
+// This is a limit that docs/security.md names: where many users are familiar, as
+// behind the web server that logs all of them in, one password can be tried for
+// each of them at once. Each of them is guessed no faster than elsewhere.
+func TestLimitSprayingWhereAllAreFamiliar(t *testing.T) {
+	h := newHouse(t)
+	from := WithClientAddress(t.Context(), "203.0.113.1")
+	const users = 500
+	failed := 0
+	for round := range 20 {
+		for n := range users {
+			try := h.guess(from, guessPassword, fmt.Sprint("user", n))
+			if round == 0 {
+				try.succeeded(try.name)
+			}
+			if try.allowed() == nil {
+				try.failed()
+				failed++
+			}
+		}
+	}
+	if want := users * guessLimits[guessPassword].pair.atOnce; failed != want {
+		t.Errorf("got %d guesses at once, want %d", failed, want)
+	}
+	if try := h.guess(from, guessPassword, "stranger"); try.allowed() == nil {
+		t.Error("a user who is not familiar there can be guessed too")
+	}
+}
+
 // Who tries many names from one address is slowed down for all of them but
 // those that are familiar there.
 func TestAddressesAreSlowed(t *testing.T) {
