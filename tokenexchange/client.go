@@ -35,7 +35,7 @@ type allowance struct {
 	by, to []string
 }
 
-// The names of grants that others than their rows speak of.
+// The names of grants that not only their rows speak of.
 const (
 	authorizationCode = "authorization_code"
 	refreshToken      = "refresh_token"

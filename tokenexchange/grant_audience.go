@@ -5,7 +5,7 @@ import "github.com/scopegate/scopegate/tokenexchange/internal/mint"
 // grantAudienceExchange turns a token into one for another audience (RFC 8693):
 // act is copied, the caller is appended to via, and what went in comes out.
 var grantAudienceExchange = &grant{
-	name: "audience_exchange",
+	name: audienceExchange,
 	bound: append([]string{
 		"subject_token", "subject_token_type", "target_audience", "requested_token_type",
 	}, narrowing...),

@@ -16,7 +16,7 @@ import (
 // grantAuthorizationCode is RFC 6749 section 4.1.3 with PKCE (RFC 7636): what a
 // user granted in the browser becomes a family of tokens.
 var grantAuthorizationCode = &grant{
-	name:      "authorization_code",
+	name:      authorizationCode,
 	bound:     narrowing,
 	mandatory: []string{"code", "redirect_uri"},
 	login:     true,

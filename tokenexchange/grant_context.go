@@ -10,7 +10,7 @@ import (
 // grantContextSwitch takes a user to another organization: a switch changes
 // where, never what.
 var grantContextSwitch = &grant{
-	name:      "context_switch",
+	name:      contextSwitch,
 	bound:     append([]string{"subject_token", "subject_token_type"}, narrowing...),
 	mandatory: []string{"subject_token", "subject_token_type"},
 	types:     []string{tokenTypeAccess},

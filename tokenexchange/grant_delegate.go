@@ -11,7 +11,7 @@ import (
 // caller acts for the user (RFC 8693): sub stays, and the caller is put around
 // any earlier act.
 var grantClientDelegate = &grant{
-	name:         "client_delegate",
+	name:         clientDelegate,
 	bound:        append([]string{"subject_token", "subject_token_type", "audience", "requested_token_type"}, narrowing...),
 	mandatory:    []string{"subject_token", "subject_token_type"},
 	confidential: true,

@@ -15,11 +15,10 @@ const tokenTypeAccount = "urn:vmware:params:oauth:token-type:acct"
 // and the operator's (act). Such a token may be exchanged by a guard and
 // nothing else, so no grant accepts it.
 var grantImpersonateUser = &grant{
-	name:         "impersonate_user",
+	name:         impersonateUser,
 	bound:        append([]string{"subject_token", "subject_token_type", "actor_token", "actor_token_type"}, narrowing...),
 	mandatory:    []string{"subject_token", "subject_token_type", "actor_token", "actor_token_type"},
 	confidential: true,
-	types:        []string{tokenTypeAccount},
 	draft:        draftImpersonateUser,
 }
 

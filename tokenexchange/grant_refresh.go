@@ -12,7 +12,7 @@ import (
 // section 4.14.2) and computes the rights anew: a refresh token keeps a login
 // alive, not what the user could do at that time.
 var grantRefreshToken = &grant{
-	name:      "refresh_token",
+	name:      refreshToken,
 	bound:     narrowing,
 	mandatory: []string{"refresh_token"},
 	login:     true,

@@ -12,7 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
@@ -230,4 +229,4 @@ func (p parameters) seconds(name string) time.Duration {
 }
 
 // scope returns the words of the parameter scope.
-func (p parameters) scope() []string { return mint.Words(p["scope"]) }
+func (p parameters) scope() []string { return scopeWords(p["scope"]) }

@@ -77,7 +77,7 @@ func (s *Server) admit(raw, typ string, audience func([]string) bool) (mint.Subj
 // come, and the reading end, between a look at the set and one after it; and what
 // is found to be missing meanwhile was missing before.
 func (s *Server) judge(signed *mint.Signed, typ string, audience func([]string) bool) (mint.Subject, error) {
-	issued := signed.Identifiers().IssuedAt
+	issued := signed.IssuedAt()
 	unread := s.revocations.unknown(issued)
 	subject, err := signed.Admit(mint.Conditions{
 		Now: s.now(), Issuer: s.realm.issuer, Type: typ, Audience: audience, Revoked: s.revoked,

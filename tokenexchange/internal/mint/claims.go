@@ -251,17 +251,3 @@ func readAudience(r *strictjson.Reader) ([]string, error) {
 
 // words splits a scope claim or parameter.
 func words(scope string) []string { return strings.Fields(scope) }
-
-// Words splits a scope that a request or a configuration says. Postman's name
-// for two of them counts as the two.
-func Words(scope string) []string {
-	var out []string
-	for _, word := range words(scope) {
-		if word == "openid_offline_access" {
-			out = append(out, "openid", "offline_access")
-			continue
-		}
-		out = append(out, word)
-	}
-	return out
-}

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"strings"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -27,13 +26,9 @@ type Foreign struct {
 // strict base64url, at most MaxPresented bytes, and no member of the header but
 // alg, kid and typ.
 func ReadForeign(raw string) (*Foreign, error) {
-	if len(raw) > MaxPresented {
-		return nil, refuse(TokenMalformed, "larger than 16 KiB")
-	}
-	head, rest, ok1 := strings.Cut(raw, ".")
-	body, sig, ok2 := strings.Cut(rest, ".")
-	if !ok1 || !ok2 || strings.Contains(sig, ".") {
-		return nil, refuse(TokenMalformed, "not three parts")
+	head, body, sig, err := threeParts(raw)
+	if err != nil {
+		return nil, err
 	}
 	h, err := readHeader(head)
 	if err != nil {

@@ -183,12 +183,15 @@ func (s *Signed) Admit(c Conditions) (Subject, error) {
 // Expiry returns when the token dies by its own claim.
 func (s *Signed) Expiry() time.Time { return time.Unix(s.claims.Expiry, 0) }
 
+// IssuedAt returns when the first token of the chain was issued.
+func (s *Signed) IssuedAt() time.Time { return time.Unix(s.claims.rootIssuedAt(), 0) }
+
 // Identifiers returns what a revocation can name. They are signed, not judged.
 func (s *Signed) Identifiers() Identifiers {
 	k := &s.claims
 	id := Identifiers{
 		ID: k.ID, RootID: k.RootJTI, GrantID: k.GrantID, Session: k.SID,
-		Subject: k.Subject, Operator: k.operator(), ClientID: k.ClientID, IssuedAt: time.Unix(k.rootIssuedAt(), 0),
+		Subject: k.Subject, Operator: k.operator(), ClientID: k.ClientID, IssuedAt: s.IssuedAt(),
 	}
 	id.LoginAt = id.IssuedAt
 	if k.AuthTime != 0 && k.AuthTime < id.LoginAt.Unix() {

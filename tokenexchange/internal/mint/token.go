@@ -41,13 +41,9 @@ func (s *Signed) Size() int { return s.size }
 // Verify reads the bytes of a token and checks its signature with one of the
 // ring's own keys. The key, not the token, says which algorithm that is.
 func (r *Ring) Verify(raw string) (*Signed, error) {
-	if len(raw) > MaxPresented {
-		return nil, refuse(TokenMalformed, "larger than 16 KiB")
-	}
-	head, rest, ok1 := strings.Cut(raw, ".")
-	body, sig, ok2 := strings.Cut(rest, ".")
-	if !ok1 || !ok2 || strings.Contains(sig, ".") {
-		return nil, refuse(TokenMalformed, "not three parts")
+	head, body, sig, err := threeParts(raw)
+	if err != nil {
+		return nil, err
 	}
 	h, err := readHeader(head)
 	if err != nil {
@@ -75,6 +71,19 @@ func (r *Ring) Verify(raw string) (*Signed, error) {
 	// Decoded claims share no memory with raw; three times its size covers
 	// the strings, the parsed set and the overhead of both.
 	return &Signed{claims: c, typ: h.typ, size: 3*len(raw) + 512}, nil
+}
+
+// threeParts splits the compact form of a JWS (RFC 7515 section 7.1).
+func threeParts(raw string) (head, body, sig string, err error) {
+	if len(raw) > MaxPresented {
+		return "", "", "", refuse(TokenMalformed, "larger than 16 KiB")
+	}
+	head, rest, ok1 := strings.Cut(raw, ".")
+	body, sig, ok2 := strings.Cut(rest, ".")
+	if !ok1 || !ok2 || strings.Contains(sig, ".") {
+		return "", "", "", refuse(TokenMalformed, "not three parts")
+	}
+	return head, body, sig, nil
 }
 
 type header struct{ alg, kid, typ string }
