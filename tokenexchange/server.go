@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -91,65 +90,6 @@ func (s *Server) canSign(c *client) error {
 		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
 	}
 	return nil
-}
-
-// endpoint is what a path is for.
-type endpoint struct {
-	method string
-	serve  func(*Server, http.ResponseWriter, *http.Request)
-}
-
-var (
-	tokenEndpoint    = endpoint{http.MethodPost, (*Server).serveToken}
-	apiTokenEndpoint = endpoint{http.MethodPost, (*Server).serveAPIToken}
-	keysEndpoint     = endpoint{http.MethodGet, (*Server).serveKeys}
-	metadataEndpoint = endpoint{http.MethodGet, (*Server).serveMetadata}
-)
-
-// endpoints is the table of docs/token-endpoint.md: standard and CSP names.
-var endpoints = map[string]endpoint{
-	"/oauth2/token":                                             tokenEndpoint,
-	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
-	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
-	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
-	"/oauth2/jwks":                                              keysEndpoint,
-	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
-	"/.well-known/openid-configuration":                         metadataEndpoint,
-	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
-	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
-}
-
-// endpointOf merges a doubled slash in front: a known client sends one.
-func endpointOf(path string) (endpoint, bool) {
-	if strings.HasPrefix(path, "//") {
-		path = path[1:]
-	}
-	e, ok := endpoints[path]
-	return e, ok
-}
-
-// Owns reports whether a path is one of the server's endpoints.
-func Owns(path string) bool {
-	_, ok := endpointOf(path)
-	return ok
-}
-
-// ServeHTTP answers a request to one of the endpoints.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	e, ok := endpointOf(r.URL.Path)
-	switch {
-	case !ok:
-		http.NotFound(w, r)
-	case r.Method != e.method && (e.method != http.MethodGet || r.Method != http.MethodHead):
-		allow := e.method
-		if allow == http.MethodGet {
-			allow = "GET, HEAD"
-		}
-		w.Header().Set("Allow", allow)
-		http.Error(w, "expected "+allow, http.StatusMethodNotAllowed)
-	default:
-		e.serve(s, w, r)
-	}
 }
 
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
