@@ -10,6 +10,7 @@ import (
 type endpoint struct {
 	methods []string // the first is the one that a refusal names first
 	serve   func(*Server, http.ResponseWriter, *http.Request)
+	origins crossOrigin // whose scripts may read the answer
 }
 
 var (
@@ -18,10 +19,10 @@ var (
 )
 
 var (
-	tokenEndpoint    = endpoint{posted, (*Server).serveToken}
-	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken}
-	keysEndpoint     = endpoint{read, (*Server).serveKeys}
-	metadataEndpoint = endpoint{read, (*Server).serveMetadata}
+	tokenEndpoint    = endpoint{posted, (*Server).serveToken, appOrigins}
+	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken, sameOrigin}
+	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
+	metadataEndpoint = endpoint{read, (*Server).serveMetadata, anyOrigin}
 )
 
 // endpoints is the table of docs/token-endpoint.md: standard and CSP names.
@@ -55,9 +56,14 @@ func Owns(path string) bool {
 // ServeHTTP answers a request to one of the endpoints.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, ok := endpointOf(r.URL.Path)
-	switch {
-	case !ok:
+	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	reads := s.realm.allowOrigin(w, r, e.origins)
+	switch {
+	case reads && isPreflight(r):
+		answerPreflight(w, e.methods)
 	case !slices.Contains(e.methods, r.Method):
 		allow := strings.Join(e.methods, ", ")
 		w.Header().Set("Allow", allow)
