@@ -76,7 +76,7 @@ http://:PORT {
 type house struct {
 	t       *testing.T
 	dir     string
-	keys    string // lines of the Caddyfile
+	lines   string // of the Caddyfile, that name the keys
 	access  string // how long tokens live
 	refresh string
 	users   *usersFile
@@ -90,7 +90,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{t: t, dir: t.TempDir(), access: "30m", refresh: "1h"}
 	write(t, filepath.Join(h.dir, "es256.pem"), newSigningKey(t))
 	write(t, filepath.Join(h.dir, "state.key"), newStateKey())
-	h.keys = fmt.Sprintf("signing_key file %s\n\t\tstate_key file %s", filepath.Join(h.dir, "es256.pem"), filepath.Join(h.dir, "state.key"))
+	h.lines = fmt.Sprintf("signing_key file %s\n\t\tstate_key file %s", filepath.Join(h.dir, "es256.pem"), filepath.Join(h.dir, "state.key"))
 	h.users = newUsersFile(t, filepath.Join(h.dir, "users.json"))
 	return h
 }
@@ -113,7 +113,7 @@ func (h *house) add(name, store string) *server {
 	h.t.Helper()
 	s := newServer(h.t, name, func(port int) string {
 		return strings.NewReplacer(
-			"KEYS", h.keys, "STORE", store, "USERS", h.users.path, "PORT", fmt.Sprint(port), "ACCESS", h.access, "REFRESH", h.refresh,
+			"KEYS", h.lines, "STORE", store, "USERS", h.users.path, "PORT", fmt.Sprint(port), "ACCESS", h.access, "REFRESH", h.refresh,
 		).Replace(caddyfile)
 	}, "WEB_SECRET="+clientSecret)
 	h.servers = append(h.servers, s)

@@ -66,7 +66,7 @@ func (f *family) tokens() []question {
 
 // all are the questions for everything that a family is.
 func (f *family) all() []question {
-	return append(f.tokens(), atRefresh(f), question{"introspect, its refresh token", func(s *server) (bool, answer, error) {
+	return append(f.tokens(), atRefresh(f), question{name: "introspect, its refresh token", needsStore: true, ask: func(s *server) (verdict, answer) {
 		return atIntrospection("", f.newest()).ask(s)
 	}})
 }
@@ -77,66 +77,88 @@ func (f *family) newest() string {
 	return f.refresh
 }
 
-// loss is a way to lose something. revoke returns at the answer that says that
-// it is gone.
+// loss is a way to lose something.
 type loss struct {
 	name string
-	// from prepares a family for it.
-	from func(h *house, f *family) error
-	// revoke makes it happen at a server. A users file is all servers'.
+	// prepare makes a family ready for it; nil if there is nothing to do.
+	prepare func(h *house, f *family) error
+	// revoke makes it happen at a server, and returns its answer. The users
+	// file is all servers' and answers nothing.
 	revoke func(h *house, s *server, f *family) answer
-	// told is whether this is the answer of who revoked it.
+	// told is whether this answer says that it is gone.
 	told func(answer) bool
-	// dead is what is gone then, and alive what is not.
+	// dead is what is gone then; alive is what is not, nil if nothing.
 	dead, alive func(f *family) []question
+	// needsStore says that nobody can notice it while the store is away.
+	needsStore bool
 }
 
-func status(want int) func(answer) bool { return func(a answer) bool { return a.status == want } }
-
-func nothing(*family) []question { return nil }
-
-func ready(*house, *family) error { return nil }
+func done(a answer) bool     { return a.status == http.StatusOK }
+func unasked(a answer) bool  { return a.status == 0 }
+func answered(a answer) bool { return a.status >= 200 && a.status < 400 }
 
 var losses = []loss{
 	{
-		"refresh token revoked", ready,
-		func(_ *house, s *server, f *family) answer {
-			return s.post("/oauth2/revoke", "web", "token", f.refresh, "token_type_hint", "refresh_token")
+		name: "refresh token revoked",
+		revoke: func(_ *house, s *server, f *family) answer {
+			return s.post("/oauth2/revoke", "web", "token", f.newest(), "token_type_hint", "refresh_token")
 		},
-		status(http.StatusOK), (*family).all, nothing,
+		told: done, dead: (*family).all,
 	},
 	{
-		"refresh token reused", func(h *house, f *family) error { return f.rotateTwice(h) },
-		func(_ *house, s *server, f *family) answer { return s.refresh(f.spent) },
-		func(a answer) bool { return a.status == http.StatusBadRequest && a.Reason == "refresh_token_reused" },
-		(*family).all, nothing,
+		name:    "refresh token reused",
+		prepare: func(h *house, f *family) error { return f.rotateTwice(h) },
+		revoke:  func(_ *house, s *server, f *family) answer { return s.refresh(f.spent) },
+		told: func(a answer) bool {
+			return a.status == http.StatusBadRequest && a.Reason == "refresh_token_reused"
+		},
+		dead: (*family).all, needsStore: true,
 	},
 	{
-		"access token revoked", ready,
-		func(_ *house, s *server, f *family) answer { return s.post("/oauth2/revoke", "web", "token", f.access) },
-		status(http.StatusOK), (*family).tokens, func(f *family) []question { return []question{atRefresh(f)} },
+		name:   "access token revoked",
+		revoke: func(_ *house, s *server, f *family) answer { return s.post("/oauth2/revoke", "web", "token", f.access) },
+		told:   done, dead: (*family).tokens,
+		alive: func(f *family) []question { return []question{atRefresh(f)} },
 	},
 	{
-		"logged out", ready,
-		func(_ *house, s *server, f *family) answer {
+		name: "logged out",
+		revoke: func(_ *house, s *server, f *family) answer {
 			return s.post("/oauth2/logout", "web", "id_token_hint", f.id, "client_id", "web")
 		},
-		func(a answer) bool { return a.status >= 200 && a.status < 400 }, (*family).all, nothing,
+		told: answered, dead: (*family).all,
 	},
 	{
-		"user disabled", ready,
-		func(h *house, _ *server, f *family) answer {
+		name: "user disabled",
+		revoke: func(h *house, _ *server, f *family) answer {
 			h.users.change(f.user, func(user map[string]any) { user["disabled"] = true })
 			return answer{}
 		},
-		status(0), (*family).all, nothing,
+		told: unasked, dead: (*family).all,
 	},
 	{
-		"permission taken away", ready,
-		func(h *house, _ *server, f *family) answer {
+		name: "permission taken away",
+		revoke: func(h *house, _ *server, f *family) answer {
 			h.users.change(f.user, func(user map[string]any) { permit(user, mayRead) })
 			return answer{}
 		},
-		status(0), func(f *family) []question { return []question{atGuard("what was taken", http.MethodPut, f.access)} }, nothing,
+		told: unasked,
+		dead: func(f *family) []question { return []question{atGuard("what was taken", http.MethodPut, f.access)} },
 	},
+}
+
+// lives are the questions for what goes on.
+func (l loss) lives(f *family) []question {
+	if l.alive == nil {
+		return nil
+	}
+	return l.alive(f)
+}
+
+// newVictim is a family that will lose something in this way.
+func (l loss) newVictim(h *house, user string) (*family, error) {
+	f, err := newFamily(h, user)
+	if err == nil && l.prepare != nil {
+		err = l.prepare(h, f)
+	}
+	return f, err
 }

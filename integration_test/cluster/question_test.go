@@ -17,6 +17,7 @@ const askTime = 10 * time.Second
 type answer struct {
 	status int
 	text   string
+	retry  bool // it has Retry-After
 
 	Error   string `json:"error"`
 	Reason  string `json:"cspErrorCode"`
@@ -52,7 +53,7 @@ func (s *server) do(method, path, body string, header http.Header) (a answer) {
 		return answer{text: err.Error()}
 	}
 	_ = json.Unmarshal(data, &a) // Not every answer is JSON.
-	a.status, a.text = got.StatusCode, string(data)
+	a.status, a.text, a.retry = got.StatusCode, string(data), got.Header.Get("Retry-After") != ""
 	return a
 }
 
@@ -97,56 +98,72 @@ func (s *server) userinfo(token string) answer {
 	return s.do(http.MethodGet, "/oauth2/userinfo", "", http.Header{"Authorization": {"Bearer " + token}})
 }
 
+// verdict is what an answer says of the token that was asked about.
+type verdict string
+
+const (
+	accepted  verdict = "accepted"
+	refused   verdict = "refused"
+	postponed verdict = "postponed" // 503 with Retry-After: nobody knows now
+	wrong     verdict = "wrong"     // any other answer, also a refusal for another reason
+)
+
 // question asks a server whether it takes what may have been revoked.
 type question struct {
 	name string
-	ask  func(s *server) (alive bool, got answer, err error)
+	ask  func(s *server) (verdict, answer)
+	// needsStore says that nobody can answer it while the store is away.
+	needsStore bool
 }
 
-// verdict reads an answer: yes is what one that lives gets, no what one that
-// was revoked gets. Any other answer is an error, also a refusal for another
-// reason.
-func verdict(got answer, yes, no bool) (bool, answer, error) {
-	if yes == no {
-		return false, got, fmt.Errorf("got %s, which is neither the answer to one that lives nor to one that was revoked", got)
+// judge reads an answer: yes is what one that lives gets, no what one that was
+// revoked gets.
+func judge(got answer, yes, no bool) (verdict, answer) {
+	switch {
+	case yes && !no:
+		return accepted, got
+	case no && !yes:
+		return refused, got
+	case got.status == http.StatusServiceUnavailable && got.retry:
+		return postponed, got
 	}
-	return yes, got, nil
+	return wrong, got
 }
 
 func atGuard(name, method, token string) question {
-	return question{"guard, " + name, func(s *server) (bool, answer, error) {
+	return question{name: "guard, " + name, ask: func(s *server) (verdict, answer) {
 		got := s.guard(method, token)
-		return verdict(got, got.status == http.StatusOK, got.status == http.StatusUnauthorized && got.Guard == "token_revoked")
+		return judge(got, got.status == http.StatusOK, got.status == http.StatusUnauthorized && got.Guard == "token_revoked")
 	}}
 }
 
 func asSubject(token string) question {
-	return question{"subject", func(s *server) (bool, answer, error) {
+	return question{name: "subject", ask: func(s *server) (verdict, answer) {
 		got := s.exchange(token)
-		return verdict(got, got.status == http.StatusOK && got.Access != "",
+		return judge(got, got.status == http.StatusOK && got.Access != "",
 			got.status == http.StatusBadRequest && got.Error == "invalid_request" && got.Reason == "token_revoked")
 	}}
 }
 
 func atIntrospection(name, token string) question {
-	return question{"introspect, " + name, func(s *server) (bool, answer, error) {
+	return question{name: "introspect, " + name, ask: func(s *server) (verdict, answer) {
 		got := s.introspect(token)
 		ok := got.status == http.StatusOK && got.Active != nil
-		return verdict(got, ok && *got.Active, ok && !*got.Active && strings.TrimSpace(got.text) == `{"active":false}`)
+		return judge(got, ok && *got.Active, ok && !*got.Active && strings.TrimSpace(got.text) == `{"active":false}`)
 	}}
 }
 
 func atUserinfo(token string) question {
-	return question{"userinfo", func(s *server) (bool, answer, error) {
+	return question{name: "userinfo", ask: func(s *server) (verdict, answer) {
 		got := s.userinfo(token)
-		return verdict(got, got.status == http.StatusOK && got.Subject != "", got.status == http.StatusUnauthorized)
+		return judge(got, got.status == http.StatusOK && got.Subject != "", got.status == http.StatusUnauthorized)
 	}}
 }
 
 // atRefresh uses the newest refresh token of a family, and keeps its successor.
 func atRefresh(f *family) question {
-	return question{"refresh", func(s *server) (bool, answer, error) {
+	return question{name: "refresh", needsStore: true, ask: func(s *server) (verdict, answer) {
 		got := f.use(s)
-		return verdict(got, got.status == http.StatusOK && got.Refresh != "", got.status == http.StatusBadRequest && got.Error == "invalid_grant")
+		return judge(got, got.status == http.StatusOK && got.Refresh != "", got.status == http.StatusBadRequest && got.Error == "invalid_grant")
 	}}
 }

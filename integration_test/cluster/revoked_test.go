@@ -60,18 +60,15 @@ func victim(loss, round int) string { return fmt.Sprintf("victim%d-%d", loss, ro
 // lose makes a user lose something, and watches it end at all servers.
 func (h *house) lose(t *testing.T, l loss, user string, round int, times *times) {
 	t.Helper()
-	f, err := newFamily(h, user)
-	if err == nil {
-		err = l.from(h, f)
-	}
+	f, err := l.newVictim(h, user)
 	if err != nil {
 		t.Errorf("%s: %v", l.name, err)
 		return
 	}
 	dead := l.dead(f)
-	for _, q := range append(dead, l.alive(f)...) {
+	for _, q := range append(dead, l.lives(f)...) {
 		for _, s := range h.servers {
-			if alive, got, err := q.ask(s); err != nil || !alive {
+			if v, got := q.ask(s); v != accepted {
 				t.Errorf("%s: before it, %s at server %s: got %s, want it accepted", l.name, q.name, s.name, got)
 				return
 			}
@@ -91,12 +88,12 @@ func (h *house) lose(t *testing.T, l loss, user string, round int, times *times)
 	running.Wait()
 	for _, s := range h.servers {
 		for _, q := range dead {
-			if alive, got, err := q.ask(s); err != nil || alive {
+			if v, got := q.ask(s); v != refused {
 				t.Errorf("%s: %s at server %s after it was refused: got %s, want it refused again", l.name, q.name, s.name, got)
 			}
 		}
-		for _, q := range l.alive(f) {
-			if alive, got, err := q.ask(s); err != nil || !alive {
+		for _, q := range l.lives(f) {
+			if v, got := q.ask(s); v != accepted {
 				t.Errorf("%s: %s at server %s: got %s, want it accepted", l.name, q.name, s.name, got)
 			}
 		}
@@ -107,16 +104,13 @@ func (h *house) lose(t *testing.T, l loss, user string, round int, times *times)
 func until(t *testing.T, name string, q question, s *server, begun time.Time) time.Duration {
 	t.Helper()
 	for {
-		alive, got, err := q.ask(s)
+		v, got := q.ask(s)
 		took := time.Since(begun)
-		switch {
-		case err != nil:
-			t.Errorf("%s: %s at server %s: %v", name, q.name, s.name, err)
+		if v == refused {
 			return took
-		case !alive:
-			return took
-		case took > 5*within:
-			t.Errorf("%s: %s at server %s: got %s after %v, want it refused", name, q.name, s.name, got, took)
+		}
+		if v != accepted || took > 5*within {
+			t.Errorf("%s: %s at server %s, %v after it was revoked: %s: %s", name, q.name, s.name, took, v, got)
 			return took
 		}
 		time.Sleep(2 * time.Millisecond)
