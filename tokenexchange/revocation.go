@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -99,6 +98,10 @@ const (
 	ofClients
 )
 
+// ofLogins are the kinds that end what gives new tokens, and of which the store
+// has no record besides.
+var ofLogins = []int{ofSessions, ofSubjects, ofClients}
+
 var revocationKinds = [...]RevocationKind{
 	ofTokens: RevokedToken, ofGrants: RevokedGrant, ofSessions: RevokedSession, ofSubjects: RevokedSubject, ofClients: RevokedClient,
 }
@@ -125,8 +128,9 @@ const publishTimeout = 5 * time.Second
 
 // Revoke ends tokens here at once, and publishes that through the store of s,
 // which seals it. An error that is ErrStoreUnavailable says that other processes
-// may not learn of it; here it holds all the same. It goes on when the request
-// that caused it is given up: else a thief could stop it by hanging up.
+// do not know of it; here it holds all the same, and is published once the store
+// is back, if this process lives that long. It goes on when the request that
+// caused it is given up: else a thief could stop it by hanging up.
 func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
@@ -141,13 +145,9 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	if !ok {
 		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
 	}
-	for some := range slices.Chunk(alive, entryRevocations) {
-		last := slices.MaxFunc(some, func(a, b Revocation) int { return a.Until.Compare(b.Until) })
-		if err := s.publishEntry(ctx, feed, feedEntry{Revoked: some}, last.end()); err != nil {
-			return fmt.Errorf("revoking: %w", err)
-		}
-	}
-	return nil
+	rest, err := s.publish(ctx, feed, alive)
+	v.outbox.keep(rest)
+	return err
 }
 
 // aliveOf checks revocations, and leaves out those whose tokens are over.
