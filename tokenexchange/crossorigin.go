@@ -44,7 +44,7 @@ func (r *Realm) allowOrigin(w http.ResponseWriter, req *http.Request, allowed cr
 	case appOrigins:
 		h.Add("Vary", "Origin")
 		origin := req.Header["Origin"]
-		if len(origin) != 1 || !r.appOrigins[origin[0]] {
+		if len(origin) != 1 || r == nil || !r.appOrigins[origin[0]] {
 			return false
 		}
 		h.Set("Access-Control-Allow-Origin", origin[0])

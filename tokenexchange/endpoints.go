@@ -16,6 +16,7 @@ type endpoint struct {
 var (
 	posted = []string{http.MethodPost}
 	read   = []string{http.MethodGet, http.MethodHead}
+	either = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 )
 
 var (
@@ -23,6 +24,8 @@ var (
 	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken, sameOrigin}
 	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
 	metadataEndpoint = endpoint{read, (*Server).serveMetadata, anyOrigin}
+
+	orgEndpoint = endpoint{read, (*Server).serveOrganization, sameOrigin}
 )
 
 // endpoints is the table of docs/token-endpoint.md: standard and CSP names.
@@ -36,12 +39,22 @@ var endpoints = map[string]endpoint{
 	"/.well-known/openid-configuration":                         metadataEndpoint,
 	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
+	"/oauth2/userinfo":                                          {either, (*Server).serveUserinfo, appOrigins},
+	"/csp/gateway/am/api/userinfo":                              {read, (*Server).serveUserinfo, appOrigins},
 }
 
-// endpointOf merges a doubled slash in front: a known client sends one.
-func endpointOf(path string) (endpoint, bool) {
+// merged takes one of two slashes in front away: a known client sends both.
+func merged(path string) string {
 	if strings.HasPrefix(path, "//") {
-		path = path[1:]
+		return path[1:]
+	}
+	return path
+}
+
+func endpointOf(path string) (endpoint, bool) {
+	path = merged(path)
+	if _, ok := organizationOf(path); ok {
+		return orgEndpoint, true
 	}
 	e, ok := endpoints[path]
 	return e, ok
@@ -60,7 +73,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
-	reads := s.realm.allowOrigin(w, r, e.origins)
+	e.begin(s.realm, w, r, func() { e.serve(s, w, r) })
+}
+
+// begin does what all endpoints do first: it lets scripts read the answer, and
+// refuses methods that the endpoint does not have.
+func (e endpoint) begin(realm *Realm, w http.ResponseWriter, r *http.Request, serve func()) {
+	reads := realm.allowOrigin(w, r, e.origins)
 	switch {
 	case reads && isPreflight(r):
 		answerPreflight(w, e.methods)
@@ -69,6 +88,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", allow)
 		http.Error(w, "expected "+allow, http.StatusMethodNotAllowed)
 	default:
-		e.serve(s, w, r)
+		serve()
 	}
 }
