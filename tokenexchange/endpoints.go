@@ -13,13 +13,18 @@ type endpoint struct {
 }
 
 var (
-	posted = []string{http.MethodPost}
-	read   = []string{http.MethodGet, http.MethodHead}
+	posted  = []string{http.MethodPost}
+	read    = []string{http.MethodGet, http.MethodHead}
+	visited = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 )
 
 var (
 	tokenEndpoint    = endpoint{posted, (*Server).serveToken}
 	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken}
+	introspection    = endpoint{posted, (*Server).serveIntrospection}
+	revocation       = endpoint{posted, (*Server).serveRevocation}
+	logoutEndpoint   = endpoint{visited, (*Server).serveLogout}
+	logoutCall       = endpoint{posted, (*Server).serveLogout}
 	keysEndpoint     = endpoint{read, (*Server).serveKeys}
 	metadataEndpoint = endpoint{read, (*Server).serveMetadata}
 )
@@ -30,6 +35,12 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
 	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
 	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
+	"/oauth2/introspect":                                        introspection,
+	"/csp/gateway/am/api/auth/introspect":                       introspection,
+	"/oauth2/revoke":                                            revocation,
+	"/csp/gateway/am/api/auth/revoke":                           revocation,
+	logoutPath:                                                  logoutEndpoint,
+	"/csp/gateway/am/api/auth/logout":                           logoutCall,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
 	"/.well-known/openid-configuration":                         metadataEndpoint,
