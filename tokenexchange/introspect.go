@@ -75,6 +75,9 @@ func (c *call) introspected(token string) (any, error) {
 		return nil, refused(Reason(mint.TokenExpired), "") // The leeway is for clocks, and whoever reads exp has one.
 	}
 	source, err := c.server.source(facts)
+	if err == nil && facts.Audited() {
+		err = errors.New("a token with scopegate_mode is for its upstream alone")
+	}
 	if err != nil {
 		return nil, refusedBecause("exchange_refused", err)
 	}

@@ -11,6 +11,11 @@ func (t *Token) Introspected() any {
 	}{true, "Bearer", t.claims}
 }
 
+// Audited reports whether the token was made for a request that was not allowed,
+// and passed only because its guard does not enforce yet. It is worth nothing
+// anywhere else.
+func (t *Token) Audited() bool { return t.claims.Mode != "" }
+
 // IssuedTo reports whether the issuer gave the token to the client. Of an id
 // token that is azp: its audience may be somebody whom the client sent it to. It
 // is signed, not judged.
