@@ -100,14 +100,29 @@ func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "api-token", s.apiToken)
 }
 
-// answer is the ninth step of a request for a token: audit, then write. The
-// record comes first, so that no token leaves unrecorded.
+func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "introspect", s.introspect)
+}
+
+func (s *Server) serveRevocation(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "revoke", s.revokePresented)
+}
+
+func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "logout", s.logout)
+}
+
+// reply writes the answer to a request that was not refused.
+type reply func(http.ResponseWriter)
+
+// answer is the ninth step of a request: audit, then write. The record comes
+// first, so that no token leaves unrecorded.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
-	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
+	serve func(*http.Request, *Record, func() (parameters, error)) (reply, error),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
-	res, err := token(r, rec, readingBody(w, r))
+	write, err := serve(r, rec, readingBody(w, r))
 	if err != nil {
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
@@ -117,7 +132,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 	}
 	rec.Allowed, rec.Reason = true, "allowed"
 	rec.write(r.Context(), s.log)
-	writeJSON(w, http.StatusOK, res.body())
+	write(w)
 }
 
 // bodyTimeout is how long the body of a token request may take.
