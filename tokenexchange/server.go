@@ -140,8 +140,11 @@ func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, err
 }
 
 // ServeNotReady answers and records a request that came before the server was
-// ready.
-func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+// ready. The realm, where there is one, says whose scripts may read that.
+func ServeNotReady(w http.ResponseWriter, r *http.Request, realm *Realm, log *slog.Logger) {
+	if e, ok := endpointOf(r.URL.Path); ok {
+		realm.allowOrigin(w, r, e.origins)
+	}
 	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
 	rec.write(r.Context(), log)
 	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)
