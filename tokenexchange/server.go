@@ -43,6 +43,7 @@ type Server struct {
 	ids         *decisionIDs
 	looks       flights // at the store, for Ready
 	jwks        []byte
+	publicKeys  publicKeys
 	metadata    []byte
 }
 
@@ -76,6 +77,9 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	}
 	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
 		return nil, fmt.Errorf("encoding the key set: %w", err)
+	}
+	if s.publicKeys, err = publicKeysOf(realm.issuer, rt.SigningKeys); err != nil {
+		return nil, fmt.Errorf("encoding the public keys: %w", err)
 	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
@@ -151,8 +155,11 @@ func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, err
 }
 
 // ServeNotReady answers and records a request that came before the server was
-// ready.
-func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+// ready. The realm, where there is one, says whose scripts may read that.
+func ServeNotReady(w http.ResponseWriter, r *http.Request, realm *Realm, log *slog.Logger) {
+	if e, ok := endpointOf(r.URL.Path); ok {
+		realm.allowOrigin(w, r, e.origins)
+	}
 	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
 	rec.write(r.Context(), log)
 	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)
