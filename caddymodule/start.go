@@ -28,7 +28,7 @@ func (a *App) Start() error {
 	if len(a.Clients) > 0 && !a.issuing {
 		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
 	}
-	g, err := a.readGenerated()
+	g, keeper, err := a.startKeys()
 	if err != nil {
 		return err
 	}
@@ -57,10 +57,14 @@ func (a *App) Start() error {
 	default:
 		err = fmt.Errorf("reading the store's epoch: %w", err)
 	}
-	if err == nil && a.store.Remote() {
+	if err != nil {
+		return err
+	}
+	if a.store.Remote() {
 		a.follow(away)
 	}
-	return err
+	a.keepKeys(keeper)
+	return nil
 }
 
 // rehearse finds each mistake of the configuration before the store is touched,

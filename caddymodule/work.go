@@ -53,20 +53,16 @@ func (a *App) first(p prepared) (err error) {
 	return err
 }
 
-// renew makes a server of what the files and Caddy's storage hold now, and puts it
-// to work. On an error, which says what is wrong and where, all stays as it was.
+// renew makes a server of what the files hold now, and puts it to work. On an
+// error, which says what is wrong and where, all stays as it was.
 func (a *App) renew(why string) error {
-	g, err := a.readGenerated()
-	if err != nil {
-		return err
-	}
 	a.work.Lock()
 	defer a.work.Unlock()
 	f, err := a.find(files{})
 	if err != nil {
 		return err
 	}
-	return a.change(why, f, g)
+	return a.change(why, f, a.work.generated)
 }
 
 // change puts other files and keys to work, all or none. The lock must be held.

@@ -92,6 +92,18 @@ func (r *Realm) longestLife() time.Duration {
 	return longest + mint.LeewayExpiry
 }
 
+// Lives returns how long what is made now may be needed: a key that signs has to
+// verify for so long, and one that seals to open. State lives longest where a
+// refresh token is presented at its very end: what that revokes is kept until the
+// last access token of the family is over.
+func (r *Realm) Lives() (signed, sealed time.Duration) {
+	refresh := defaultRefreshValidity
+	for _, c := range r.clients {
+		refresh = max(refresh, c.refreshValidity)
+	}
+	return r.longestLife(), refresh + r.longestLife() + CollectAfter
+}
+
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
 
