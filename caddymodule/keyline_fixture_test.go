@@ -20,7 +20,7 @@ type shelf struct {
 	values            map[string][]byte
 	locked            map[string]bool
 	reads, writes     error // what Load, and what Lock, Store and Delete answer
-	underLock         error // what Load answers while the lock is held
+	underLock         error // what Load answers for a key whose lock is held
 	stores            int
 	killAt            int // the operation, counted from 1, at which the process is killed
 	ops               int
@@ -42,7 +42,7 @@ func (s *shelf) Load(_ context.Context, key string) ([]byte, error) {
 	if s.reads != nil {
 		return nil, s.reads
 	}
-	if s.underLock != nil && len(s.locked) > 0 {
+	if s.underLock != nil && s.locked[key] {
 		return nil, s.underLock
 	}
 	if value, ok := s.values[key]; ok {
