@@ -27,6 +27,8 @@ type Realm struct {
 
 	warnings []string
 
+	appOrigins map[string]bool // of applications in browsers
+
 	impersonation *impersonation // nil: nobody impersonates anybody
 }
 
@@ -68,6 +70,7 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
+	r.appOrigins = r.appOriginsOf()
 	users, err := readUsers(usersFiles, readFile, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)
