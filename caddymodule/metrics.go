@@ -26,7 +26,7 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 // registerMetrics makes the collectors part of a configuration. The app and each
 // guard do it, and the second one is not the first.
 func registerMetrics(ctx caddy.Context) error {
-	for _, c := range []prometheus.Collector{guardDecisions, guardWouldDeny, unauthorized, revocations, revocationAge} {
+	for _, c := range []prometheus.Collector{guardDecisions, guardWouldDeny, unauthorized, revocations, unpublished, revocationAge} {
 		var already prometheus.AlreadyRegisteredError
 		if err := ctx.GetMetricsRegistry().Register(c); err != nil && !errors.As(err, &already) {
 			return fmt.Errorf("registering the metrics: %w", err)

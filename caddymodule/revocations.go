@@ -47,6 +47,14 @@ var (
 		}
 		return n
 	})
+	unpublished = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "scopegate_revocations_unpublished", Help: "Revocations that hold in this process and wait for the store, so that others learn of them.",
+	}, func() (n float64) {
+		for _, v := range openRevocations() {
+			n += float64(v.Unpublished())
+		}
+		return n
+	})
 	revocationAge = prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "scopegate_revocation_feed_age_seconds", Help: "How long the revocations of other processes could not be read; 0 if they can.",
 	}, func() (age float64) {

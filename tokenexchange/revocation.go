@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -17,7 +16,7 @@ type RevocationKind string
 
 // What a revocation can name.
 const (
-	RevokedToken   RevocationKind = "jti"       // one token, and all that came of a first one
+	RevokedToken   RevocationKind = "jti"       // one token, and all that came of it
 	RevokedGrant   RevocationKind = "grant_id"  // a family
 	RevokedSession RevocationKind = "sid"       // all tokens of one login
 	RevokedSubject RevocationKind = "sub"       // a user's or client's tokens from before a time
@@ -37,9 +36,8 @@ type Revocation struct {
 	Until time.Time `json:"until"`
 }
 
-// RevokeToken ends the token with this jti. If it is the first of its chain, it
-// also ends all that was derived from it; what was made of a derived one goes on,
-// since that names the first token alone. Until is its exp.
+// RevokeToken ends the token with this jti and all that was made of it, over
+// however many hops. Until is its exp, which nothing that was made of it outlives.
 func RevokeToken(jti string, until time.Time) Revocation {
 	return Revocation{Kind: RevokedToken, Value: jti, Until: until}
 }
@@ -99,6 +97,10 @@ const (
 	ofClients
 )
 
+// ofLogins are the kinds that end what gives new tokens, and of which the store
+// has no record besides.
+var ofLogins = []int{ofSessions, ofSubjects, ofClients}
+
 var revocationKinds = [...]RevocationKind{
 	ofTokens: RevokedToken, ofGrants: RevokedGrant, ofSessions: RevokedSession, ofSubjects: RevokedSubject, ofClients: RevokedClient,
 }
@@ -125,8 +127,9 @@ const publishTimeout = 5 * time.Second
 
 // Revoke ends tokens here at once, and publishes that through the store of s,
 // which seals it. An error that is ErrStoreUnavailable says that other processes
-// may not learn of it; here it holds all the same. It goes on when the request
-// that caused it is given up: else a thief could stop it by hanging up.
+// do not know of it; here it holds all the same, and is published once the store
+// is back, if this process lives that long. It goes on when the request that
+// caused it is given up: else a thief could stop it by hanging up.
 func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), publishTimeout)
 	defer cancel()
@@ -141,13 +144,9 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	if !ok {
 		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
 	}
-	for some := range slices.Chunk(alive, entryRevocations) {
-		last := slices.MaxFunc(some, func(a, b Revocation) int { return a.Until.Compare(b.Until) })
-		if err := s.publishEntry(ctx, feed, feedEntry{Revoked: some}, last.end()); err != nil {
-			return fmt.Errorf("revoking: %w", err)
-		}
-	}
-	return nil
+	rest, err := s.publish(ctx, feed, alive)
+	v.outbox.keep(rest)
+	return err
 }
 
 // aliveOf checks revocations, and leaves out those whose tokens are over.

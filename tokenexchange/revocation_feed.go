@@ -8,10 +8,12 @@ import (
 	"time"
 )
 
-// The pauses between two tries to follow double from the first to the last.
+// The pauses between two tries to follow double from the first to the last. What
+// others revoked while the store was away is accepted here until the first try
+// after it came back, so the last is short.
 const (
 	firstFollowPause = 100 * time.Millisecond
-	lastFollowPause  = 5 * time.Second
+	lastFollowPause  = time.Second
 )
 
 // Follow applies what is published, until ctx is done. Start it once for each
@@ -20,6 +22,9 @@ const (
 func (v *Revocations) Follow(ctx context.Context, feed Feed) {
 	f := &follower{set: v, feed: feed}
 	f.begin()
+	delivered := make(chan struct{})
+	go func() { defer close(delivered); v.deliver(ctx, feed) }()
+	defer func() { <-delivered }()
 	for pause := firstFollowPause; ctx.Err() == nil; pause = min(2*pause, lastFollowPause) {
 		err := f.follow(ctx)
 		if f.caughtUp {
@@ -81,10 +86,9 @@ func (f *follower) follow(ctx context.Context) error {
 		f.pass, f.from, f.whole, f.failed = r.pass, "", true, false
 	}
 	r.running[f], f.caughtUp = func() { cancel(nil) }, false
-	seal := r.openers[len(r.openers)-1].state
 	r.mu.Unlock()
 	mark := rand.Text()
-	if err := seal.publishEntry(ctx, f.feed, feedEntry{Marker: mark}, f.set.now().Add(markerLife)); err != nil {
+	if err := r.sealer().publishEntry(ctx, f.feed, feedEntry{Marker: mark}, f.set.now().Add(markerLife)); err != nil {
 		return err
 	}
 	lost := time.AfterFunc(markerPatience, func() { cancel(errMarkerLost) })
@@ -139,6 +143,7 @@ func (f *follower) catchUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f.caughtUp, f.said = true, ""
+	v.outbox.knock()
 	r.live++
 	r.cause = nil
 	if !f.whole || f.pass != r.pass {
@@ -190,10 +195,6 @@ const saidFor = time.Minute
 func (f *follower) say(text string, err error, log func(*slog.Logger, string, ...any)) {
 	if cause := err.Error(); cause != f.said || time.Since(f.saidAt) > saidFor {
 		f.said, f.saidAt = cause, time.Now()
-		r := f.set.reading
-		r.mu.Lock()
-		to := r.openers[len(r.openers)-1].log
-		r.mu.Unlock()
-		log(to, text, "error", cause)
+		log(f.set.reading.log(), text, "error", cause)
 	}
 }

@@ -74,6 +74,17 @@ func (r *reading) opens(id sealKeyID) bool {
 	})
 }
 
+// latest is the configuration that seals what is published, and whose log it is.
+func (r *reading) latest() *opener {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.openers[len(r.openers)-1]
+}
+
+func (r *reading) sealer() *State { return r.latest().state }
+
+func (r *reading) log() *slog.Logger { return r.latest().log }
+
 // unknown reports whether nobody knows if a token is revoked, since the feed
 // was not read back, or has a gap.
 func (v *Revocations) unknown(issued time.Time) bool {

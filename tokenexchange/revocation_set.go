@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"hash/maphash"
 	"math"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ const revocationSweep = 4
 //
 // An entry is forgotten when the last token that it names is over. If there are
 // more than fit, all tokens issued so far are refused instead of those that are
-// named: a set that is full refuses too much and never too little.
+// named, see overflow: a set that is full refuses too much and never too little.
 //
 // A value is kept as 64 bits of a hash with a seed of this process. Two values
 // that agree in them share the stricter of their entries, so this too can only
@@ -39,9 +40,11 @@ type Revocations struct {
 	dying revokedHeap
 	// Tokens that were issued until then are refused, in Unix milliseconds:
 	overflowed int64 // since there were more revocations than fit
+	ended      int64 // with their logins, since more logins were ended than fit
 	unopened   int64 // since an entry of the feed could not be opened
 
 	reading *reading // how far the feed was read
+	outbox  *outbox  // what the feed does not have yet
 }
 
 // revoked is what is known of one value, in Unix milliseconds.
@@ -58,7 +61,7 @@ func NewRevocations(now func() time.Time) *Revocations {
 	if now == nil {
 		now = time.Now
 	}
-	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now())}
+	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox()}
 	for i := range revocationKinds {
 		v.seeds[i], v.dead[i] = maphash.MakeSeed(), map[uint64]revoked{}
 	}
@@ -98,8 +101,8 @@ func (v *Revocations) named(id mint.Identifiers) string {
 func (v *Revocations) names(id mint.Identifiers) string {
 	issued, login := id.IssuedAt.UnixMilli(), id.LoginAt.UnixMilli()
 	switch {
-	case v.holds(ofTokens, id.ID, issued) || v.holds(ofTokens, id.RootID, issued):
-		return "revoked by jti or root_jti"
+	case v.holds(ofTokens, id.ID, issued) || v.holds(ofTokens, id.RootID, issued) || v.came(id.Parents[:], issued):
+		return "revoked by jti, root_jti or parent_jtis"
 	case v.holds(ofGrants, id.GrantID, issued):
 		return "revoked by grant_id"
 	case v.holds(ofSessions, id.Session, issued):
@@ -110,6 +113,8 @@ func (v *Revocations) names(id mint.Identifiers) string {
 		return "revoked by client_id"
 	case v.passed(id.Hops[:], issued):
 		return "revoked by a client in act or via"
+	case v.ended != 0 && login <= v.ended:
+		return "of a login from before more logins were ended than fit"
 	}
 	return ""
 }
@@ -120,6 +125,16 @@ func (v *Revocations) holds(kind int, value string, issued int64) bool {
 		return false
 	}
 	return issued < v.dead[kind][maphash.String(v.seeds[kind], value)].before
+}
+
+// came reports whether one of the tokens that a token was made of is dead.
+func (v *Revocations) came(parents []string, issued int64) bool {
+	for _, parent := range parents {
+		if v.holds(ofTokens, parent, issued) {
+			return true
+		}
+	}
+	return false
 }
 
 // passed reports whether one of the clients that a token went through is dead:
@@ -156,7 +171,9 @@ func (v *Revocations) add(r Revocation) {
 	}
 	if !known && v.dying.Len() >= v.limit {
 		v.overflow(now)
-		return
+		if v.ended == v.overflowed || !slices.Contains(ofLogins, kind) {
+			return // It is among those that are refused.
+		}
 	}
 	entry := revoked{before: max(before, old.before), end: max(end, old.end)}
 	v.dead[kind][hash] = entry
@@ -174,13 +191,30 @@ const settled = mint.LeewayNotBefore
 // of now can name, in Unix milliseconds.
 func issuedSoFar(now time.Time) int64 { return now.Add(settled).UnixMilli() }
 
-// overflow refuses everything that was issued so far, which covers every entry.
+// overflow makes room, and refuses all tokens that were issued so far in the
+// place of those that were named. What names logins stays, since a login that
+// goes on gives new tokens; a family that was revoked is refused by its record
+// as well. If the logins that are named take half of the room themselves, all
+// logins so far have ended.
 func (v *Revocations) overflow(now time.Time) {
 	v.overflowed = issuedSoFar(now)
-	for i := range v.dead {
-		v.dead[i] = map[uint64]revoked{}
+	logins := 0
+	for _, kind := range ofLogins {
+		logins += len(v.dead[kind])
 	}
-	v.dying = nil
+	if logins > v.limit/2 {
+		v.ended = issuedSoFar(now)
+	}
+	for kind := range v.dead {
+		if v.ended == v.overflowed || !slices.Contains(ofLogins, kind) {
+			v.dead[kind] = map[uint64]revoked{}
+		}
+	}
+	v.dying = slices.DeleteFunc(v.dying, func(d dyingRevocation) bool {
+		_, kept := v.dead[d.kind][d.hash]
+		return !kept
+	})
+	heap.Init(&v.dying)
 }
 
 // sweep forgets at most limit entries that nobody can need any more, and

@@ -63,10 +63,10 @@ func TestIdentifiersThatAreRevoked(t *testing.T) {
 	until := now.Add(time.Hour)
 	id := mint.Identifiers{
 		ID: "i", RootID: "r", GrantID: "g", Session: "s", Subject: "d:u", Operator: "d:o", ClientID: "c",
-		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute), LoginAt: now.Add(-time.Minute),
+		Parents: [3]string{"p1", "p2", "p3"}, Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute), LoginAt: now.Add(-time.Minute),
 	}
 	for _, r := range []Revocation{
-		RevokeToken("i", until), RevokeToken("r", until), RevokeGrant("g", until), RevokeSession("s", until),
+		RevokeToken("i", until), RevokeToken("r", until), RevokeToken("p1", until), RevokeToken("p3", until), RevokeGrant("g", until), RevokeSession("s", until),
 		RevokeSubject("d:u", now, until), RevokeSubject("d:o", now, until), RevokeClient("c", now, until),
 		RevokeClient("h1", now, until), RevokeClient("h4", now, until),
 	} {
@@ -131,6 +131,77 @@ func TestFullRevocations(t *testing.T) {
 	v.add(RevokeGrant("other", until))
 	if got := v.why(id("other", clock.now())); got != byGrant || v.Len() != 1 {
 		t.Errorf("revoked afterwards: got %q and %d entries, want %q and 1", got, v.Len(), byGrant)
+	}
+}
+
+// TestFullRevocationsEndNoLogin fills a set beside logins that were ended: those
+// stay ended, since they would give new tokens, and other logins go on. When the
+// logins are too many themselves, all so far have ended.
+func TestFullRevocationsEndNoLogin(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		ended int // a subject, a client, and sessions
+		other string
+	}{
+		{"few logins", 50, ""},
+		{"more logins than half", 51, "of a login from before more logins were ended than fit"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			clock := newStateClock()
+			v := NewRevocations(clock.now)
+			v.limit = 100
+			login, until := clock.now(), clock.now().Add(24*time.Hour)
+			named := func(id mint.Identifiers) string {
+				id.IssuedAt, id.LoginAt = login, login
+				return v.named(id)
+			}
+			v.add(RevokeSubject("d:gone", login.Add(time.Second), until))
+			v.add(RevokeClient("gone", login.Add(time.Second), until))
+			for i := range v.limit - 2 {
+				// They end in another order than they come.
+				if r := RevokeSession(fmt.Sprint(i), until.Add(-time.Duration(i)*time.Minute)); i < c.ended-2 {
+					v.add(r)
+				} else {
+					v.add(RevokeGrant(fmt.Sprint(i-c.ended+2), r.Until.Add(-20*time.Hour)))
+				}
+			}
+			clock.pass(time.Minute)
+			v.add(RevokeSession("the last", until)) // It does not fit.
+			for what, id := range map[string]mint.Identifiers{
+				"subject": {Subject: "d:gone"}, "client": {ClientID: "gone"}, "first session": {Session: "0"}, "last session": {Session: "the last"},
+			} {
+				if named(id) == "" {
+					t.Errorf("%s: the login lives", what)
+				}
+			}
+			if got := named(mint.Identifiers{Session: "other"}); got != c.other {
+				t.Errorf("another login: got %q, want %q", got, c.other)
+			}
+			if got := v.why(mint.Identifiers{GrantID: "0", IssuedAt: login, LoginAt: login}); got == "" {
+				t.Error("a token of a grant that was revoked lives")
+			}
+			clock.pass(settled + time.Second)
+			if got := v.why(mint.Identifiers{GrantID: "new", IssuedAt: clock.now(), LoginAt: clock.now()}); got != "" {
+				t.Errorf("a login of afterwards: got %q, want it alive", got)
+			}
+			for range 24 * 60 { // Each leaves when it ends, and none before.
+				clock.pass(time.Minute)
+				over := clock.now().Add(-CollectAfter).UnixMilli()
+				alive := 0
+				for _, d := range v.dying {
+					if d.end > over {
+						alive++
+					}
+				}
+				if got := v.Len(); got != alive {
+					t.Fatalf("at %s: got %d entries, want %d", clock.now(), got, alive)
+				}
+			}
+			clock.pass(time.Hour)
+			if got := v.Len(); got != 0 || len(v.dying) != 0 {
+				t.Errorf("at the end: got %d entries and %d places, want none", got, len(v.dying))
+			}
+		})
 	}
 }
 
