@@ -49,6 +49,10 @@ type Guard struct {
 	// The client of the app that the guard acts as. Default: one of its own.
 	Client string `json:"client,omitempty"`
 
+	// For how long the revocations of other processes may be unreadable before
+	// every token is answered with 503. Default: for ever.
+	RevocationMaxStaleness tokenexchange.Duration `json:"revocation_max_staleness,omitempty"`
+
 	// Turn the load error for a way around this guard into a warning.
 	UnguardedOK bool `json:"unguarded_ok,omitempty"`
 

@@ -16,16 +16,19 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
-// keys returns the signing and state keys in the order of the configuration.
-// Generated ones come from Caddy's storage, where they are made at first use.
-func (a *App) keys() (signing []tokenexchange.SigningKey, state []tokenexchange.StateKey, err error) {
+// generated are the keys of Caddy's storage, which makes them at first use. Empty
+// where the configuration names files alone.
+type generated struct {
+	signing []tokenexchange.SigningKey
+	state   []stateKey
+}
+
+// readGenerated reads the keys that are not in files.
+func (a *App) readGenerated() (g generated, err error) {
 	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
 	defer cancel()
-	for _, src := range orGenerated(a.SigningKeys) {
-		if src.Source == "file" {
-			signing, a.signing = append(signing, a.signing[0]), a.signing[1:]
-			continue
-		}
+	isGenerated := func(src KeySource) bool { return src.Source == "generated" }
+	if slices.ContainsFunc(orGenerated(a.SigningKeys), isGenerated) {
 		for _, alg := range []string{"ES256", "RS256"} {
 			data, err := a.stored(ctx, strings.ToLower(alg)+".pem", func() ([]byte, error) {
 				key, err := tokenexchange.GenerateSigningKey(alg)
@@ -35,31 +38,40 @@ func (a *App) keys() (signing []tokenexchange.SigningKey, state []tokenexchange.
 				return key.Encode()
 			})
 			if err != nil {
-				return nil, nil, fmt.Errorf("signing_key generated: %w", err)
+				return g, fmt.Errorf("signing_key generated: %w", err)
 			}
 			key, err := tokenexchange.ParseSigningKey(data)
 			if err != nil {
-				return nil, nil, fmt.Errorf("signing_key generated: the key in storage: %w", err)
+				return g, fmt.Errorf("signing_key generated: the key in storage: %w", err)
 			}
-			signing = append(signing, key)
+			g.signing = append(g.signing, key)
 		}
 	}
-	for _, src := range orGenerated(a.StateKeys) {
-		if src.Source == "file" {
-			state, a.state = a.seals(state, a.state[0]), a.state[1:]
-			continue
-		}
+	if slices.ContainsFunc(orGenerated(a.StateKeys), isGenerated) {
 		data, err := a.stored(ctx, "state.key", newStateKey)
 		if err != nil {
-			return nil, nil, fmt.Errorf("state_key generated: %w", err)
+			return g, fmt.Errorf("state_key generated: %w", err)
 		}
 		key, err := parseStateKey(data)
 		if err != nil {
-			return nil, nil, fmt.Errorf("state_key generated: the key in storage: %w", err)
+			return g, fmt.Errorf("state_key generated: the key in storage: %w", err)
 		}
-		state = a.seals(state, key)
+		g.state = append(g.state, key)
 	}
-	return signing, state, nil
+	return g, nil
+}
+
+// inOrder puts keys of files and generated ones into the order of the
+// configuration.
+func inOrder[K any](sources []KeySource, ofFiles, generated []K) (keys []K) {
+	for _, src := range orGenerated(sources) {
+		if src.Source == "file" {
+			keys, ofFiles = append(keys, ofFiles[0]), ofFiles[1:]
+			continue
+		}
+		keys = append(keys, generated...)
+	}
+	return keys
 }
 
 func orGenerated(sources []KeySource) []KeySource {

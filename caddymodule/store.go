@@ -252,8 +252,8 @@ func (a *App) release() error {
 		return nil
 	}
 	a.acquired = false
-	if a.detach != nil {
-		a.detach()
+	if a.work.detach != nil {
+		a.work.detach()
 	}
 	return a.shared.letGo()
 }

@@ -40,6 +40,12 @@ type service struct {
 // Compile checks a configuration and reads the users files that it names,
 // nothing else. An error says what was wrong, where, and what was expected.
 func Compile(cfg Config, usersFiles []string) (*Realm, error) {
+	return CompileFrom(cfg, usersFiles, ReadFile)
+}
+
+// CompileFrom is Compile with another way to read the users files, for who looks
+// at them as well.
+func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]byte, error)) (*Realm, error) {
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
@@ -65,7 +71,7 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 		}
 	}
 	r.appOrigins = r.appOriginsOf()
-	users, err := readUsers(usersFiles, r)
+	users, err := readUsers(usersFiles, readFile, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}

@@ -145,6 +145,7 @@ func (f *follower) catchUp() {
 	f.caughtUp, f.said = true, ""
 	v.outbox.knock()
 	r.live++
+	r.cutOff.Store(0)
 	r.cause = nil
 	if !f.whole || f.pass != r.pass {
 		return
@@ -170,8 +171,9 @@ func (f *follower) ended(ctx context.Context, err error) {
 	r.mu.Lock()
 	delete(r.running, f)
 	if f.caughtUp {
-		r.live--
-		r.contact = v.now()
+		if r.live--; r.live == 0 {
+			r.cutOff.Store(v.now().UnixMilli())
+		}
 	}
 	r.cause = err
 	gap := errors.Is(err, ErrFeedGap)

@@ -22,14 +22,14 @@ type Directory struct {
 }
 
 // readUsers reads the users files strictly. An error names the file and the place in it.
-func readUsers(paths []string, r *Realm) (*Directory, error) {
+func readUsers(paths []string, readFile func(path string) ([]byte, error), r *Realm) (*Directory, error) {
 	d := &Directory{
 		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{}, apiTokens: map[string]*apiToken{},
 		groups: map[string]string{}, orgs: map[string]Org{}, asked: len(paths) > 0,
 	}
 	files := make([]usersFile, len(paths))
 	for i, path := range paths {
-		data, err := ReadFile(path)
+		data, err := readFile(path)
 		if err != nil {
 			return nil, InLine("users", i, fmt.Errorf("reading the file: %w", err))
 		}

@@ -1,0 +1,153 @@
+package caddymodule
+
+import (
+	"context"
+	"sync"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// work is what an app works with: its files, its keys and the store's epoch, and
+// the server that was made of them. Whoever has news of one of them makes a whole
+// server of all, under the lock: the follower of the store has epochs, and renew
+// has files and keys.
+type work struct {
+	sync.Mutex
+	prepared
+	epoch   tokenexchange.Epoch  // zero: no server is at work
+	records *tokenexchange.State // that the state keys open
+	detach  func()               // takes the state keys back from the revocations; nil before the epoch was read
+}
+
+// prepared is what a server is made of, besides a store: all of it fits together.
+type prepared struct {
+	reading
+	generated generated
+	signing   []tokenexchange.SigningKey
+	ring      stateRing
+}
+
+// prepare puts the keys into their order, and finds each mistake that shows
+// without the store.
+func (a *App) prepare(f reading, g generated) (prepared, error) {
+	p := prepared{
+		reading: f, generated: g,
+		signing: inOrder(a.SigningKeys, f.signing, g.signing), ring: inOrder(a.StateKeys, f.state, g.state),
+	}
+	return p, a.rehearse(p)
+}
+
+// stateKeys returns the state keys at work.
+func (w *work) stateKeys() stateRing {
+	w.Lock()
+	defer w.Unlock()
+	return w.ring
+}
+
+// first takes what the app starts with, before there is an epoch.
+func (a *App) first(p prepared) (err error) {
+	a.work.Lock()
+	defer a.work.Unlock()
+	a.work.prepared = p
+	a.work.records, err = tokenexchange.NewState(a.shared.store, a.realm.Issuer(), p.ring.keys(), nil, nil)
+	return err
+}
+
+// renew makes a server of what the files and Caddy's storage hold now, and puts it
+// to work. On an error, which says what is wrong and where, all stays as it was.
+func (a *App) renew(why string) error {
+	g, err := a.readGenerated()
+	if err != nil {
+		return err
+	}
+	a.work.Lock()
+	defer a.work.Unlock()
+	f, err := a.find(files{})
+	if err != nil {
+		return err
+	}
+	return a.change(why, f, g)
+}
+
+// change puts other files and keys to work, all or none. The lock must be held.
+func (a *App) change(why string, f reading, g generated) error {
+	w := &a.work
+	p, err := a.prepare(f, g)
+	if err != nil {
+		return err
+	}
+	records, sameKeys := w.records, p.ring.equal(w.ring)
+	if !sameKeys {
+		if err := a.checkChange(w.ring, p.ring); err != nil && w.epoch.ID != "" {
+			return err
+		}
+		if records, err = tokenexchange.NewState(a.shared.store, a.realm.Issuer(), p.ring.keys(), nil, nil); err != nil {
+			return err
+		}
+	}
+	if w.epoch.ID != "" { // Else it waits for one.
+		if err := a.putToWork(p, w.epoch); err != nil {
+			return err
+		}
+	}
+	if w.detach != nil && !sameKeys {
+		before := w.detach
+		w.detach = a.shared.revocations.Attach(records, a.log)
+		before()
+	}
+	w.prepared, w.records = p, records
+	a.log.Info("put to work", "why", why)
+	return nil
+}
+
+// begin puts an epoch to work, unless it is. It returns the one that was.
+func (a *App) begin(epoch tokenexchange.Epoch) (before tokenexchange.Epoch, err error) {
+	w := &a.work
+	w.Lock()
+	defer w.Unlock()
+	before = w.epoch
+	if epoch.ID == before.ID {
+		return before, nil
+	}
+	if err := a.putToWork(w.prepared, epoch); err != nil {
+		return before, err
+	}
+	w.epoch = epoch
+	return before, nil
+}
+
+// readRecords reads the store's epoch with the state keys that the app works
+// with. It holds no lock meanwhile: a store that is away stops no other news. If
+// the keys changed in between, it reads again.
+func (a *App) readRecords(ctx context.Context) (tokenexchange.Epoch, error) {
+	w := &a.work
+	for {
+		w.Lock()
+		records := w.records
+		w.Unlock()
+		epoch, err := records.Epoch(ctx)
+		w.Lock()
+		if w.records != records {
+			w.Unlock()
+			continue
+		}
+		// The state keys fit: the epoch was sealed with one of them.
+		if err == nil && w.detach == nil {
+			w.detach = a.shared.revocations.Attach(records, a.log)
+		}
+		w.Unlock()
+		return epoch, err
+	}
+}
+
+// withdraw lets no request in any more, until there is another epoch.
+func (a *App) withdraw(why *string) {
+	a.work.Lock()
+	defer a.work.Unlock()
+	a.work.epoch = tokenexchange.Epoch{}
+	a.waitsFor.Store(why)
+	a.server.Store(nil)
+	for _, g := range a.guards {
+		g.current.Store(nil)
+	}
+}
