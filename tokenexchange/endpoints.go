@@ -36,6 +36,7 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
+	"/csp/gateway/am/api/auth/token-public-key":                 {read, (*Server).servePublicKey, anyOrigin},
 	"/.well-known/openid-configuration":                         metadataEndpoint,
 	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,

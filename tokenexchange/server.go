@@ -43,6 +43,7 @@ type Server struct {
 	ids         *decisionIDs
 	looks       flights // at the store, for Ready
 	jwks        []byte
+	publicKeys  publicKeys
 	metadata    []byte
 }
 
@@ -76,6 +77,9 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	}
 	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
 		return nil, fmt.Errorf("encoding the key set: %w", err)
+	}
+	if s.publicKeys, err = publicKeysOf(realm.issuer, rt.SigningKeys); err != nil {
+		return nil, fmt.Errorf("encoding the public keys: %w", err)
 	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
