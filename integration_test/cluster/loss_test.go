@@ -91,6 +91,8 @@ type loss struct {
 	dead, alive func(f *family) []question
 	// needsStore says that nobody can notice it while the store is away.
 	needsStore bool
+	// inFile says that the users file says so.
+	inFile bool
 }
 
 func done(a answer) bool     { return a.status == http.StatusOK }
@@ -133,7 +135,7 @@ var losses = []loss{
 			h.users.change(f.user, func(user map[string]any) { user["disabled"] = true })
 			return answer{}
 		},
-		told: unasked, dead: (*family).all,
+		told: unasked, dead: (*family).all, inFile: true,
 	},
 	{
 		name: "permission taken away",
@@ -141,7 +143,7 @@ var losses = []loss{
 			h.users.change(f.user, func(user map[string]any) { permit(user, mayRead) })
 			return answer{}
 		},
-		told: unasked,
+		told: unasked, inFile: true,
 		dead: func(f *family) []question { return []question{atGuard("what was taken", http.MethodPut, f.access)} },
 	},
 }
