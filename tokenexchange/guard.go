@@ -29,6 +29,8 @@ type Guard struct {
 	log     *slog.Logger
 	ids     *decisionIDs
 	name    string // of the service, for records
+
+	metadata string // where to learn who issues tokens, for challenges; "" for nowhere
 }
 
 // NotReady returns the guard of a service that is not at work yet: it refuses

@@ -81,10 +81,12 @@ func (r *Realm) CheckGuard(serviceID string, policy *scopes.Policy, o GuardOptio
 	return nil
 }
 
+var errNoService = errors.New("there is no service of this name")
+
 func (r *Realm) checkGuard(s *service, policy *scopes.Policy, o GuardOptions, now time.Time) error {
 	switch {
 	case s == nil:
-		return errors.New("there is no service of this name")
+		return errNoService
 	case policy == nil:
 		return errors.New("there are no rules; expected at least one")
 	}
@@ -148,6 +150,7 @@ func (s *Server) Guard(serviceID string, policy *scopes.Policy, o GuardOptions) 
 		options: o, log: s.log, ids: s.ids, name: serviceID, acting: s.realm.clients[o.Client],
 	}
 	g.target, _ = s.mint.Upstream(serviceID)
+	g.metadata = resourceMetadataURL(g.service.Audience)
 	if o.EncodedSlashKeep {
 		g.slash = scopes.KeepEncodedSlash
 	}

@@ -27,6 +27,8 @@ type Realm struct {
 
 	warnings []string
 
+	appOrigins map[string]bool // of applications in browsers
+
 	impersonation *impersonation // nil: nobody impersonates anybody
 }
 
@@ -62,6 +64,7 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
+	r.appOrigins = r.appOriginsOf()
 	users, err := readUsers(usersFiles, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)

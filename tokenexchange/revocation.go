@@ -16,7 +16,7 @@ type RevocationKind string
 
 // What a revocation can name.
 const (
-	RevokedToken   RevocationKind = "jti"       // one token, and all that came of a first one
+	RevokedToken   RevocationKind = "jti"       // one token, and all that came of it
 	RevokedGrant   RevocationKind = "grant_id"  // a family
 	RevokedSession RevocationKind = "sid"       // all tokens of one login
 	RevokedSubject RevocationKind = "sub"       // a user's or client's tokens from before a time
@@ -36,9 +36,8 @@ type Revocation struct {
 	Until time.Time `json:"until"`
 }
 
-// RevokeToken ends the token with this jti. If it is the first of its chain, it
-// also ends all that was derived from it; what was made of a derived one goes on,
-// since that names the first token alone. Until is its exp.
+// RevokeToken ends the token with this jti and all that was made of it, over
+// however many hops. Until is its exp, which nothing that was made of it outlives.
 func RevokeToken(jti string, until time.Time) Revocation {
 	return Revocation{Kind: RevokedToken, Value: jti, Until: until}
 }

@@ -25,7 +25,8 @@ func filledRevocations(n int) *Revocations {
 
 var alive = mint.Identifiers{
 	ID: "IWPC6V3IZTNIFDGMP6EYOFQC6F", RootID: "5HQXQNYUV3VX2HZQ4XCLIWKZQA", GrantID: "XJ2ZAFIM5PDYKH6UWE4IXAGWSQ",
-	Session: "Q3VCLB4ZC5IYWU2OKHN2QK6TEA", Subject: "example.com:ada", ClientID: "batch", IssuedAt: time.Now().Add(-time.Minute),
+	Session: "Q3VCLB4ZC5IYWU2OKHN2QK6TEA", Subject: "example.com:ada", ClientID: "batch",
+	IssuedAt: time.Now().Add(-time.Minute), LoginAt: time.Now().Add(-time.Minute),
 }
 
 // BenchmarkRevocations is the look at the set that every request costs.

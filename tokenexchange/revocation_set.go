@@ -101,8 +101,8 @@ func (v *Revocations) named(id mint.Identifiers) string {
 func (v *Revocations) names(id mint.Identifiers) string {
 	issued, login := id.IssuedAt.UnixMilli(), id.LoginAt.UnixMilli()
 	switch {
-	case v.holds(ofTokens, id.ID, issued) || v.holds(ofTokens, id.RootID, issued):
-		return "revoked by jti or root_jti"
+	case v.holds(ofTokens, id.ID, issued) || v.holds(ofTokens, id.RootID, issued) || v.came(id.Parents[:], issued):
+		return "revoked by jti, root_jti or parent_jtis"
 	case v.holds(ofGrants, id.GrantID, issued):
 		return "revoked by grant_id"
 	case v.holds(ofSessions, id.Session, issued):
@@ -125,6 +125,16 @@ func (v *Revocations) holds(kind int, value string, issued int64) bool {
 		return false
 	}
 	return issued < v.dead[kind][maphash.String(v.seeds[kind], value)].before
+}
+
+// came reports whether one of the tokens that a token was made of is dead.
+func (v *Revocations) came(parents []string, issued int64) bool {
+	for _, parent := range parents {
+		if v.holds(ofTokens, parent, issued) {
+			return true
+		}
+	}
+	return false
 }
 
 // passed reports whether one of the clients that a token went through is dead:

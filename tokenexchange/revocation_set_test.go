@@ -63,10 +63,10 @@ func TestIdentifiersThatAreRevoked(t *testing.T) {
 	until := now.Add(time.Hour)
 	id := mint.Identifiers{
 		ID: "i", RootID: "r", GrantID: "g", Session: "s", Subject: "d:u", Operator: "d:o", ClientID: "c",
-		Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute), LoginAt: now.Add(-time.Minute),
+		Parents: [3]string{"p1", "p2", "p3"}, Hops: [mint.MaxHops]string{"h1", "h2", "h3", "h4"}, IssuedAt: now.Add(-time.Minute), LoginAt: now.Add(-time.Minute),
 	}
 	for _, r := range []Revocation{
-		RevokeToken("i", until), RevokeToken("r", until), RevokeGrant("g", until), RevokeSession("s", until),
+		RevokeToken("i", until), RevokeToken("r", until), RevokeToken("p1", until), RevokeToken("p3", until), RevokeGrant("g", until), RevokeSession("s", until),
 		RevokeSubject("d:u", now, until), RevokeSubject("d:o", now, until), RevokeClient("c", now, until),
 		RevokeClient("h1", now, until), RevokeClient("h4", now, until),
 	} {

@@ -107,13 +107,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
-	res, err := token(r, rec, func() (parameters, error) {
-		// A body that comes slowly would hold the store beyond its configuration.
-		body := http.NewResponseController(w)
-		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
-		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
-		return readParameters(r)
-	})
+	res, err := token(r, rec, readingBody(w, r))
 	if err != nil {
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
@@ -128,6 +122,18 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 
 // bodyTimeout is how long the body of a token request may take.
 const bodyTimeout = 10 * time.Second
+
+// readingBody returns what reads the parameters of a request, within the time
+// that a body may take.
+func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, error) {
+	return func() (parameters, error) {
+		// A body that comes slowly would hold the store beyond its configuration.
+		body := http.NewResponseController(w)
+		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
+		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
+		return readParameters(r)
+	}
+}
 
 // ServeNotReady answers and records a request that came before the server was
 // ready.

@@ -16,7 +16,7 @@ type Directory struct {
 	byEmail   map[string][]*User // by verified address
 	apiTokens map[string]*apiToken
 	groups    map[string]string // the name, by id
-	orgs      map[string]string
+	orgs      map[string]Org
 	decoy     passwordHash // hashed for unknown names, so that they take as long
 	asked     bool         // there are users files, even if they name nobody
 }
@@ -25,7 +25,7 @@ type Directory struct {
 func readUsers(paths []string, r *Realm) (*Directory, error) {
 	d := &Directory{
 		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{}, apiTokens: map[string]*apiToken{},
-		groups: map[string]string{}, orgs: map[string]string{}, asked: len(paths) > 0,
+		groups: map[string]string{}, orgs: map[string]Org{}, asked: len(paths) > 0,
 	}
 	files := make([]usersFile, len(paths))
 	for i, path := range paths {

@@ -68,6 +68,7 @@ func TestChainNeverWidens(t *testing.T) {
 		raw := signOr(t, w, drawNarrow(t, must(w.First(user, drawClient(t, "web")))))
 		ceilings, expiries := []scopes.Set{user.Rights}, []time.Time{start.Add(3 * time.Hour)}
 		narrowed, wordsBefore, root := false, []string(nil), ""
+		var parents []string    // the tokens between the first one and this one
 		var via, acted []string // who exchanged, in order; who delegated, the latest first
 		for hop := 0; raw != ""; hop++ {
 			claims := payload(t, raw)
@@ -98,6 +99,10 @@ func TestChainNeverWidens(t *testing.T) {
 				if claims["root_iat"] != float64(start.Unix()) {
 					t.Fatalf("hop %d: root_iat %v, want that of the first token", hop, claims["root_iat"])
 				}
+				if got := texts(claims["parent_jtis"]); !slices.Equal(got, parents) {
+					t.Fatalf("hop %d: got parent_jtis %q, want %q", hop, got, parents)
+				}
+				parents = append(parents, facts.ID())
 				if claims["root_jti"] != root || narrowed && claims["narrowed"] != true {
 					t.Fatalf("hop %d: root_jti %v (want %s), narrowed %v (was %v)", hop, claims["root_jti"], root, claims["narrowed"], narrowed)
 				}

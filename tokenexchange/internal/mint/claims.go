@@ -31,6 +31,7 @@ type claims struct {
 	GrantID     string          `json:"grant_id"`
 	RootJTI     string          `json:"root_jti,omitempty"`
 	RootIAT     int64           `json:"root_iat,omitempty"`
+	ParentJTIs  []string        `json:"parent_jtis,omitempty"`
 	Account     string          `json:"acct,omitempty"`
 	Username    string          `json:"username,omitempty"`
 	Domain      string          `json:"domain,omitempty"`
@@ -105,22 +106,13 @@ func readClaims(data []byte, typ string) (claims, error) {
 			return c, fmt.Errorf("the claim %s is missing or empty", required.name)
 		}
 	}
-	if (c.RootJTI == "") != (c.RootIAT == 0) {
-		return c, errors.New("of the claims root_jti and root_iat one is missing or empty")
+	if err := c.checkChain(); err != nil {
+		return c, err
 	}
 	if typ == TypeID {
 		c.ClientID = c.Audience[0] // Admit refuses more than one.
 	}
 	return c, c.checkActors()
-}
-
-// rootIssuedAt is when the first token of the chain was issued. What ends that
-// one ends all that came of it, so a derivation makes no token younger.
-func (c *claims) rootIssuedAt() int64 {
-	if c.RootIAT != 0 {
-		return min(c.RootIAT, c.IssuedAt)
-	}
-	return c.IssuedAt
 }
 
 // text returns the field of a claim that is a string, nil for any other name.
@@ -194,6 +186,8 @@ func (c *claims) read(r *strictjson.Reader, name string) (err error) {
 		c.Audience, err = readAudience(r)
 	case name == "perms":
 		c.Perms, err = readStrings(r)
+	case name == "parent_jtis":
+		c.ParentJTIs, err = readStrings(r)
 	case name == "via":
 		c.Via, err = readStrings(r)
 	case name == "group_ids":

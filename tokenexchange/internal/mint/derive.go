@@ -112,13 +112,10 @@ func (m *Mint) source(s Subject, caller *Client) (*claims, error) {
 // inherit returns what every token that is made from this one says: which chain
 // it belongs to, so that a revocation reaches it, and whom it is issued to.
 func (c *claims) inherit(caller *Client) claims {
-	root := c.RootJTI
-	if root == "" {
-		root = c.ID
-	}
+	root, parents := c.lineage()
 	return claims{
 		ClientID: caller.ID, AZP: caller.ID, CID: caller.ID,
-		Context: c.Context, SID: c.SID, GrantID: c.GrantID, RootJTI: root, RootIAT: c.rootIssuedAt(),
+		Context: c.Context, SID: c.SID, GrantID: c.GrantID, RootJTI: root, RootIAT: c.rootIssuedAt(), ParentJTIs: parents,
 	}
 }
 

@@ -77,7 +77,7 @@ func TestFirstTokenSays(t *testing.T) {
 			if _, has := claims["allowed_resource_scope"]; has != (c.set != "") || issued.Rights.Canonical() != c.set {
 				t.Errorf("set: got %s, want %s", issued.Rights.Canonical(), c.set)
 			}
-			for _, absent := range []string{"act", "via", "root_jti", "root_iat", "cnf"} {
+			for _, absent := range []string{"act", "via", "root_jti", "root_iat", "parent_jtis", "cnf"} {
 				if claims[absent] != nil {
 					t.Errorf("a first token has the claim %s", absent)
 				}

@@ -104,6 +104,8 @@ func TestEveryClaimHasOneType(t *testing.T) {
 			change["root_iat"] = good[date]
 		case "root_iat":
 			change["root_jti"] = good[text]
+		case "parent_jtis":
+			change["root_jti"], change["root_iat"], change["via"] = good[text], good[date], `["a","b"]`
 		}
 		return regular(change)
 	}
@@ -112,7 +114,7 @@ func TestEveryClaimHasOneType(t *testing.T) {
 		"acct": text, "username": text, "domain": text, "context": text, "context_name": text,
 		"nonce": text, "at_hash": text, "name": text, "given_name": text, "family_name": text, "preferred_username": text, "email": text,
 		"email_verified": truth, "groups_truncated": truth, "group_ids": list, "group_names": list,
-		"exp": date, "iat": date, "nbf": date, "auth_time": date, "root_iat": date, "aud": text | list, "perms": list, "via": list, "narrowed": truth, "act": object,
+		"exp": date, "iat": date, "nbf": date, "auth_time": date, "root_iat": date, "aud": text | list, "perms": list, "via": list, "parent_jtis": list, "narrowed": truth, "act": object,
 	} {
 		for kind, value := range good {
 			want := mint.TokenMalformed

@@ -74,8 +74,19 @@ func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
 // rights, and nothing was taken away from it since. Nobody logs in with an API
 // token: it is for one organization, and says nothing new of who its user is.
 func (t *Token) First() bool {
+	return t.underived() && !t.claims.Narrowed && (t.claims.AuthTime != 0 || !isUser(t.claims.Subject))
+}
+
+// FromLogin reports whether the token is what a user's login gave, narrowed or
+// not. One got with an API token is none.
+func (t *Token) FromLogin() bool {
+	return t.underived() && t.claims.AuthTime != 0 && isUser(t.claims.Subject)
+}
+
+// underived reports whether the token was made from no other one.
+func (t *Token) underived() bool {
 	c := t.claims
-	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed && (c.AuthTime != 0 || !isUser(c.Subject))
+	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0
 }
 
 // HasScope reports whether the word is in the OAuth scope of the token.
@@ -129,12 +140,14 @@ func (t *Token) Rights() scopes.Set { return t.claims.rights }
 // Expiry returns when the token dies.
 func (t *Token) Expiry() time.Time { return time.Unix(t.claims.Expiry, 0) }
 
-// Identifiers are what a revocation can name. Operator is the user who acts for
+// Identifiers are what a revocation can name. Parents are the tokens between the
+// first one of the chain, RootID, and this one. Operator is the user who acts for
 // the subject, "" for none: what ends that one's tokens ends this one too. Hops
 // are the clients in act and via. IssuedAt is when the first token of the chain
 // was issued.
 type Identifiers struct {
 	ID, RootID, GrantID, Session, Subject, Operator, ClientID string
+	Parents                                                   [maxParents]string
 	Hops                                                      [MaxHops]string
 	IssuedAt                                                  time.Time
 	LoginAt                                                   time.Time // of the user, IssuedAt where nobody logged in
@@ -197,6 +210,7 @@ func (s *Signed) Identifiers() Identifiers {
 	if k.AuthTime != 0 && k.AuthTime < id.LoginAt.Unix() {
 		id.LoginAt = time.Unix(k.AuthTime, 0)
 	}
+	copy(id.Parents[:], k.ParentJTIs)
 	// A longer chain is never admitted.
 	copy(id.Hops[copy(id.Hops[:], k.actors):], k.Via)
 	return id
