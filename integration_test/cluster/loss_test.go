@@ -143,9 +143,24 @@ var losses = []loss{
 			h.users.change(f.user, func(user map[string]any) { permit(user, mayRead) })
 			return answer{}
 		},
-		told: unasked, inFile: true,
-		dead: func(f *family) []question { return []question{atGuard("what was taken", http.MethodPut, f.access)} },
+		told: unasked, inFile: true, dead: (*family).tokens,
+		alive: func(f *family) []question { return []question{atRefresh(f), withWhatIsLeft(f)} },
 	},
+}
+
+// withWhatIsLeft refreshes, and accepts a token that reads and does not write.
+func withWhatIsLeft(f *family) question {
+	return question{name: "the rights of a new token", needsStore: true, ask: func(s *server) (verdict, answer) {
+		got := f.use(s)
+		if got.Access == "" {
+			return judge(got, false, false)
+		}
+		if v, at := atGuard("", http.MethodGet, got.Access).ask(s); v != accepted {
+			return wrong, at
+		}
+		at := s.guard(http.MethodPut, got.Access)
+		return judge(at, at.status == http.StatusForbidden && at.Guard == "permission_missing", false)
+	}}
 }
 
 // lives are the questions for what goes on.
