@@ -22,6 +22,10 @@ var (
 var (
 	tokenEndpoint    = endpoint{posted, (*Server).serveToken, appOrigins}
 	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken, sameOrigin}
+	introspection    = endpoint{posted, (*Server).serveIntrospection, sameOrigin}
+	revocation       = endpoint{posted, (*Server).serveRevocation, appOrigins}
+	logoutEndpoint   = endpoint{either, (*Server).serveLogout, sameOrigin}
+	logoutCall       = endpoint{posted, (*Server).serveLogout, sameOrigin}
 	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
 	metadataEndpoint = endpoint{read, (*Server).serveMetadata, anyOrigin}
 
@@ -34,8 +38,15 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
 	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
 	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
+	"/oauth2/introspect":                                        introspection,
+	"/csp/gateway/am/api/auth/introspect":                       introspection,
+	"/oauth2/revoke":                                            revocation,
+	"/csp/gateway/am/api/auth/revoke":                           revocation,
+	logoutPath:                                                  logoutEndpoint,
+	"/csp/gateway/am/api/auth/logout":                           logoutCall,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
+	"/csp/gateway/am/api/auth/token-public-key":                 {read, (*Server).servePublicKey, anyOrigin},
 	"/.well-known/openid-configuration":                         metadataEndpoint,
 	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,

@@ -149,7 +149,7 @@ func TestTraceparent(t *testing.T) {
 func TestServeNotReady(t *testing.T) {
 	h := newHouse(t)
 	w := httptest.NewRecorder()
-	ServeNotReady(w, httptest.NewRequest("POST", "/oauth2/token", nil), h.log)
+	ServeNotReady(w, httptest.NewRequest("POST", "/oauth2/token", nil), nil, h.log)
 	g := got{status: w.Code, header: w.Header(), raw: w.Body.String()}
 	for into, text := range map[*map[string]any]string{&g.body: g.raw, &g.record: h.records.String()} {
 		if err := json.Unmarshal([]byte(text), into); err != nil {
