@@ -3,8 +3,8 @@ package caddymodule
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -35,22 +35,22 @@ type App struct {
 
 	ctx     caddy.Context
 	log     *slog.Logger
-	realm   *tokenexchange.Realm
+	realm   *tokenexchange.Realm // as it was provisioned; what is at work now is in work
 	store   StoreModule
-	signing []tokenexchange.SigningKey // from files
-	state   []stateKey                 // from files
-	sealing []keyDigest                // of all state keys, since Start
 	guards  []*Guard
 	issuing bool // an oauth_server handler is there
 
 	shared   *shared
 	acquired bool
-	detach   func() // takes the state keys back from the revocations; nil before the epoch was read
+	work     work
 	server   atomic.Pointer[tokenexchange.Server]
 	ready    chan struct{}          // closed when server and guards are set
 	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start
-	stop     func()                 // ends what runs in the background
-	ended    atomic.Bool            // another configuration took over, or the process ends
+	stops    []func()               // end what runs in the background
+	stale    staleness
+	number   int64 // of the configurations of this process
+	gaveWay  sync.Once
+	ended    atomic.Bool // another configuration took over, or the process ends
 }
 
 // KeySource says where a key comes from.
@@ -69,20 +69,18 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision checks everything that can be known without a store, a key that
 // has to be made, or the network: `caddy validate` runs it too.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log, a.ready = ctx, ctx.Slogger(), make(chan struct{})
+	a.ctx, a.log, a.ready, a.number = ctx, ctx.Slogger(), make(chan struct{}), provisioned.Add(1)
 	if err := registerMetrics(ctx); err != nil {
 		return err
 	}
-	if err := a.resolve(); err != nil {
-		return err
-	}
-	if err := a.readKeys(); err != nil {
-		return err
-	}
 	var err error
-	if a.realm, err = tokenexchange.Compile(a.Config, a.UsersFiles); err != nil {
+	if a.Issuer, err = expandText(a.Issuer); err != nil {
+		return a.at("issuer", 0, err)
+	}
+	if a.work.reading, err = a.find(files{}); err != nil {
 		return err
 	}
+	a.realm = a.work.realm
 	if err := a.loadStore(); err != nil {
 		return err
 	}
@@ -97,83 +95,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return nil
 }
 
-// resolve replaces placeholders.
-func (a *App) resolve() error {
-	var err error
-	if a.Issuer, err = expandText(a.Issuer); err != nil {
-		return a.at("issuer", 0, err)
-	}
-	for i := range a.UsersFiles {
-		if a.UsersFiles[i], err = expandText(a.UsersFiles[i]); err != nil {
-			return a.at("users", i, err)
-		}
-	}
-	for i := range a.Clients {
-		c := &a.Clients[i]
-		c.Secrets = nil
-		for n, ref := range c.SecretRefs {
-			secret, err := resolveSecret(ref, a.Demo)
-			if err != nil {
-				return c.Sources.Place("client "+c.ID, tokenexchange.InLine("secret", n, err))
-			}
-			c.Secrets = append(c.Secrets, secret)
-		}
-		if err := readAssertionKeys(c); err != nil {
-			return c.Sources.Place("client "+c.ID, tokenexchange.InLine("jwks_file", 0, err))
-		}
-	}
-	return nil
-}
-
 // at places an error in a line of the global option.
 func (a *App) at(word string, n int, err error) error {
 	return a.Sources.Place("", tokenexchange.InLine(word, n, err))
-}
-
-func (a *App) readKeys() (err error) {
-	if a.signing, err = fromFiles(a, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
-		return err
-	}
-	a.state, err = fromFiles(a, "state_key", a.StateKeys, parseStateKey)
-	return err
-}
-
-// fromFiles reads the keys that are files, in their order.
-func fromFiles[K any](a *App, word string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
-	for i, src := range sources {
-		data, err := src.read()
-		if err != nil {
-			return nil, a.at(word, i, err)
-		}
-		if data == nil {
-			continue
-		}
-		key, err := parse(data)
-		if err != nil {
-			return nil, a.at(word, i, fmt.Errorf("file %s: %w", src.Path, err))
-		}
-		keys = append(keys, key)
-	}
-	return keys, nil
-}
-
-// read returns the file's content, or nil for a generated key.
-func (k KeySource) read() ([]byte, error) {
-	switch k.Source {
-	case "generated":
-		return nil, nil
-	case "file":
-		path, err := expandText(k.Path)
-		if err != nil {
-			return nil, err
-		}
-		data, err := tokenexchange.ReadFile(path)
-		if err != nil {
-			return nil, fmt.Errorf("reading the file: %w", err)
-		}
-		return data, nil
-	}
-	return nil, fmt.Errorf("unrecognized source %q; expected generated or file", k.Source)
 }
 
 // inForce returns the app whose configuration is in force: this one until

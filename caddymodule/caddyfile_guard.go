@@ -20,6 +20,7 @@ import (
 //		hide_existence
 //		encoded_slash refuse|keep
 //		preflight     block|pass|answer
+//		revocation_max_staleness <duration>
 //		unguarded_ok
 //		<rule...>
 //	}
@@ -70,11 +71,13 @@ func (g *Guard) parseWord(w *words) error {
 		return w.toggle(&g.EncodedSlashKeep, "refuse", "keep")
 	case "preflight":
 		return w.choice(&g.Preflight, tokenexchange.PreflightBlock, tokenexchange.PreflightPass, tokenexchange.PreflightAnswer)
+	case "revocation_max_staleness":
+		return w.duration(&g.RevocationMaxStaleness)
 	case "unguarded_ok":
 		return w.flag(&g.UnguardedOK)
 	default:
 		if !isRule(word) {
-			return w.unrecognized("client, exchange, narrow, mode, accept, hide_existence, encoded_slash, preflight, unguarded_ok, public, authenticated, grpc or a rule that begins with a method in capitals")
+			return w.unrecognized("client, exchange, narrow, mode, accept, hide_existence, encoded_slash, preflight, revocation_max_staleness, unguarded_ok, public, authenticated, grpc or a rule that begins with a method in capitals")
 		}
 		rule, err := parseRule(w)
 		g.Rules = append(g.Rules, rule)

@@ -24,20 +24,16 @@ var waitsForStore, waitsForStateKey = "store", "state_key"
 
 // readEpoch reads the store's epoch and keeps it for the next configuration.
 // Before that the revocations are read back, once.
-func (a *App) readEpoch(ctx context.Context, records *tokenexchange.State) (tokenexchange.Epoch, error) {
+func (a *App) readEpoch(ctx context.Context) (tokenexchange.Epoch, error) {
 	timeout := startTimeout
 	if a.store.Remote() {
 		timeout = remoteTimeout
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	epoch, err := records.Epoch(ctx)
+	epoch, err := a.readRecords(ctx)
 	if err != nil {
 		return epoch, err
-	}
-	// The state keys fit: the epoch was sealed with one of them.
-	if a.detach == nil {
-		a.detach = a.shared.revocations.Attach(records, a.log)
 	}
 	a.shared.follow()
 	if err := a.shared.revocations.ReadBack(ctx); err != nil {
@@ -66,42 +62,38 @@ func (s *shared) begins(e tokenexchange.Epoch) tokenexchange.Epoch {
 	return e
 }
 
-// startWithout starts while the store is away, and returns the epoch that it
-// goes on with: after a reload that which was read before, until the store says
-// otherwise, and else none.
-func (a *App) startWithout(rt tokenexchange.Runtime, cause error) (tokenexchange.Epoch, error) {
+// startWithout starts while the store is away. It goes on with an epoch only after
+// a reload: with that which was read before, until the store says otherwise.
+func (a *App) startWithout(cause error) error {
 	a.waitsFor.Store(&waitsForStore)
 	if kept := a.shared.epoch.Load(); kept != nil {
-		rt.Epoch = a.shared.begins(*kept)
-		return rt.Epoch, a.putToWork(rt)
+		_, err := a.begin(a.shared.begins(*kept))
+		return err
 	}
 	// What serves is not given up for a store that nobody has seen: its address
 	// may be mistyped.
 	if running := active(); running != nil && running.server.Load() != nil {
-		return tokenexchange.Epoch{}, fmt.Errorf("reading the store's epoch: %w; the running configuration stays: a reload to another store needs one that answers", cause)
+		return fmt.Errorf("reading the store's epoch: %w; the running configuration stays: a reload to another store needs one that answers", cause)
 	}
-	return tokenexchange.Epoch{}, nil
+	return nil
 }
 
 // follower looks at a remote store for as long as its configuration runs.
 type follower struct {
 	app     *App
-	records *tokenexchange.State
-	rt      tokenexchange.Runtime // with the epoch at work, the zero one for none
 	away    bool
 	checked bool // how the store keeps things, since it was last away
 
-	said   string // what is wrong, as it was last logged
-	saidAt time.Time
+	complaint
 }
 
 // follow begins to look at the store, until Stop. away says why it did not
 // answer at the start, if so.
-func (a *App) follow(records *tokenexchange.State, rt tokenexchange.Runtime, away error) {
+func (a *App) follow(away error) {
 	ctx, cancel := context.WithCancel(a.ctx)
 	done := make(chan struct{})
-	a.stop = func() { cancel(); <-done }
-	f := &follower{app: a, records: records, rt: rt}
+	a.stops = append(a.stops, func() { cancel(); <-done })
+	f := &follower{app: a}
 	if away != nil {
 		f.lost(away)
 	}
@@ -124,8 +116,8 @@ func (a *App) follow(records *tokenexchange.State, rt tokenexchange.Runtime, awa
 // store was lost, and no longer knows what the tokens from before are refused
 // for. It reports whether the store was there.
 func (f *follower) look(ctx context.Context) bool {
-	epoch, err := f.app.readEpoch(ctx, f.records)
-	if err == nil && epoch.ID != f.rt.Epoch.ID {
+	epoch, err := f.app.readEpoch(ctx)
+	if err == nil {
 		err = f.begin(epoch)
 	}
 	switch {
@@ -137,7 +129,6 @@ func (f *follower) look(ctx context.Context) bool {
 	case err != nil:
 		// It answers, and it is not ours: nothing may go on with it.
 		f.app.withdraw(&waitsForStateKey)
-		f.rt.Epoch = tokenexchange.Epoch{}
 		f.say("reading the store's epoch", err, f.app.log.Error)
 		return false
 	}
@@ -156,22 +147,21 @@ func (f *follower) lost(why error) {
 
 // begin puts an epoch to work.
 func (f *follower) begin(epoch tokenexchange.Epoch) error {
-	rt := f.rt
-	rt.Epoch = epoch
-	if err := f.app.putToWork(rt); err != nil {
+	before, err := f.app.begin(epoch)
+	if err != nil || before.ID == epoch.ID {
 		return err
 	}
-	if f.rt.Epoch.ID != "" {
+	if before.ID != "" {
 		f.app.log.Warn("the store has a new epoch: it was lost or replaced, and tokens from before are refused", "since", epoch.Created)
 	}
-	f.rt, f.checked = rt, false
+	f.checked = false
 	return nil
 }
 
 // check asks a store that can tell how it keeps what it is given, each time
 // that it was reached anew.
 func (f *follower) check(ctx context.Context) {
-	store, ok := f.rt.Store.(interface {
+	store, ok := f.app.shared.store.(interface {
 		Check(context.Context) ([]string, error)
 	})
 	if !ok || f.checked {
@@ -191,8 +181,5 @@ func (f *follower) check(ctx context.Context) {
 
 // say logs what is wrong, and repeats it seldom.
 func (f *follower) say(text string, err error, log func(string, ...any)) {
-	if cause := err.Error(); cause != f.said || time.Since(f.saidAt) > sayAgain {
-		log(text, "error", cause)
-		f.said, f.saidAt = cause, time.Now()
-	}
+	f.complaint.say(err, func(cause string) { log(text, "error", cause) })
 }

@@ -49,6 +49,10 @@ type Guard struct {
 	// The client of the app that the guard acts as. Default: one of its own.
 	Client string `json:"client,omitempty"`
 
+	// For how long the revocations of other processes may be unreadable before
+	// every token is answered with 503. Default: for ever.
+	RevocationMaxStaleness tokenexchange.Duration `json:"revocation_max_staleness,omitempty"`
+
 	// Turn the load error for a way around this guard into a warning.
 	UnguardedOK bool `json:"unguarded_ok,omitempty"`
 
@@ -62,6 +66,7 @@ type Guard struct {
 	log     *slog.Logger
 	policy  *scopes.Policy
 	opts    tokenexchange.GuardOptions
+	about   *tokenexchange.ProtectedResource // nil until the app binds the guard
 	metrics *guardMetrics
 	current atomic.Pointer[tokenexchange.Guard]
 }
@@ -84,7 +89,7 @@ func (g *Guard) bind(a *App) error {
 		return g.wrong("there is no service of this name; expected one of the global option scopegate: %s", a.realm.ServiceNames())
 	}
 	for _, r := range g.Rules {
-		if r.Path == readyPath {
+		if r.Path == readyPath || tokenexchange.OwnsResourcePath(r.Path) {
 			return fmt.Errorf("guard %s: %s: %s %s: the guard answers this path itself; expected another one", g.Service, r.Source, r.Method, r.Path)
 		}
 	}
@@ -98,6 +103,9 @@ func (g *Guard) bind(a *App) error {
 	}
 	if err := a.realm.CheckGuard(g.Service, policy, opts, time.Now()); err != nil {
 		return tokenexchange.Sources{"": g.Source}.Place("", err)
+	}
+	if g.about, err = a.realm.ProtectedResource(g.Service, g.HideExistence); err != nil {
+		return g.wrong("%w", err)
 	}
 	for _, w := range append(policy.Warnings(), a.realm.GuardWarnings(g.Service, opts)...) {
 		g.log.Warn(w, "guard", g.Service)
@@ -147,6 +155,10 @@ func (g *Guard) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	presented := tokenexchange.Take(r, g.AcceptCSPAuthToken)
 	if r.URL.Path == readyPath {
 		return serveReady(w, r, g.app)
+	}
+	if g.about != nil && tokenexchange.OwnsResourcePath(r.URL.Path) {
+		g.about.ServeHTTP(w, r)
+		return nil
 	}
 
 	// 2 to 10.

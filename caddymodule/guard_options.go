@@ -23,6 +23,7 @@ func (g *Guard) options() (tokenexchange.GuardOptions, error) {
 	o := tokenexchange.GuardOptions{
 		Exchange: g.Exchange, NarrowToRule: g.NarrowToRule, HideExistence: g.HideExistence,
 		Preflight: g.Preflight, EncodedSlashKeep: g.EncodedSlashKeep, Client: g.Client,
+		RevocationMaxStaleness: time.Duration(g.RevocationMaxStaleness),
 	}
 	if g.Audit == nil {
 		return o, nil

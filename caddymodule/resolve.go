@@ -32,13 +32,13 @@ func unset(variable string) error {
 	return fmt.Errorf("{env.%s}: the environment variable %s is not set or empty; expected a value", variable, variable)
 }
 
-// resolveSecret reads a client's secret: sha256:<hex>, or a reference {env.X} or
+// secret reads a client's secret: sha256:<hex>, or a reference {env.X} or
 // {file.X} to a secret or to such a hash. A literal is accepted only in a demo.
-func resolveSecret(ref string, demo bool) (tokenexchange.Secret, error) {
+func (f files) secret(ref string, demo bool) (tokenexchange.Secret, error) {
 	if looksHashed(ref) {
 		return tokenexchange.ParseSecretHash(ref)
 	}
-	value, err := readSecret(ref, demo, "{env.X}, {file.X} or sha256:<hex>")
+	value, err := readSecret(f.read, ref, demo, "{env.X}, {file.X} or sha256:<hex>")
 	if err != nil {
 		return tokenexchange.Secret{}, err
 	}
@@ -64,11 +64,11 @@ func resolvePassword(ref string, demo bool) (string, error) {
 	if looksHashed(ref) {
 		return "", errors.New("a hash, which no server takes for the password; expected {env.X} or {file.X}")
 	}
-	return readSecret(ref, demo, "{env.X} or {file.X}")
+	return readSecret(tokenexchange.ReadFile, ref, demo, "{env.X} or {file.X}")
 }
 
 // readSecret reads files itself: the replacer answers "" for what it cannot read.
-func readSecret(ref string, demo bool, expected string) (value string, err error) {
+func readSecret(readFile func(path string) ([]byte, error), ref string, demo bool, expected string) (value string, err error) {
 	inner, isRef := strings.CutPrefix(ref, "{")
 	inner, closed := strings.CutSuffix(inner, "}")
 	switch kind, name, _ := strings.Cut(inner, "."); {
@@ -77,7 +77,7 @@ func readSecret(ref string, demo bool, expected string) (value string, err error
 			return "", unset(name)
 		}
 	case isRef && closed && kind == "file":
-		data, err := tokenexchange.ReadFile(name)
+		data, err := readFile(name)
 		if err != nil {
 			return "", err
 		}
@@ -92,19 +92,4 @@ func readSecret(ref string, demo bool, expected string) (value string, err error
 		value = ref
 	}
 	return value, nil
-}
-
-// readAssertionKeys reads the file of a client's public keys, if it has one.
-func readAssertionKeys(c *tokenexchange.ClientConfig) error {
-	if c.JWKSFile == "" {
-		return nil
-	}
-	path, err := expandText(c.JWKSFile)
-	if err != nil {
-		return err
-	}
-	if c.JWKS, err = tokenexchange.ReadFile(path); err != nil {
-		return fmt.Errorf("reading the file: %w", err)
-	}
-	return nil
 }

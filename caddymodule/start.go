@@ -19,67 +19,70 @@ const (
 // of a local store is an error. One over a network may be away when a pod
 // starts: then requests wait, and it is tried again in the background.
 func (a *App) Start() error {
-	for _, w := range a.realm.Warnings() {
-		a.log.Warn(w)
-	}
+	a.warn(nil)
 	for _, g := range a.guards {
 		g.announce()
 	}
 	if len(a.Clients) > 0 && !a.issuing {
 		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
 	}
-	signing, state, err := a.keys()
+	g, keeper, err := a.startKeys()
 	if err != nil {
 		return err
 	}
-	rt := tokenexchange.Runtime{SigningKeys: signing, StateKeys: state, Log: a.log}
-	if err := a.rehearse(rt); err != nil {
+	p, err := a.prepare(a.work.reading, g)
+	if err != nil {
 		return err
 	}
-	if err := a.checkRotation(); err != nil {
+	if err := a.checkRotation(p.ring); err != nil {
 		return err
 	}
 	if err := a.acquire(); err != nil {
 		return err
 	}
 	a.comesFromAnotherStore()
-	rt.Store, rt.Caches, rt.Throttles, rt.Revocations = a.shared.store, a.shared.caches, a.shared.throttles, a.shared.revocations
-	records, err := tokenexchange.NewState(rt.Store, a.realm.Issuer(), state, nil, nil)
-	if err != nil {
+	if err := a.first(p); err != nil {
 		return err
 	}
 	var away error
-	rt.Epoch, err = a.readEpoch(a.ctx, records)
+	epoch, err := a.readEpoch(a.ctx)
 	switch {
 	case err == nil:
-		err = a.putToWork(rt)
+		_, err = a.begin(epoch)
 	case a.store.Remote() && errors.Is(err, tokenexchange.ErrStoreUnavailable):
 		away = err
-		rt.Epoch, err = a.startWithout(rt, away)
+		err = a.startWithout(away)
 	default:
 		err = fmt.Errorf("reading the store's epoch: %w", err)
 	}
-	if err == nil && a.store.Remote() {
-		a.follow(records, rt, away)
+	if err != nil {
+		return err
 	}
-	return err
+	if a.store.Remote() {
+		a.follow(away)
+	}
+	a.watch()
+	a.keepKeys(keeper)
+	return nil
 }
 
 // rehearse finds each mistake of the configuration before the store is touched,
 // with another store in its place. To read the epoch is to seal it anew where the
 // first state key is another one, and the configuration that runs, which stays
 // when this one is refused, may not have that key.
-func (a *App) rehearse(rt tokenexchange.Runtime) error {
+func (a *App) rehearse(p prepared) error {
 	store := tokenexchange.NewMemoryStore(nil)
-	rt.Store, rt.Epoch = store, tokenexchange.Epoch{ID: "rehearsed"}
-	rt.Caches, rt.Throttles, rt.Revocations = tokenexchange.NewCaches(), tokenexchange.NewThrottles(), tokenexchange.NewRevocations(nil)
-	_, _, err := a.assemble(rt)
+	_, _, err := a.assemble(p, tokenexchange.Runtime{
+		Store: store, Epoch: tokenexchange.Epoch{ID: "rehearsed"},
+		Caches: tokenexchange.NewCaches(), Throttles: tokenexchange.NewThrottles(), Revocations: tokenexchange.NewRevocations(nil),
+	})
 	return errors.Join(err, store.Close())
 }
 
 // assemble makes the server and a guard for each guard handler.
-func (a *App) assemble(rt tokenexchange.Runtime) (*tokenexchange.Server, []*tokenexchange.Guard, error) {
-	server, err := tokenexchange.New(a.realm, rt)
+func (a *App) assemble(p prepared, rt tokenexchange.Runtime) (*tokenexchange.Server, []*tokenexchange.Guard, error) {
+	rt.SigningKeys, rt.StateKeys, rt.Log = p.signing, p.ring.keys(), a.log
+	server, err := tokenexchange.New(p.realm, rt)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -92,40 +95,38 @@ func (a *App) assemble(rt tokenexchange.Runtime) (*tokenexchange.Server, []*toke
 	return server, cores, nil
 }
 
-// putToWork lets requests in.
-func (a *App) putToWork(rt tokenexchange.Runtime) error {
-	server, cores, err := a.assemble(rt)
+// putToWork lets requests in. The channel is closed when the server before has
+// signed its last token, nil if there was none. The lock of work must be held.
+func (a *App) putToWork(p prepared, epoch tokenexchange.Epoch) (last <-chan struct{}, err error) {
+	server, cores, err := a.assemble(p, tokenexchange.Runtime{
+		Store: a.shared.store, Epoch: epoch,
+		Caches: a.shared.caches, Throttles: a.shared.throttles, Revocations: a.shared.revocations,
+	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, g := range a.guards {
 		g.current.Store(cores[i])
 	}
-	a.server.Store(server)
+	if old := a.server.Swap(server); old != nil {
+		last = old.GiveWay(server)
+	}
 	select {
 	case <-a.ready:
 	default:
 		close(a.ready)
 	}
-	return nil
-}
-
-// withdraw lets no request in any more.
-func (a *App) withdraw(why *string) {
-	a.waitsFor.Store(why)
-	a.server.Store(nil)
-	for _, g := range a.guards {
-		g.current.Store(nil)
-	}
+	return last, nil
 }
 
 // Stop ends what runs in the background. Requests that still run use the server
 // that they began with, and Cleanup gives back what it needs.
 func (a *App) Stop() error {
 	a.ended.Store(true)
-	if a.stop != nil {
-		a.stop()
+	for _, stop := range a.stops {
+		stop()
 	}
+	a.gaveWay.Do(a.giveWay)
 	return nil
 }
 

@@ -114,7 +114,7 @@ func (a *App) loadStore() error {
 	switch s := a.store.(type) {
 	case *BoltStore:
 		if s.Path == "" {
-			s.Path = filepath.Join(caddy.AppDataDir(), "scopegate", a.place(), "state.db")
+			s.Path = filepath.Join(caddy.AppDataDir(), "scopegate", folderOf(a.realm.Issuer()), "state.db")
 		}
 	case *RedisStore:
 		return s.prepare(a)
@@ -252,8 +252,8 @@ func (a *App) release() error {
 		return nil
 	}
 	a.acquired = false
-	if a.detach != nil {
-		a.detach()
+	if a.work.detach != nil {
+		a.work.detach()
 	}
 	return a.shared.letGo()
 }

@@ -17,14 +17,14 @@ func TestTrap09UnreadablePlaceholdersAreEmpty(t *testing.T) {
 		if got := caddy.NewReplacer().ReplaceAll(placeholder, "empty"); got != "empty" {
 			t.Errorf("%s: Caddy's replacer says %q now", placeholder, got)
 		}
-		if _, err := resolveSecret(placeholder, true); err == nil {
+		if _, err := (files{}).secret(placeholder, true); err == nil {
 			t.Errorf("%s: got a secret, want an error", placeholder)
 		}
 	}
 	if err := os.WriteFile(w.path("empty"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := resolveSecret("{file."+w.path("empty")+"}", true); err == nil {
+	if _, err := (files{}).secret("{file."+w.path("empty")+"}", true); err == nil {
 		t.Error("an empty file: got a secret, want an error")
 	}
 	if got, err := expandText("https://{env.SCOPEGATE_ABSENT}auth.example.com"); err == nil {

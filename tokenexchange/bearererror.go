@@ -98,7 +98,7 @@ func (v *Verdict) WriteRefusal(w http.ResponseWriter) {
 	h := w.Header()
 	switch row.status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusBadRequest:
-		h.Set("WWW-Authenticate", challenge(row, v.missing))
+		h.Set("WWW-Authenticate", challenge(row, v.wanted(), v.metadata()))
 	case http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
@@ -111,19 +111,35 @@ func (v *Verdict) WriteRefusal(w http.ResponseWriter) {
 	})
 }
 
-// challenge is RFC 6750 section 3: bare where no token was sent.
-func challenge(row refusal, missing []scopes.Need) string {
-	switch row.code {
-	case "no_token", "access_denied":
-		return "Bearer"
+// wanted lists what is missing as the challenge says it.
+func (v *Verdict) wanted() (scope []string) {
+	for _, n := range v.missing {
+		scope = append(scope, n.Service+"/"+n.Permission)
 	}
-	text := `Bearer error="` + row.code + `"`
-	var wanted []string
-	for _, n := range missing {
-		wanted = append(wanted, n.Service+"/"+n.Permission)
+	return scope
+}
+
+// metadata is where the guard that decided says who issues its tokens.
+func (v *Verdict) metadata() string {
+	if v.guard == nil {
+		return ""
 	}
-	if len(wanted) > 0 {
-		text += `, scope="` + strings.Join(wanted, " ") + `"`
+	return v.guard.metadata
+}
+
+// challenge is RFC 6750 section 3: bare where no token was sent. Where another
+// token would help, it says where to learn of whom to get it (RFC 9728 section
+// 5.1), if that is known.
+func challenge(row refusal, scope []string, metadata string) string {
+	var params []string
+	if row.code != "no_token" && row.code != "access_denied" {
+		params = append(params, `error="`+row.code+`"`)
 	}
-	return text
+	if row.code == "insufficient_scope" && len(scope) > 0 {
+		params = append(params, `scope="`+strings.Join(scope, " ")+`"`)
+	}
+	if metadata != "" && (row.status == http.StatusUnauthorized || row.code == "insufficient_scope") {
+		params = append(params, `resource_metadata="`+metadata+`"`)
+	}
+	return strings.TrimSpace("Bearer " + strings.Join(params, ", "))
 }

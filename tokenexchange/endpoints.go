@@ -10,23 +10,26 @@ import (
 type endpoint struct {
 	methods []string // the first is the one that a refusal names first
 	serve   func(*Server, http.ResponseWriter, *http.Request)
+	origins crossOrigin // whose scripts may read the answer
 }
 
 var (
-	posted  = []string{http.MethodPost}
-	read    = []string{http.MethodGet, http.MethodHead}
-	visited = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	posted = []string{http.MethodPost}
+	read   = []string{http.MethodGet, http.MethodHead}
+	either = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 )
 
 var (
-	tokenEndpoint    = endpoint{posted, (*Server).serveToken}
-	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken}
-	introspection    = endpoint{posted, (*Server).serveIntrospection}
-	revocation       = endpoint{posted, (*Server).serveRevocation}
-	logoutEndpoint   = endpoint{visited, (*Server).serveLogout}
-	logoutCall       = endpoint{posted, (*Server).serveLogout}
-	keysEndpoint     = endpoint{read, (*Server).serveKeys}
-	metadataEndpoint = endpoint{read, (*Server).serveMetadata}
+	tokenEndpoint    = endpoint{posted, (*Server).serveToken, appOrigins}
+	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken, sameOrigin}
+	introspection    = endpoint{posted, (*Server).serveIntrospection, sameOrigin}
+	revocation       = endpoint{posted, (*Server).serveRevocation, appOrigins}
+	logoutEndpoint   = endpoint{either, (*Server).serveLogout, sameOrigin}
+	logoutCall       = endpoint{posted, (*Server).serveLogout, sameOrigin}
+	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
+	metadataEndpoint = endpoint{read, (*Server).serveMetadata, anyOrigin}
+
+	orgEndpoint = endpoint{read, (*Server).serveOrganization, sameOrigin}
 )
 
 // endpoints is the table of docs/token-endpoint.md: standard and CSP names.
@@ -43,15 +46,26 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/logout":                           logoutCall,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
+	"/csp/gateway/am/api/auth/token-public-key":                 {read, (*Server).servePublicKey, anyOrigin},
 	"/.well-known/openid-configuration":                         metadataEndpoint,
 	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
+	"/oauth2/userinfo":                                          {either, (*Server).serveUserinfo, appOrigins},
+	"/csp/gateway/am/api/userinfo":                              {read, (*Server).serveUserinfo, appOrigins},
 }
 
-// endpointOf merges a doubled slash in front: a known client sends one.
-func endpointOf(path string) (endpoint, bool) {
+// merged takes one of two slashes in front away: a known client sends both.
+func merged(path string) string {
 	if strings.HasPrefix(path, "//") {
-		path = path[1:]
+		return path[1:]
+	}
+	return path
+}
+
+func endpointOf(path string) (endpoint, bool) {
+	path = merged(path)
+	if _, ok := organizationOf(path); ok {
+		return orgEndpoint, true
 	}
 	e, ok := endpoints[path]
 	return e, ok
@@ -66,14 +80,25 @@ func Owns(path string) bool {
 // ServeHTTP answers a request to one of the endpoints.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	e, ok := endpointOf(r.URL.Path)
-	switch {
-	case !ok:
+	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	e.begin(s.realm, w, r, func() { e.serve(s, w, r) })
+}
+
+// begin does what all endpoints do first: it lets scripts read the answer, and
+// refuses methods that the endpoint does not have.
+func (e endpoint) begin(realm *Realm, w http.ResponseWriter, r *http.Request, serve func()) {
+	reads := realm.allowOrigin(w, r, e.origins)
+	switch {
+	case reads && isPreflight(r):
+		answerPreflight(w, e.methods)
 	case !slices.Contains(e.methods, r.Method):
 		allow := strings.Join(e.methods, ", ")
 		w.Header().Set("Allow", allow)
 		http.Error(w, "expected "+allow, http.StatusMethodNotAllowed)
 	default:
-		e.serve(s, w, r)
+		serve()
 	}
 }

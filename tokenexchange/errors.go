@@ -116,12 +116,20 @@ type errorBody struct {
 	Excess       []scopes.Excess `json:"excess,omitempty"`
 }
 
-// writeError is the one place that answers a refused token request.
+// writeError answers a refused request of a client.
 func writeError(w http.ResponseWriter, r *http.Request, e *Refused, decisionID string) {
 	a, known := answers[e.Reason]
 	if !known {
 		a = answers["server_error"]
 	}
+	if a.status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Basic realm="scopegate", charset="UTF-8"`)
+	}
+	a.write(w, r, e, decisionID)
+}
+
+// write is the one place that writes a refusal of an endpoint of the issuer.
+func (a answer) write(w http.ResponseWriter, r *http.Request, e *Refused, decisionID string) {
 	text := a.text
 	if e.Param != "" {
 		text += " (" + e.Param + ")"
@@ -133,8 +141,6 @@ func writeError(w http.ResponseWriter, r *http.Request, e *Refused, decisionID s
 		Excess: shownExcess(e.Excess),
 	}
 	switch a.status {
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Basic realm="scopegate", charset="UTF-8"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", strconv.Itoa(e.retryIn()))
 	}

@@ -34,6 +34,9 @@ func TestErrorsPage(t *testing.T) {
 	for r := range refusals {
 		reasons[r.String()] = true
 	}
+	for r := range bearerAnswers {
+		reasons[string(r)] = true
+	}
 	for _, r := range scopes.Reasons() {
 		if _, has := refusals[r]; has == (r == scopes.ReasonAllowed) {
 			t.Errorf("%s: in the table of refusals is %v", r, has)

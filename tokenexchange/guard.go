@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"crypto/sha256"
+	"errors"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -28,6 +29,8 @@ type Guard struct {
 	log     *slog.Logger
 	ids     *decisionIDs
 	name    string // of the service, for records
+
+	metadata string // where to learn who issues tokens, for challenges; "" for nowhere
 }
 
 // NotReady returns the guard of a service that is not at work yet: it refuses
@@ -133,6 +136,9 @@ func (g *Guard) decide(r *http.Request, p Presented, v *Verdict) (scopes.Reason,
 	if err != nil {
 		return pathReason(err), err
 	}
+	if g.stale() {
+		return scopes.ReasonRevocationsStale, errStale
+	}
 	facts := mint.Facts(subject)
 	v.Subject, v.Client, v.Org, v.Actor = facts.Subject(), facts.ClientID(), facts.Org(), facts.Actor()
 
@@ -182,6 +188,14 @@ func (g *Guard) exchange(r *http.Request, v *Verdict, match scopes.Match, subjec
 		v.WouldDeny, v.missing = decision.Reason().String(), decision.Missing()
 	}
 	return scopes.ReasonAllowed, nil
+}
+
+var errStale = errors.New("the feed of revocations cannot be read for longer than revocation_max_staleness")
+
+// stale reports whether too long nobody could tell what others revoked.
+func (g *Guard) stale() bool {
+	most := g.options.RevocationMaxStaleness
+	return most > 0 && g.server.revocations.Age() > most
 }
 
 // softens reports whether mode audit lets a request pass that would be refused

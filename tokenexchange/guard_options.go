@@ -24,6 +24,9 @@ const (
 // looks at again enforces.
 const maxAudit = 90 * 24 * time.Hour
 
+// minStaleness is the least of RevocationMaxStaleness.
+const minStaleness = time.Second
+
 // GuardOptions are the words of a guard's block that change how it decides. The
 // zero value is the default: it enforces, and forwards nothing without a token
 // but what a public rule names. See docs/guard.md.
@@ -44,6 +47,9 @@ type GuardOptions struct {
 	AuditNoRule bool
 	// Keep %2F in a path as a byte of its segment.
 	EncodedSlashKeep bool
+	// For how long the revocations of other processes may be unreadable before
+	// every token is answered with 503. 0 is for ever.
+	RevocationMaxStaleness time.Duration
 	// The configured client that the guard acts as. Default: guard:SERVICE.
 	Client string
 }
@@ -58,6 +64,8 @@ func (o GuardOptions) Check(now time.Time) error {
 		return fmt.Errorf("preflight: unrecognized %q; expected block, pass or answer", o.Preflight)
 	case o.AuditUntil.After(now.Add(maxAudit)):
 		return fmt.Errorf("mode audit until %s: expected a date at most 90 days ahead", o.AuditUntil.Format(time.DateOnly))
+	case o.RevocationMaxStaleness != 0 && o.RevocationMaxStaleness < minStaleness:
+		return fmt.Errorf("revocation_max_staleness %s: expected at least %s: a follower that is well needs as long to notice a fault", o.RevocationMaxStaleness, minStaleness)
 	case o.AuditNoRule && o.AuditUntil.IsZero():
 		return errors.New("including no_rule: expected it after mode audit until DATE")
 	}
@@ -73,10 +81,12 @@ func (r *Realm) CheckGuard(serviceID string, policy *scopes.Policy, o GuardOptio
 	return nil
 }
 
+var errNoService = errors.New("there is no service of this name")
+
 func (r *Realm) checkGuard(s *service, policy *scopes.Policy, o GuardOptions, now time.Time) error {
 	switch {
 	case s == nil:
-		return errors.New("there is no service of this name")
+		return errNoService
 	case policy == nil:
 		return errors.New("there are no rules; expected at least one")
 	}
@@ -140,6 +150,7 @@ func (s *Server) Guard(serviceID string, policy *scopes.Policy, o GuardOptions) 
 		options: o, log: s.log, ids: s.ids, name: serviceID, acting: s.realm.clients[o.Client],
 	}
 	g.target, _ = s.mint.Upstream(serviceID)
+	g.metadata = resourceMetadataURL(g.service.Audience)
 	if o.EncodedSlashKeep {
 		g.slash = scopes.KeepEncodedSlash
 	}

@@ -27,6 +27,8 @@ type Realm struct {
 
 	warnings []string
 
+	appOrigins map[string]bool // of applications in browsers
+
 	impersonation *impersonation // nil: nobody impersonates anybody
 }
 
@@ -38,6 +40,12 @@ type service struct {
 // Compile checks a configuration and reads the users files that it names,
 // nothing else. An error says what was wrong, where, and what was expected.
 func Compile(cfg Config, usersFiles []string) (*Realm, error) {
+	return CompileFrom(cfg, usersFiles, ReadFile)
+}
+
+// CompileFrom is Compile with another way to read the users files, for who looks
+// at them as well.
+func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]byte, error)) (*Realm, error) {
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
@@ -62,7 +70,8 @@ func Compile(cfg Config, usersFiles []string) (*Realm, error) {
 			return nil, c.Sources.Place("client "+c.ID, err)
 		}
 	}
-	users, err := readUsers(usersFiles, r)
+	r.appOrigins = r.appOriginsOf()
+	users, err := readUsers(usersFiles, readFile, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
@@ -96,8 +105,21 @@ func (r *Realm) longestFamily() time.Duration {
 	return longest + r.longestLife()
 }
 
+// Lives returns how long what is made now may be needed: a key that signs has to
+// verify for so long, and one that seals to open. State lives longest where a
+// refresh token is presented at its very end: what that revokes is kept until the
+// last access token of the family is over.
+func (r *Realm) Lives() (signed, sealed time.Duration) {
+	return r.longestLife(), r.longestFamily() + CollectAfter
+}
+
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
+
+// Counts returns how many users, API tokens and clients there are.
+func (r *Realm) Counts() (users, apiTokens, clients int) {
+	return len(r.users.bySubject), len(r.users.apiTokens), len(r.clients)
+}
 
 func (r *Realm) warn(text string) { r.warnings = append(r.warnings, text) }
 

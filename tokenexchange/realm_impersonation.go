@@ -90,7 +90,7 @@ func (r *Realm) checkRoles(word string, roles []string) error {
 func (r *Realm) checkMembers(orgs []string) error {
 	for n, org := range orgs {
 		switch {
-		case r.users.orgs[org] == "":
+		case r.users.orgs[org].ID == "":
 			return inWord("orgs", "%q is not in the users files; expected one of the organizations: %s", org, names(r.users.orgs))
 		case slices.Contains(orgs[:n], org):
 			return inWord("orgs", "%s is listed twice; expected once", org)

@@ -10,10 +10,11 @@ import (
 
 // The pauses between two tries to follow double from the first to the last. What
 // others revoked while the store was away is accepted here until the first try
-// after it came back, so the last is short.
+// after it came back, so the last is short: a try that is under way may wait for
+// half a second on a connection that died, and both are to be less than a second.
 const (
 	firstFollowPause = 100 * time.Millisecond
-	lastFollowPause  = time.Second
+	lastFollowPause  = 250 * time.Millisecond
 )
 
 // Follow applies what is published, until ctx is done. Start it once for each
@@ -145,6 +146,7 @@ func (f *follower) catchUp() {
 	f.caughtUp, f.said = true, ""
 	v.outbox.knock()
 	r.live++
+	r.cutOff.Store(0)
 	r.cause = nil
 	if !f.whole || f.pass != r.pass {
 		return
@@ -170,8 +172,9 @@ func (f *follower) ended(ctx context.Context, err error) {
 	r.mu.Lock()
 	delete(r.running, f)
 	if f.caughtUp {
-		r.live--
-		r.contact = v.now()
+		if r.live--; r.live == 0 {
+			r.cutOff.Store(v.now().UnixMilli())
+		}
 	}
 	r.cause = err
 	gap := errors.Is(err, ErrFeedGap)

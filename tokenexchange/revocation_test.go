@@ -178,6 +178,49 @@ func TestUnreadRevocationsRefuse(t *testing.T) {
 	h.lives(t, before, true)
 }
 
+// TestRevocationMaxStaleness takes the feed away for longer than a guard may go
+// on without it: it refuses every token, and goes on once the feed is back.
+func TestRevocationMaxStaleness(t *testing.T) {
+	h := newHouse(t)
+	token, most := h.adas(), 10*time.Second
+	strict := h.shopWith(t, GuardOptions{RevocationMaxStaleness: most})
+	cutOff := &h.revocations.reading.cutOff
+	for _, c := range []struct {
+		name  string
+		away  time.Duration // -1 is not
+		stale bool
+	}{
+		{"read", -1, false},
+		{"away as long as it may be", most, false},
+		{"away for longer", most + time.Millisecond, true},
+		{"back", -1, false},
+	} {
+		if cutOff.Store(0); c.away >= 0 {
+			cutOff.Store(h.clock.Add(-c.away).UnixMilli())
+		}
+		want := scopes.ReasonAllowed
+		if c.stale {
+			want = scopes.ReasonRevocationsStale
+		}
+		v, answer := h.pass(strict, bearer("GET", "/orders/7", token))
+		if v.Reason != want || c.stale && (answer.status != 503 || answer.header.Get("Retry-After") == "") {
+			t.Errorf("%s: got %s, %d", c.name, v.Reason, answer.status)
+		}
+		if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", token)); !v.Allowed() {
+			t.Errorf("%s: a guard without the word: got %s", c.name, v.Reason)
+		}
+		if v, _ := h.pass(strict, bearer("GET", "/healthz", "")); !v.Allowed() {
+			t.Errorf("%s: a public rule: got %s", c.name, v.Reason)
+		}
+		if v, _ := h.pass(strict, bearer("GET", "/orders/7", token+"x")); v.Reason != scopes.ReasonTokenSignature && v.Reason != scopes.ReasonTokenMalformed {
+			t.Errorf("%s: a forged token: got %s, want what is wrong with it", c.name, v.Reason)
+		}
+	}
+	if err := (GuardOptions{RevocationMaxStaleness: time.Millisecond}).Check(start); err == nil {
+		t.Error("a millisecond: got no error")
+	}
+}
+
 // TestUnreadAroundTheSet has a reading end, or a gap begin, while a token is
 // judged: nobody knows what the look at the set in between was worth.
 func TestUnreadAroundTheSet(t *testing.T) {

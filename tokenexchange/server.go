@@ -28,7 +28,7 @@ type Runtime struct {
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
-// a new configuration is a new Server.
+// a new configuration is a new Server, which the old one gives way to.
 type Server struct {
 	realm       *Realm
 	ring        *mint.Ring
@@ -42,7 +42,9 @@ type Server struct {
 	now         func() time.Time
 	ids         *decisionIDs
 	looks       flights // at the store, for Ready
+	succession  succession
 	jwks        []byte
+	publicKeys  publicKeys
 	metadata    []byte
 }
 
@@ -76,6 +78,9 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	}
 	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
 		return nil, fmt.Errorf("encoding the key set: %w", err)
+	}
+	if s.publicKeys, err = publicKeysOf(realm.issuer, rt.SigningKeys); err != nil {
+		return nil, fmt.Errorf("encoding the public keys: %w", err)
 	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
@@ -122,13 +127,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
-	write, err := serve(r, rec, func() (parameters, error) {
-		// A body that comes slowly would hold the store beyond its configuration.
-		body := http.NewResponseController(w)
-		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
-		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
-		return readParameters(r)
-	})
+	write, err := serve(r, rec, readingBody(w, r))
 	if err != nil {
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
@@ -144,9 +143,24 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 // bodyTimeout is how long the body of a token request may take.
 const bodyTimeout = 10 * time.Second
 
+// readingBody returns what reads the parameters of a request, within the time
+// that a body may take.
+func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, error) {
+	return func() (parameters, error) {
+		// A body that comes slowly would hold the store beyond its configuration.
+		body := http.NewResponseController(w)
+		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
+		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
+		return readParameters(r)
+	}
+}
+
 // ServeNotReady answers and records a request that came before the server was
-// ready.
-func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+// ready. The realm, where there is one, says whose scripts may read that.
+func ServeNotReady(w http.ResponseWriter, r *http.Request, realm *Realm, log *slog.Logger) {
+	if e, ok := endpointOf(r.URL.Path); ok {
+		realm.allowOrigin(w, r, e.origins)
+	}
 	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
 	rec.write(r.Context(), log)
 	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)

@@ -16,20 +16,20 @@ type Directory struct {
 	byEmail   map[string][]*User // by verified address
 	apiTokens map[string]*apiToken
 	groups    map[string]string // the name, by id
-	orgs      map[string]string
+	orgs      map[string]Org
 	decoy     passwordHash // hashed for unknown names, so that they take as long
 	asked     bool         // there are users files, even if they name nobody
 }
 
 // readUsers reads the users files strictly. An error names the file and the place in it.
-func readUsers(paths []string, r *Realm) (*Directory, error) {
+func readUsers(paths []string, readFile func(path string) ([]byte, error), r *Realm) (*Directory, error) {
 	d := &Directory{
 		byLogin: map[string]*User{}, bySubject: map[string]*User{}, byEmail: map[string][]*User{}, apiTokens: map[string]*apiToken{},
-		groups: map[string]string{}, orgs: map[string]string{}, asked: len(paths) > 0,
+		groups: map[string]string{}, orgs: map[string]Org{}, asked: len(paths) > 0,
 	}
 	files := make([]usersFile, len(paths))
 	for i, path := range paths {
-		data, err := ReadFile(path)
+		data, err := readFile(path)
 		if err != nil {
 			return nil, InLine("users", i, fmt.Errorf("reading the file: %w", err))
 		}

@@ -93,10 +93,11 @@ func (u *User) in(org string) (holding, bool) {
 
 func (d *Directory) add(f *usersFile, expand func(line, org string) ([]scopes.Entry, error)) error {
 	for i, org := range f.Orgs {
-		if _, err := scopes.NewLiteral(org.ID); err != nil || d.orgs[org.ID] != "" {
+		if _, err := scopes.NewLiteral(org.ID); err != nil || d.orgs[org.ID].ID != "" {
 			return fmt.Errorf("orgs[%d].id: %q is missing, used twice or not a literal: expected 1 to 128 characters without / * %% \\", i, org.ID)
 		}
-		d.orgs[org.ID] = org.ID
+		name := cmp.Or(org.Name, org.ID)
+		d.orgs[org.ID] = Org{ID: org.ID, Name: name, DisplayName: cmp.Or(org.DisplayName, name)}
 	}
 	for i, g := range f.Groups {
 		if g.ID == "" || d.groups[g.ID] != "" {
@@ -165,7 +166,7 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 }
 
 func (d *Directory) addMembership(u *User, m Membership, expand func(line, org string) ([]scopes.Entry, error)) error {
-	if d.orgs[m.Org] == "" {
+	if d.orgs[m.Org].ID == "" {
 		return fmt.Errorf(".org: %q is not in orgs; expected one of them", m.Org)
 	}
 	if _, twice := u.held[m.Org]; twice {

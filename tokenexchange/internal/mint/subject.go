@@ -74,8 +74,19 @@ func (t *Token) Audiences() []string { return slices.Clone(t.claims.Audience) }
 // rights, and nothing was taken away from it since. Nobody logs in with an API
 // token: it is for one organization, and says nothing new of who its user is.
 func (t *Token) First() bool {
+	return t.underived() && !t.claims.Narrowed && (t.claims.AuthTime != 0 || !isUser(t.claims.Subject))
+}
+
+// FromLogin reports whether the token is what a user's login gave, narrowed or
+// not. One got with an API token is none.
+func (t *Token) FromLogin() bool {
+	return t.underived() && t.claims.AuthTime != 0 && isUser(t.claims.Subject)
+}
+
+// underived reports whether the token was made from no other one.
+func (t *Token) underived() bool {
 	c := t.claims
-	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0 && !c.Narrowed && (c.AuthTime != 0 || !isUser(c.Subject))
+	return c.RootJTI == "" && c.Act == nil && len(c.Via) == 0
 }
 
 // HasScope reports whether the word is in the OAuth scope of the token.

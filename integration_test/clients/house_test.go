@@ -1,0 +1,243 @@
+package clients
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
+)
+
+const (
+	// clientSecret has characters that form encoding changes. Some clients
+	// encode it in the header, as RFC 6749 section 2.3.1 has it, and some do not.
+	clientSecret = "a/b+secret of~22 %41=chars&"
+	callback     = "https://web.example.com/callback"
+	upstreamAud  = "urn:scopegate:upstream:"
+	// patience bounds what may take long on a slow and busy machine.
+	patience = 60 * time.Second
+)
+
+// house is a running server with its store, its users, and an API behind it.
+type house struct {
+	t        *testing.T
+	issuer   string
+	shop     string // the site with the guard of the service shop
+	wave     string // the site with the guard of the service wavefront
+	apiToken string // of alice, for the client reporter
+	robotKey string // PKCS #8, PEM
+	upstream *upstream
+	state    *tokenexchange.State // of the same store, to make codes
+
+	dir  string
+	log  *os.File
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+}
+
+// newHouse starts everything, and stops it when the test ends.
+func newHouse(t *testing.T) *house {
+	t.Helper()
+	h := &house{t: t, dir: t.TempDir(), upstream: newUpstream(t), done: make(chan struct{})}
+	redis := redistest.Start(t)
+	for _, url := range []*string{&h.issuer, &h.shop, &h.wave} {
+		*url = fmt.Sprint("https://127.0.0.1:", redistest.FreePort(t))
+	}
+	consent := httptest.NewServer(http.HandlerFunc(h.consent))
+	t.Cleanup(consent.Close)
+	h.writeFiles(redis)
+	h.start(map[string]string{
+		"ISSUER": h.issuer, "SHOP": h.shop, "WAVEFRONT": h.wave, "UPSTREAM": h.upstream.URL, "CONSENT": consent.URL,
+		"REDIS": redis.Addr(), "CERTIFICATES": scratch, "CLIENT_SECRET": clientSecret,
+	})
+	return h
+}
+
+// writeFiles writes what the Caddyfile names.
+func (h *house) writeFiles(redis *redistest.Server) {
+	h.t.Helper()
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret)
+	line := base64.StdEncoding.EncodeToString(secret)
+	key, err := tokenexchange.ParseStateKey([]byte(line))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if h.state, err = tokenexchange.NewState(openRedis(h.t, redis, h.issuer), h.issuer, []tokenexchange.StateKey{key}, nil, nil); err != nil {
+		h.t.Fatal(err)
+	}
+	token, entry, err := tokenexchange.NewAPIToken(tokenexchange.APIToken{
+		User: "example.com:alice", Org: "acme", Client: "reporter", Permissions: []string{"wavefront/points.write **"},
+		Expires: time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
+	}, time.Now())
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.apiToken = token
+	var robots string
+	h.robotKey, robots = signer(h.t)
+	caddyfile, err := os.ReadFile("Caddyfile")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	for name, content := range map[string]string{
+		"Caddyfile": string(caddyfile), "state.key": line + "\n", "robot.jwks": robots,
+		"es256.pem": signingKey(h.t, "ES256"), "rs256.pem": signingKey(h.t, "RS256"),
+		"users.json": fmt.Sprintf(`{"orgs":[{"id":"acme","name":"Acme"}],"users":[{
+			"id":"alice","username":"alice","domain":"example.com","email":"alice@example.com","email_verified":true,
+			"given_name":"Alice","family_name":"Archer","memberships":[
+				{"org":"acme","permissions":["shop/orders.read orders/**","wavefront/points.write **"]}]}],
+			"api_tokens":[%s]}`, jsonOf(h.t, entry)),
+	} {
+		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(content), 0o600); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+}
+
+func signingKey(t *testing.T, alg string) string {
+	t.Helper()
+	key, err := tokenexchange.GenerateSigningKey(alg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := key.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// signer makes a key with which a client signs assertions, and the JWK set with
+// its public half.
+func signer(t *testing.T) (private, public string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := key.PublicKey.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := base64.RawURLEncoding.EncodeToString
+	public = jsonOf(t, map[string]any{"keys": []any{map[string]string{
+		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": encode(point[1:33]), "y": encode(point[33:]),
+	}}})
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), public
+}
+
+func jsonOf(t *testing.T, value any) string {
+	t.Helper()
+	text, err := json.Marshal(value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// start runs the binary and waits until it is ready.
+func (h *house) start(env map[string]string) {
+	h.t.Helper()
+	var err error
+	if h.log, err = os.Create(filepath.Join(h.dir, "log")); err != nil {
+		h.t.Fatal(err)
+	}
+	h.cmd = exec.Command(binary(h.t), "run", "--config", "Caddyfile")
+	h.cmd.Dir, h.cmd.Stdout, h.cmd.Stderr, h.cmd.SysProcAttr = h.dir, h.log, h.log, dieWithParent()
+	h.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir}
+	for name, value := range env {
+		h.cmd.Env = append(h.cmd.Env, name+"="+value)
+	}
+	if err := h.cmd.Start(); err != nil {
+		h.t.Fatal(err)
+	}
+	go func() {
+		_ = h.cmd.Wait()
+		_ = h.log.Close()
+		close(h.done)
+	}()
+	h.t.Cleanup(h.stop)
+	for end := time.Now().Add(patience); !h.ready(); time.Sleep(10 * time.Millisecond) {
+		select {
+		case <-h.done:
+			h.t.Fatalf("the server ended by itself:\n%s", h.said())
+		default:
+		}
+		if time.Now().After(end) {
+			h.t.Fatalf("the server is not ready:\n%s", h.said())
+		}
+	}
+}
+
+func (h *house) ready() bool {
+	answer, err := http.Get(h.shop + "/.well-known/scopegate/ready")
+	if err != nil {
+		return false
+	}
+	answer.Body.Close()
+	return answer.StatusCode == http.StatusOK
+}
+
+// stop ends the process, and looks for what its log must not have.
+func (h *house) stop() {
+	_ = h.cmd.Process.Signal(syscall.SIGTERM) // It may have ended by itself.
+	select {
+	case <-h.done:
+	case <-time.After(patience):
+		_ = h.cmd.Process.Kill()
+		<-h.done
+		h.t.Error("the server did not stop")
+	}
+	text := []byte(h.said())
+	for what, found := range map[string][]byte{"a panic": crashed.Find(text), "a token, a code or a secret": secrets.Find(text)} {
+		if found != nil {
+			at := bytes.Index(text, found)
+			h.t.Errorf("the log has %s: ...%s...", what, text[max(0, at-200):min(len(text), at+400)])
+		}
+	}
+}
+
+var (
+	// crashed is what Go and Caddy print when a program is broken.
+	crashed = regexp.MustCompile(`(?m)^panic: |^fatal error: |panic serving|\[recovered\]`)
+	// secrets are how JWTs, codes, refresh tokens and API tokens look.
+	secrets = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8}|\b[0-9a-f]{8}\.[A-Za-z0-9_~-]{8,64}\.([0-9]+\.)?[A-Za-z0-9_-]{43}\b|\b[a-z2-7]{16}\.[A-Z2-7]{52}|` + regexp.QuoteMeta(clientSecret))
+)
+
+func (h *house) said() string {
+	text, _ := os.ReadFile(filepath.Join(h.dir, "log"))
+	return string(text)
+}
+
+// records are the audit records of the token endpoint, in their order.
+func (h *house) records() (list []map[string]any) {
+	for line := range strings.SplitSeq(h.said(), "\n") {
+		var record map[string]any
+		if json.Unmarshal([]byte(line), &record) == nil && record["msg"] == "decision" && record["endpoint"] == "token" {
+			list = append(list, record)
+		}
+	}
+	return list
+}

@@ -1,0 +1,125 @@
+package clients
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// need fails the test, in CI and elsewhere: what was not run did not pass.
+func need(t *testing.T, command, install string) string {
+	t.Helper()
+	path, err := exec.LookPath(command)
+	if err != nil {
+		t.Fatalf("%s is missing: %s", command, install)
+	}
+	return path
+}
+
+// node runs a script of the folder npm, and names the packages that it tests.
+func (h *house) node(script string, packages ...string) {
+	h.t.Helper()
+	node := need(h.t, "node", "install nodejs, 20 or later, and npm")
+	logPackages(h.t, node, packages...)
+	h.program(node, "npm", script)
+}
+
+func logPackages(t *testing.T, node string, packages ...string) {
+	t.Helper()
+	runtime, err := exec.Command(node, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range packages {
+		text, err := os.ReadFile(filepath.Join("npm", "node_modules", name, "package.json"))
+		if err != nil {
+			t.Fatalf("%v; type: npm ci --prefix integration_test/clients/npm", err)
+		}
+		var about struct{ Version string }
+		if err := json.Unmarshal(text, &about); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("client: npm %s %s, node %s", name, about.Version, strings.TrimSpace(string(runtime)))
+	}
+}
+
+// program runs a program to its end, which has to be a good one. It finds the
+// server by its environment, and trusts the root of its certificates.
+func (h *house) program(command, dir string, args ...string) {
+	h.t.Helper()
+	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, command, args...)
+	cmd.Dir, cmd.SysProcAttr = dir, dieWithParent()
+	root := filepath.Join(scratch, "ca.pem")
+	cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir,
+		"NODE_EXTRA_CA_CERTS=" + root, "REQUESTS_CA_BUNDLE=" + root,
+		"ISSUER=" + h.issuer, "SHOP=" + h.shop, "CLIENT_SECRET=" + clientSecret, "ROBOT_KEY=" + h.robotKey,
+	}
+	out, err := cmd.CombinedOutput()
+	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
+		h.t.Log(line)
+	}
+	if err != nil {
+		h.t.Errorf("%s %s: %v", command, strings.Join(args, " "), err)
+	}
+}
+
+// openid-client 6 insists on: https, unless told otherwise; an `issuer` in the
+// metadata that is the URL it was given; `token_type`, `expires_in` as a number;
+// in an id token `iss`, `aud`, `exp`, `iat`, the `nonce` that was sent and
+// nothing that was not; `iss` in the authorization response, if the metadata
+// promises it; 200 for a revocation. It needs node 20.
+func TestOpenIDClient(t *testing.T) {
+	t.Parallel()
+	newHouse(t).node("openid-client.mjs", "openid-client")
+}
+
+// oauth4webapi is what openid-client is made of, and insists on the same. It
+// tries nothing: each way to authenticate is named. A `content-type` that is not
+// application/json is an error to it.
+func TestOAuth4WebAPI(t *testing.T) {
+	t.Parallel()
+	newHouse(t).node("oauth4webapi.mjs", "oauth4webapi", "jose")
+}
+
+// simple-oauth2 insists on: JSON; `expires_in` as a number, by which `expired`
+// decides. It sends the secret in the header, form-encoded.
+func TestSimpleOAuth2(t *testing.T) {
+	t.Parallel()
+	newHouse(t).node("simple-oauth2.mjs", "simple-oauth2")
+}
+
+// passport-oauth2 asks for tokens with the module oauth, which sends the secret
+// in the body and takes whatever JSON it gets; it hands the other members of the
+// answer to the program.
+func TestPassportOAuth2(t *testing.T) {
+	t.Parallel()
+	newHouse(t).node("passport-oauth2.mjs", "passport-oauth2", "oauth")
+}
+
+// jose insists on: a `kid` that names one key of the set, or an `alg` that does;
+// `typ`, `iss`, `aud` and `exp` where it is told to.
+func TestJose(t *testing.T) {
+	t.Parallel()
+	newHouse(t).node("jose.mjs", "jose")
+}
+
+// Authlib insists on: JSON with `access_token`, or with `error`. It refreshes by
+// `expires_at`, which it makes of `expires_in`. The one tested is Debian's, so
+// it runs with Debian's Python, whatever stands first in the path.
+func TestAuthlib(t *testing.T) {
+	t.Parallel()
+	python := need(t, "/usr/bin/python3", "apt-get install python3-authlib python3-requests")
+	version, err := exec.Command(python, "-c", "import authlib, platform; print(authlib.__version__ + ', Python ' + platform.python_version())").Output()
+	if err != nil {
+		t.Fatalf("authlib is missing (%v): apt-get install python3-authlib python3-requests", err)
+	}
+	t.Logf("client: Debian's python3-authlib %s", strings.TrimSpace(string(version)))
+	newHouse(t).program(python, "python", "authlib_client.py")
+}

@@ -1,0 +1,167 @@
+package cluster
+
+import (
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/storetest/faultproxy"
+	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
+)
+
+// outage takes Redis away from servers, and gives it back.
+type outage struct {
+	name  string
+	lasts time.Duration
+	away  func(r *redistest.Server, proxies []*faultproxy.Proxy)
+	back  func(r *redistest.Server, proxies []*faultproxy.Proxy)
+}
+
+// cut is a network that loses everything between one server and Redis.
+func cut(server int, lasts time.Duration, name string) outage {
+	return outage{
+		name, lasts,
+		func(_ *redistest.Server, p []*faultproxy.Proxy) {
+			p[server].SetRule(faultproxy.Always(faultproxy.Hang))
+		},
+		func(_ *redistest.Server, p []*faultproxy.Proxy) {
+			p[server].SetRule(faultproxy.Always(faultproxy.Pass))
+		},
+	}
+}
+
+var outages = []outage{
+	{
+		"frozen", 30 * time.Second,
+		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Stop() },
+		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Cont() },
+	},
+	{
+		"killed", 12 * time.Second,
+		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Kill() },
+		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Restart() },
+	},
+	cut(0, 12*time.Second, "cut from the server that revokes"),
+	cut(1, 12*time.Second, "cut from the other server"),
+}
+
+// TestOutage takes Redis away, revokes meanwhile at one server, and gives it
+// back. Guards go on all the time. From a second after Redis answers again
+// neither server takes what was revoked, whether the client was told 200 or
+// 503, and everything else goes on in the same processes.
+func TestOutage(t *testing.T) {
+	for _, away := range outages {
+		t.Run(away.name, func(t *testing.T) {
+			t.Parallel()
+			h, proxies := newCutPair(t)
+			c := newCrowd(t, h, func(l loss) bool { return !l.needsStore })
+			l := newLoad(t, h, 6, 50)
+			l.away.Store(true)
+			away.away(h.redis, proxies)
+			c.revoke(time.Now().Add(away.lasts))
+			away.back(h.redis, proxies)
+			c.watch(time.Now(), l)
+			c.assert("after the outage")
+			l.end(t)
+		})
+	}
+}
+
+// revoke has everybody lose something at server A, at moments all over the
+// outage, and returns at its end. A knows it at once.
+func (c *crowd) revoke(end time.Time) {
+	c.t.Helper()
+	pause := time.Until(end) / time.Duration(len(c.gone)+1)
+	begun, told := time.Now(), map[int]int{}
+	var running sync.WaitGroup
+	for i, l := range c.gone {
+		time.Sleep(time.Until(begun.Add(time.Duration(i+1) * pause)))
+		got := l.revoke(c.house, c.servers[0], l.family)
+		if v, _ := judge(got, l.told(got), false); v == wrong {
+			c.t.Errorf("%s: got %s, want it done, or 503", l.name, got)
+		}
+		told[got.status]++
+		here := time.Now()
+		for _, q := range l.dead(l.family) {
+			if !q.needsStore {
+				running.Go(func() { until(c.t, l.name+", while Redis is away", q, c.servers[0], here) })
+			}
+		}
+	}
+	running.Wait()
+	time.Sleep(time.Until(end))
+	c.t.Logf("%d losses in %v; answers by status: %v", len(c.gone), time.Since(begun).Round(time.Second), told)
+}
+
+// watch asks for everything that is gone at both servers from the moment when
+// Redis is back, until each was refused a few times.
+func (c *crowd) watch(back time.Time, l *load) {
+	c.t.Helper()
+	r := &recovery{back: back, last: map[string]time.Duration{}, connected: map[string]time.Duration{}}
+	var running sync.WaitGroup
+	for _, s := range c.servers {
+		running.Go(func() { r.connects(c.t, s) })
+		for _, g := range c.gone {
+			for _, q := range g.dead(g.family) {
+				running.Go(func() { r.ask(c.t, g.name, q, s) })
+			}
+		}
+	}
+	running.Wait()
+	l.away.Store(false)
+	c.t.Logf("connected again after %v; last accepted after %v", r.connected, r.last)
+	for what, when := range r.last {
+		if when > within {
+			c.t.Errorf("%s was accepted %v after Redis was back, want nothing after %v", what, when.Round(time.Millisecond), within)
+		}
+	}
+}
+
+// recovery is what happened since Redis was back.
+type recovery struct {
+	back      time.Time
+	mu        sync.Mutex
+	connected map[string]time.Duration // when a server said so
+	last      map[string]time.Duration // when something was accepted, by loss and server
+}
+
+func (r *recovery) connects(t *testing.T, s *server) {
+	for {
+		now := s.ready()
+		if now.Ready && now.Details["store"] == "ok" && now.Details["revocations"] == "ok" {
+			break
+		}
+		if time.Since(r.back) > patience {
+			t.Errorf("server %s is not ready %v after the outage: %v", s.name, patience, now)
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.connected[s.name] = time.Since(r.back).Round(time.Millisecond)
+}
+
+func (r *recovery) ask(t *testing.T, name string, q question, s *server) {
+	pause := 20 * time.Millisecond
+	for refusals := 0; refusals < 5; time.Sleep(pause) {
+		begun := time.Now()
+		v, got := q.ask(s)
+		switch v {
+		case refused:
+			refusals++
+			pause = time.Second
+		case accepted: // By then it was: when it was asked counts.
+			r.mu.Lock()
+			r.last[name+" at "+s.name] = max(r.last[name+" at "+s.name], begun.Sub(r.back).Round(time.Millisecond))
+			r.mu.Unlock()
+		case wrong:
+			t.Errorf("%s: %s at server %s after the outage: got %s", name, q.name, s.name, got)
+			return
+		}
+		if time.Since(r.back) > patience {
+			t.Errorf("%s: %s at server %s, %v after the outage: %s: got %s, want it refused", name, q.name, s.name, patience, v, got)
+			return
+		}
+	}
+}

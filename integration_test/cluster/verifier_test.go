@@ -1,0 +1,144 @@
+package cluster
+
+import (
+	"bufio"
+	"encoding/json"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// verifierDir has verifier.mjs, and the packages of all programs for node.
+var verifierDir = filepath.Join("..", "clients", "npm")
+
+// verifier is a process of node that verifies tokens with npm jose, as somebody
+// else's service does who knows the key sets alone.
+type verifier struct {
+	t     *testing.T
+	sets  int
+	input io.Writer
+	wait  func()
+
+	mu       sync.Mutex
+	asked    int
+	answers  int
+	kids     map[string]bool // that verified a token
+	failures []string
+	waiting  map[int]string // what a token is, by the number of the question
+}
+
+// startVerifier gives the verifier the key sets of these servers.
+func startVerifier(t *testing.T, servers ...*server) *verifier {
+	t.Helper()
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatal("node is missing. Install it first, for example: apt-get install nodejs npm")
+	}
+	logJose(t, node)
+	args := []string{"verifier.mjs"}
+	for _, s := range servers {
+		args = append(args, s.url+"/oauth2/jwks")
+	}
+	cmd := exec.Command(node, args...)
+	cmd.Dir, cmd.SysProcAttr = verifierDir, dieWithParent()
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	v := &verifier{t: t, sets: len(servers), input: input, kids: map[string]bool{}, waiting: map[int]string{}}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		v.read(output)
+	}()
+	v.wait = sync.OnceFunc(func() {
+		_ = input.Close()
+		<-read
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("the verifier: %v\n%s", err, &stderr)
+		}
+	})
+	t.Cleanup(v.wait)
+	return v
+}
+
+// logJose says which versions verify.
+func logJose(t *testing.T, node string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(verifierDir, "node_modules", "jose", "package.json"))
+	if err != nil {
+		t.Fatalf("%v; type: npm ci --prefix integration_test/clients/npm", err)
+	}
+	var about struct{ Version string }
+	if err := json.Unmarshal(text, &about); err != nil {
+		t.Fatal(err)
+	}
+	version, err := exec.Command(node, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("verifier: npm jose %s, node %s", about.Version, strings.TrimSpace(string(version)))
+}
+
+func (v *verifier) read(output io.Reader) {
+	for lines := bufio.NewScanner(output); lines.Scan(); {
+		var said struct {
+			ID         int
+			KID, Error string
+		}
+		if err := json.Unmarshal(lines.Bytes(), &said); err != nil {
+			v.t.Errorf("the verifier said %q: %v", lines.Text(), err)
+			return
+		}
+		v.mu.Lock()
+		v.answers++
+		if said.Error != "" {
+			v.failures = append(v.failures, v.waiting[said.ID]+", key "+said.KID+": "+said.Error)
+		} else {
+			v.kids[said.KID] = true
+		}
+		delete(v.waiting, said.ID)
+		v.mu.Unlock()
+	}
+}
+
+// verify has a token verified with the key set of each server.
+func (v *verifier) verify(what, token, typ, audience string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for set := range v.sets {
+		v.asked++
+		v.waiting[v.asked] = time.Now().Format("15:04:05.000 ") + what
+		line, err := json.Marshal(map[string]any{"id": v.asked, "set": set, "token": token, "typ": typ, "audience": audience})
+		if err == nil {
+			_, err = v.input.Write(append(line, '\n'))
+		}
+		if err != nil {
+			v.t.Errorf("asking the verifier: %v", err)
+			return
+		}
+	}
+}
+
+// end waits for all answers.
+func (v *verifier) end() {
+	v.t.Helper()
+	v.wait()
+	if v.answers != v.asked {
+		v.t.Errorf("the verifier answered %d of %d questions", v.answers, v.asked)
+	}
+}
