@@ -143,13 +143,13 @@ func TestLogoutWithoutStore(t *testing.T) {
 	_ = h.store.Close()
 	h.Server = h.reload(h.caches, leavers)
 	h.visit("id_token_hint", id).page(t, "Log out", "'self'")
-	g := h.leave(sameOrigin, "id_token_hint", id, "post_logout_redirect_uri", bye)
+	g := h.leave(ownSite, "id_token_hint", id, "post_logout_redirect_uri", bye)
 	g.refused(t, 503, "temporarily_unavailable", "revocation_unpublished")
 	h.lives(t, access, false)
 	h.store = store
 	h.Server = h.reload(h.caches, leavers)
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
-	if g := h.leave(sameOrigin, "id_token_hint", id, "post_logout_redirect_uri", bye); g.status != 303 {
+	if g := h.leave(ownSite, "id_token_hint", id, "post_logout_redirect_uri", bye); g.status != 303 {
 		t.Errorf("once it is back: got %d %s", g.status, g.raw)
 	}
 	h.another(leavers).lives(t, access, false)

@@ -94,7 +94,7 @@ func (g got) fields(t testing.TB) (kv []string) {
 	return kv
 }
 
-var sameOrigin = map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://example.com"}
+var ownSite = map[string]string{"Sec-Fetch-Site": "same-origin", "Origin": "http://example.com"}
 
 // TestLogoutByTheButton walks as a user does: a link of the application, the
 // page, the button, and on to where the application wants the user.
@@ -113,7 +113,7 @@ func TestLogoutByTheButton(t *testing.T) {
 			g := h.visit("id_token_hint", id, "post_logout_redirect_uri", c.uri, "state", c.state, "client_id", "web", "ui_locales", "de", "logout_hint", "ada")
 			g.page(t, "Log out", c.formAction)
 			h.lives(t, access, true) // Nobody was asked yet.
-			g = h.leave(sameOrigin, g.fields(t)...)
+			g = h.leave(ownSite, g.fields(t)...)
 			if c.next == "" {
 				g.page(t, "Logged out", "'self'")
 			} else if g.status != 303 || g.header.Get("Location") != c.next || g.header.Get("Cache-Control") != "no-store" || g.header.Get("Referrer-Policy") != "no-referrer" {
@@ -224,7 +224,7 @@ func TestLogoutIsRefused(t *testing.T) {
 	claims := claimsOf(t, id)
 	sentOn, _ := h.token("batch", "grant_type", "audience_exchange", "subject_token", id, "subject_token_type", idURN, "target_audience", "web").body["id_token"].(string)
 	with := func(typ string, change map[string]any) string { return forge(typ, claims, change) }
-	if h.leave(sameOrigin, "id_token_hint", with("JWT", map[string]any{"sid": "another"})).status != 200 {
+	if h.leave(ownSite, "id_token_hint", with("JWT", map[string]any{"sid": "another"})).status != 200 {
 		t.Fatal("what the table forges is not what would be good")
 	}
 	for name, c := range map[string]struct {
@@ -258,7 +258,7 @@ func TestLogoutIsRefused(t *testing.T) {
 		"to a script":                   {[]string{"id_token_hint", id, "post_logout_redirect_uri", "javascript:alert(1)"}, "post_logout_redirect_uri_mismatch"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, g := range []got{h.visit(c.kv...), h.leave(sameOrigin, c.kv...), h.leave(nil, c.kv...)} {
+			for _, g := range []got{h.visit(c.kv...), h.leave(ownSite, c.kv...), h.leave(nil, c.kv...)} {
 				g.refused(t, 400, "invalid_request", c.reason)
 				if g.header.Get("Location") != "" {
 					t.Errorf("sent to %s", g.header.Get("Location"))
@@ -288,7 +288,7 @@ func TestLogoutLater(t *testing.T) {
 	g := h.do(httptest.NewRequest("GET", "http://example.com//oauth2/logout?"+pairs("id_token_hint", id), nil))
 	g.page(t, "Log out", "'self'")
 	for range 2 {
-		h.leave(sameOrigin, g.fields(t)...).page(t, "Logged out", "'self'")
+		h.leave(ownSite, g.fields(t)...).page(t, "Logged out", "'self'")
 	}
 	h.lives(t, access, false)
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
