@@ -95,6 +95,16 @@ func (r *Realm) longestLife() time.Duration {
 	return longest + mint.LeewayExpiry
 }
 
+// longestFamily is how long the tokens of a family that exists now can live on:
+// what refresh tokens make until they end, and the access tokens after them.
+func (r *Realm) longestFamily() time.Duration {
+	longest := defaultRefreshValidity
+	for _, c := range r.clients {
+		longest = max(longest, c.refreshValidity)
+	}
+	return longest + r.longestLife()
+}
+
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
 

@@ -104,24 +104,47 @@ func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "api-token", s.apiToken)
 }
 
-// answer is the ninth step of a request for a token: audit, then write. The
-// record comes first, so that no token leaves unrecorded.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
-	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
+func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "introspect", s.introspect)
+}
+
+func (s *Server) serveRevocation(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "revoke", s.revokePresented)
+}
+
+func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "logout", s.logout)
+}
+
+// reply writes the answer to a request that was not refused.
+type reply func(http.ResponseWriter)
+
+// steps take a request through all that comes before its answer.
+type steps func(*http.Request, *Record, func() (parameters, error)) (reply, error)
+
+// answer answers a request of a client.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string, serve steps) {
+	s.conclude(w, r, endpoint, serve, writeError)
+}
+
+// conclude is the ninth step of a request: audit, then write. The record comes
+// first, so that no token leaves unrecorded.
+func (s *Server) conclude(w http.ResponseWriter, r *http.Request, endpoint string, serve steps,
+	refuse func(http.ResponseWriter, *http.Request, *Refused, string),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
-	res, err := token(r, rec, readingBody(w, r))
+	write, err := serve(r, rec, readingBody(w, r))
 	if err != nil {
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
 		rec.write(r.Context(), s.log)
-		writeError(w, r, e, rec.DecisionID)
+		refuse(w, r, e, rec.DecisionID)
 		return
 	}
 	rec.Allowed, rec.Reason = true, "allowed"
 	rec.write(r.Context(), s.log)
-	writeJSON(w, http.StatusOK, res.body())
+	write(w)
 }
 
 // bodyTimeout is how long the body of a token request may take.
