@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	each     = 4 // families that lose something in each way
-	kept     = 4 // families that lose nothing
+	each     = 3 // families that lose something in each way
+	kept     = 3 // families that lose nothing
 	keptUser = "kept"
 )
 

@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	within = time.Second // everything that was revoked is refused everywhere
-	rounds = 40          // of each loss
-	every  = 300 * time.Millisecond
-	tokens = 200 // in the load
+	within  = time.Second // everything that was revoked is refused everywhere
+	rounds  = 40          // of each loss
+	every   = 300 * time.Millisecond
+	workers = 30 // of the load: 300 requests a second
+	tokens  = 200
 )
 
 // TestRevokedWithinASecond has two servers under load. What is revoked at one of
@@ -31,7 +32,7 @@ func TestRevokedWithinASecond(t *testing.T) { // Alone, because it measures.
 		s.stop()
 		s.start()
 	}
-	l := newLoad(t, h, tokens)
+	l := newLoad(t, h, workers, tokens)
 	times := make([]*times, len(losses))
 	var running sync.WaitGroup
 	for i, loss := range losses {
