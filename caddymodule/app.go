@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -46,7 +47,10 @@ type App struct {
 	ready    chan struct{}          // closed when server and guards are set
 	waitsFor atomic.Pointer[string] // why they are not, for who asks; nil before Start
 	stops    []func()               // end what runs in the background
-	ended    atomic.Bool            // another configuration took over, or the process ends
+	stale    staleness
+	number   int64 // of the configurations of this process
+	gaveWay  sync.Once
+	ended    atomic.Bool // another configuration took over, or the process ends
 }
 
 // KeySource says where a key comes from.
@@ -65,7 +69,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 // Provision checks everything that can be known without a store, a key that
 // has to be made, or the network: `caddy validate` runs it too.
 func (a *App) Provision(ctx caddy.Context) error {
-	a.ctx, a.log, a.ready = ctx, ctx.Slogger(), make(chan struct{})
+	a.ctx, a.log, a.ready, a.number = ctx, ctx.Slogger(), make(chan struct{}), provisioned.Add(1)
 	if err := registerMetrics(ctx); err != nil {
 		return err
 	}

@@ -84,8 +84,7 @@ type follower struct {
 	away    bool
 	checked bool // how the store keeps things, since it was last away
 
-	said   string // what is wrong, as it was last logged
-	saidAt time.Time
+	complaint
 }
 
 // follow begins to look at the store, until Stop. away says why it did not
@@ -182,8 +181,5 @@ func (f *follower) check(ctx context.Context) {
 
 // say logs what is wrong, and repeats it seldom.
 func (f *follower) say(text string, err error, log func(string, ...any)) {
-	if cause := err.Error(); cause != f.said || time.Since(f.saidAt) > sayAgain {
-		log(text, "error", cause)
-		f.said, f.saidAt = cause, time.Now()
-	}
+	f.complaint.say(err, func(cause string) { log(text, "error", cause) })
 }

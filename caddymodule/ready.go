@@ -76,6 +76,9 @@ func (a *App) readiness(ctx context.Context) readiness {
 		waits = *a.waitsFor.Load()
 	}
 	r := readiness{Readiness: server.Ready(ctx)}
+	if since := a.staleFor().Truncate(time.Second); since > 0 {
+		r.Details["files"] = "a change is not in force for " + since.String()
+	}
 	if waits != "" {
 		r.WaitingFor = []string{waits}
 	}
@@ -83,6 +86,17 @@ func (a *App) readiness(ctx context.Context) readiness {
 		r.Reason = scopes.ReasonNotReady.String()
 	}
 	return r
+}
+
+// staleFor returns for how long files hold something that is not in force.
+func (a *App) staleFor() time.Duration {
+	if a == nil {
+		return 0
+	}
+	if since := a.stale.Load(); since != nil {
+		return time.Since(*since)
+	}
+	return 0
 }
 
 // serveReady answers readyPath, and does not wait for Start as other requests

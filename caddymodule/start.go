@@ -19,9 +19,7 @@ const (
 // of a local store is an error. One over a network may be away when a pod
 // starts: then requests wait, and it is tried again in the background.
 func (a *App) Start() error {
-	for _, w := range a.realm.Warnings() {
-		a.log.Warn(w)
-	}
+	a.warn(nil)
 	for _, g := range a.guards {
 		g.announce()
 	}
@@ -64,6 +62,7 @@ func (a *App) Start() error {
 		a.follow(away)
 	}
 	a.keepKeys(keeper)
+	a.watch()
 	return nil
 }
 
@@ -96,25 +95,28 @@ func (a *App) assemble(p prepared, rt tokenexchange.Runtime) (*tokenexchange.Ser
 	return server, cores, nil
 }
 
-// putToWork lets requests in. The lock of work must be held.
-func (a *App) putToWork(p prepared, epoch tokenexchange.Epoch) error {
+// putToWork lets requests in. The channel is closed when the server before has
+// signed its last token, nil if there was none. The lock of work must be held.
+func (a *App) putToWork(p prepared, epoch tokenexchange.Epoch) (last <-chan struct{}, err error) {
 	server, cores, err := a.assemble(p, tokenexchange.Runtime{
 		Store: a.shared.store, Epoch: epoch,
 		Caches: a.shared.caches, Throttles: a.shared.throttles, Revocations: a.shared.revocations,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for i, g := range a.guards {
 		g.current.Store(cores[i])
 	}
-	a.server.Store(server)
+	if old := a.server.Swap(server); old != nil {
+		last = old.GiveWay(server)
+	}
 	select {
 	case <-a.ready:
 	default:
 		close(a.ready)
 	}
-	return nil
+	return last, nil
 }
 
 // Stop ends what runs in the background. Requests that still run use the server
@@ -124,6 +126,7 @@ func (a *App) Stop() error {
 	for _, stop := range a.stops {
 		stop()
 	}
+	a.gaveWay.Do(a.giveWay)
 	return nil
 }
 

@@ -2,6 +2,8 @@ package caddymodule
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/scopegate/scopegate/tokenexchange"
@@ -53,47 +55,63 @@ func (a *App) first(p prepared) (err error) {
 	return err
 }
 
-// renew makes a server of what the files hold now, and puts it to work. On an
-// error, which says what is wrong and where, all stays as it was.
-func (a *App) renew(why string) error {
-	a.work.Lock()
-	defer a.work.Unlock()
-	f, err := a.find(files{})
-	if err != nil {
-		return err
-	}
-	return a.change(why, f, a.work.generated)
-}
-
-// change puts other files and keys to work, all or none. The lock must be held.
-func (a *App) change(why string, f reading, g generated) error {
-	w := &a.work
+// change puts other files and keys to work, all or none, and revokes what they took
+// away. The lock must be held.
+func (a *App) change(f reading, g generated) error {
+	w, before := &a.work, a.work.prepared
 	p, err := a.prepare(f, g)
 	if err != nil {
 		return err
 	}
-	records, sameKeys := w.records, p.ring.equal(w.ring)
+	records, sameKeys := w.records, p.ring.equal(before.ring)
 	if !sameKeys {
-		if err := a.checkChange(w.ring, p.ring); err != nil && w.epoch.ID != "" {
-			return err
-		}
-		if records, err = tokenexchange.NewState(a.shared.store, a.realm.Issuer(), p.ring.keys(), nil, nil); err != nil {
+		if records, err = a.otherKeys(before.ring, p.ring); err != nil {
 			return err
 		}
 	}
+	var last <-chan struct{}
 	if w.epoch.ID != "" { // Else it waits for one.
-		if err := a.putToWork(p, w.epoch); err != nil {
+		if last, err = a.putToWork(p, w.epoch); err != nil {
 			return err
 		}
 	}
 	if w.detach != nil && !sameKeys {
-		before := w.detach
+		detach := w.detach
 		w.detach = a.shared.revocations.Attach(records, a.log)
-		before()
+		detach()
 	}
 	w.prepared, w.records = p, records
-	a.log.Info("put to work", "why", why)
+	a.warn(before.realm)
+	a.loses(before.realm, p.realm, last)
 	return nil
+}
+
+// otherKeys returns the records that another ring of state keys opens. The epoch is
+// read with them before they count, and so sealed with the first one: whoever drops
+// the key that sealed it before could not go on.
+func (a *App) otherKeys(now, next stateRing) (*tokenexchange.State, error) {
+	records, err := tokenexchange.NewState(a.shared.store, a.realm.Issuer(), next.keys(), nil, nil)
+	if err != nil || a.work.epoch.ID == "" {
+		return records, err
+	}
+	if err := a.checkChange(now, next); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(a.ctx, remoteTimeout)
+	defer cancel()
+	if _, err = records.Epoch(ctx); err != nil {
+		return nil, a.at("state_key", 0, fmt.Errorf("reading the store's epoch with them: %w", err))
+	}
+	return records, nil
+}
+
+// warn logs what deserves a look, and was not said of the realm before.
+func (a *App) warn(before *tokenexchange.Realm) {
+	for _, text := range a.work.realm.Warnings() {
+		if before == nil || !slices.Contains(before.Warnings(), text) {
+			a.log.Warn(text)
+		}
+	}
 }
 
 // begin puts an epoch to work, unless it is. It returns the one that was.
@@ -105,7 +123,7 @@ func (a *App) begin(epoch tokenexchange.Epoch) (before tokenexchange.Epoch, err 
 	if epoch.ID == before.ID {
 		return before, nil
 	}
-	if err := a.putToWork(w.prepared, epoch); err != nil {
+	if _, err := a.putToWork(w.prepared, epoch); err != nil {
 		return before, err
 	}
 	w.epoch = epoch

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
@@ -70,6 +71,14 @@ func (c *client) lets(grant, caller string) bool {
 // that this service's guard exchanges its tokens into the upstream audience.
 func (c *client) consents(service string) bool {
 	return slices.Contains(c.consented, service)
+}
+
+// ceiling is the most that a token got through the client can hold.
+func (c *client) ceiling() scopes.Set {
+	if c.Ceilings {
+		return c.Permit
+	}
+	return c.Own
 }
 
 // opens reports whether the client can get id tokens of its own.

@@ -85,6 +85,48 @@ func (f Families) Begin(ctx context.Context, a Attempt, fam Family) (refresh str
 	return f.state.firstText(opaqueRefresh, fam.Grant), nil
 }
 
+// Keep records that tokens of a grant live until end. The grant is one that is
+// used again and again, so its record is made at the first use, stays, and is
+// written as seldom as it can be. It gives ErrNotFound if the grant was revoked.
+func (f Families) Keep(ctx context.Context, a Attempt, g Grant, end time.Time) error {
+	now := f.state.now()
+	longer := end.Add(end.Sub(now)) // Most uses find that it lives long enough.
+	held, err := f.hold(ctx, g.ID)
+	if errors.Is(err, ErrNotFound) {
+		err = f.state.begin(ctx, a, familyRecord{Status: familyActive, Family: Family{Grant: g, Created: now, RefreshEnd: now, End: longer}})
+		if !errors.Is(err, ErrFamilyExists) {
+			return wrapped("keeping a grant", err)
+		}
+		held, err = f.hold(ctx, g.ID)
+	}
+	if err == nil {
+		err = held.change(ctx, a, f.state.swap, func(rec *familyRecord) error {
+			switch {
+			case rec.Status != familyActive:
+				return ErrNotFound
+			case !rec.End.Before(inMillis(end)):
+				return errLongEnough
+			}
+			rec.keep(longer)
+			return nil
+		})
+	}
+	if errors.Is(err, errLongEnough) {
+		return nil
+	}
+	return wrapped("keeping a grant", err)
+}
+
+var errLongEnough = errors.New("the record lives long enough")
+
+// wrapped says what failed, if something did.
+func wrapped(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
 // Load reads an active family. It gives ErrNotFound when there is none or it
 // has ended, ErrStateCorrupt and ErrStoreUnavailable when nobody can tell.
 func (f Families) Load(ctx context.Context, id string) (Family, error) {

@@ -1,10 +1,14 @@
 package tokenexchange
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
 // grantAPIToken is what the endpoint for API tokens does. It has no grant_type,
@@ -22,6 +26,8 @@ func (s *Server) apiToken(r *http.Request, rec *Record, read func() (parameters,
 	if err != nil {
 		return nil, err
 	}
+	s = c.enter()
+	defer s.leave()
 	presented, err := c.params.one("api_token", "refresh_token")
 	if err != nil {
 		return nil, err
@@ -58,10 +64,42 @@ func draftAPIToken(c *call) (drafts, error) {
 	case token.user.Disabled:
 		return drafts{}, refusedBecause("api_token_invalid", errors.New("user "+token.user.subject()+" is disabled"))
 	}
-	draft, err := c.first(token.user, token.org, time.Time{})
+	grant := token.grant()
+	if s.revocations.unknown(s.now()) {
+		return drafts{}, errRevocationsUnread
+	}
+	if why := s.revocations.named(mint.Identifiers{GrantID: grant, IssuedAt: s.now(), LoginAt: s.now()}); why != "" {
+		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": "+why))
+	}
+	now, member := token.user.mintUser(token.org, time.Time{})
+	if !member || !c.client.worksIn(token.org) {
+		return drafts{}, refused("org_not_allowed", "")
+	}
+	now.Roles = nil // What its holder may do is all that an API token names.
+	draft, err := s.mint.Renew(now, &c.client.Client, mint.Granted{ID: grant, Scope: strings.Join(c.client.Scopes, " "), Set: now.Rights})
 	if err != nil {
 		return drafts{}, err
 	}
+	c.commit = c.keepGrant
 	draft, err = draft.Shorten(left).Within(token.rights)
 	return drafts{access: &draft}, err
+}
+
+// grant is the grant_id of all tokens that come of an entry: it follows from the
+// entry, so that whoever sees it gone can name them.
+func (t *apiToken) grant() string {
+	sum := sha256.Sum256(append([]byte("grant of an API token\x00"+t.id+"\x00"), t.secret.sum[:]...))
+	return "api-" + base64.RawURLEncoding.EncodeToString(sum[:])
+}
+
+// keepGrant records that a token of the grant lives, as beginFamily does for a
+// grant of its own. A grant that was revoked gives none.
+func (c *call) keepGrant(d mint.Draft) error {
+	err := c.server.state.Families().Keep(c, c.attempt, Grant{
+		ID: d.GrantID(), Subject: d.Subject(), Client: c.client.ID, Org: d.Org(), Set: d.Rights().Canonical(), Scope: d.Scope(),
+	}, c.lifeEnd(d))
+	if errors.Is(err, ErrNotFound) {
+		return refusedBecause("api_token_invalid", err)
+	}
+	return err
 }

@@ -33,8 +33,7 @@ func draftPassword(c *call) (drafts, error) {
 }
 
 // first drafts the first token of a family that begins with this request: all
-// that the user holds now in the organization, within the client's ceiling. A
-// zero authTime says that nobody logged in.
+// that the user holds now in the organization, within the client's ceiling.
 func (c *call) first(user *User, org string, authTime time.Time) (mint.Draft, error) {
 	if !c.client.worksIn(org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
@@ -42,9 +41,6 @@ func (c *call) first(user *User, org string, authTime time.Time) (mint.Draft, er
 	now, member := user.mintUser(org, authTime)
 	if !member {
 		return mint.Draft{}, refused("org_not_allowed", "")
-	}
-	if authTime.IsZero() {
-		now.Roles = nil // What its holder may do is all that an API token names.
 	}
 	c.commit = func(d mint.Draft) error { return c.beginFamily(d, authTime) }
 	return c.server.mint.First(now, &c.client.Client)

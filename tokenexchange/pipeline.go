@@ -38,6 +38,8 @@ func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, er
 	if err != nil {
 		return nil, err
 	}
+	s = c.enter()
+	defer s.leave()
 
 	// 2 Find the grant.
 	name := c.params["grant_type"]

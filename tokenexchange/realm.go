@@ -110,6 +110,11 @@ func (r *Realm) Lives() (signed, sealed time.Duration) {
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
 
+// Counts returns how many users, API tokens and clients there are.
+func (r *Realm) Counts() (users, apiTokens, clients int) {
+	return len(r.users.bySubject), len(r.users.apiTokens), len(r.clients)
+}
+
 func (r *Realm) warn(text string) { r.warnings = append(r.warnings, text) }
 
 // Warnings returns what is allowed but deserves a look, for the log at start.

@@ -21,6 +21,11 @@ const (
 	RevokedSession RevocationKind = "sid"       // all tokens of one login
 	RevokedSubject RevocationKind = "sub"       // a user's or client's tokens from before a time
 	RevokedClient  RevocationKind = "client_id" // tokens that a client was given before a time
+
+	// What was given to them before a time, and not their logins.
+	RevokedSubjectRights RevocationKind = "sub rights"
+	RevokedGrantRights   RevocationKind = "grant_id rights"
+	RevokedClientRights  RevocationKind = "client_id rights"
 )
 
 // Revocation ends tokens that have not expired. Make one with a constructor;
@@ -28,8 +33,8 @@ const (
 type Revocation struct {
 	Kind  RevocationKind `json:"kind"`
 	Value string         `json:"value"` // of the claim
-	// Tokens whose first token was issued before it are dead. Only for a subject
-	// and a client; all others end their tokens whenever those were issued.
+	// Tokens whose first token was issued before it are dead. Only for a subject, a
+	// client and rights; all others end their tokens whenever those were issued.
 	Before time.Time `json:"before,omitzero"`
 	// When the last token that it names has expired, by the tokens' own exp.
 	// The revocation is forgotten then, and not sooner.
@@ -66,6 +71,25 @@ func RevokeClient(id string, before, until time.Time) Revocation {
 	return Revocation{Kind: RevokedClient, Value: id, Before: before, Until: until}
 }
 
+// RevokeSubjectRights ends the tokens of a subject whose first token was issued
+// before a time, also those in which it acts for another. Its logins go on, and
+// give what it holds now.
+func RevokeSubjectRights(sub string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedSubjectRights, Value: sub, Before: before, Until: until}
+}
+
+// RevokeGrantRights ends the tokens of a grant whose first token was issued before
+// a time. What is issued of it later lives.
+func RevokeGrantRights(id string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedGrantRights, Value: id, Before: before, Until: until}
+}
+
+// RevokeClientRights ends the tokens that were issued to a client, or went through
+// it, and whose first token was issued before a time. Logins through it go on.
+func RevokeClientRights(id string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedClientRights, Value: id, Before: before, Until: until}
+}
+
 // maxRevokedValue is the length in bytes of the longest value.
 const maxRevokedValue = 1024
 
@@ -74,27 +98,31 @@ func (r Revocation) end() time.Time { return r.Until.Add(mint.LeewayExpiry) }
 
 // check refuses what could not be found again, or would end something else.
 func (r Revocation) check() error {
-	timed := r.Kind == RevokedSubject || r.Kind == RevokedClient
+	index := r.Kind.index()
+	timed := index >= ofSubjects
 	switch {
-	case r.Kind.index() < 0:
+	case index < 0:
 		return errors.New("a revocation has no kind that is known")
 	case r.Value == "" || len(r.Value) > maxRevokedValue || !utf8.ValidString(r.Value):
 		return fmt.Errorf("a revocation by %s has a value of %d bytes; expected 1 to %d of UTF-8", r.Kind, len(r.Value), maxRevokedValue)
 	case timed == r.Before.IsZero():
-		return fmt.Errorf("a revocation by %s: a time before which tokens are dead belongs to sub and client_id alone", r.Kind)
+		return fmt.Errorf("a revocation by %s: a time before which tokens are dead belongs to sub, client_id and rights, and to no other", r.Kind)
 	case r.Until.IsZero():
 		return fmt.Errorf("a revocation by %s has no end", r.Kind)
 	}
 	return nil
 }
 
-// The places of the kinds in a set.
+// The places of the kinds in a set. Those from ofSubjects on have a time.
 const (
 	ofTokens = iota
 	ofGrants
 	ofSessions
 	ofSubjects
 	ofClients
+	ofSubjectRights
+	ofGrantRights
+	ofClientRights
 )
 
 // ofLogins are the kinds that end what gives new tokens, and of which the store
@@ -103,6 +131,7 @@ var ofLogins = []int{ofSessions, ofSubjects, ofClients}
 
 var revocationKinds = [...]RevocationKind{
 	ofTokens: RevokedToken, ofGrants: RevokedGrant, ofSessions: RevokedSession, ofSubjects: RevokedSubject, ofClients: RevokedClient,
+	ofSubjectRights: RevokedSubjectRights, ofGrantRights: RevokedGrantRights, ofClientRights: RevokedClientRights,
 }
 
 func (k RevocationKind) index() int {
@@ -147,6 +176,20 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	rest, err := s.publish(ctx, feed, alive)
 	v.outbox.keep(rest)
 	return err
+}
+
+// RevokeLater ends tokens here at once, and has that published in the background,
+// at once or when the store is back: for what no caller waits for.
+func (v *Revocations) RevokeLater(what ...Revocation) error {
+	alive, err := aliveOf(what, v.now())
+	if err != nil {
+		return fmt.Errorf("revoking: %w", err)
+	}
+	for _, r := range alive {
+		v.add(r)
+	}
+	v.outbox.keep(alive)
+	return nil
 }
 
 // aliveOf checks revocations, and leaves out those whose tokens are over.

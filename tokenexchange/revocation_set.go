@@ -78,6 +78,9 @@ func (v *Revocations) why(id mint.Identifiers) string {
 	if why := v.names(id); why != "" {
 		return why
 	}
+	if why := v.lacks(id); why != "" {
+		return why
+	}
 	switch issued := id.IssuedAt.UnixMilli(); {
 	case issued <= v.overflowed:
 		return "issued before there were more revocations than fit"
@@ -111,10 +114,25 @@ func (v *Revocations) names(id mint.Identifiers) string {
 		return "revoked by sub"
 	case v.holds(ofClients, id.ClientID, issued):
 		return "revoked by client_id"
-	case v.passed(id.Hops[:], issued):
+	case v.passed(ofClients, id.Hops[:], issued):
 		return "revoked by a client in act or via"
 	case v.ended != 0 && login <= v.ended:
 		return "of a login from before more logins were ended than fit"
+	}
+	return ""
+}
+
+// lacks tells which rights in a token were taken away after it was issued. Who
+// logged in goes on with the rest.
+func (v *Revocations) lacks(id mint.Identifiers) string {
+	issued := id.IssuedAt.UnixMilli()
+	switch {
+	case v.holds(ofSubjectRights, id.Subject, issued) || v.holds(ofSubjectRights, id.Operator, issued):
+		return "issued before its user lost rights"
+	case v.holds(ofGrantRights, id.GrantID, issued):
+		return "issued before its API token was changed"
+	case v.holds(ofClientRights, id.ClientID, issued) || v.passed(ofClientRights, id.Hops[:], issued):
+		return "issued before a client of it lost rights"
 	}
 	return ""
 }
@@ -139,9 +157,9 @@ func (v *Revocations) came(parents []string, issued int64) bool {
 
 // passed reports whether one of the clients that a token went through is dead:
 // as for a client that is taken out, see docs/decisions/0011-who-is-asked-in-a-chain.md.
-func (v *Revocations) passed(hops []string, issued int64) bool {
+func (v *Revocations) passed(kind int, hops []string, issued int64) bool {
 	for _, client := range hops {
-		if v.holds(ofClients, client, issued) {
+		if v.holds(kind, client, issued) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"log/slog"
 	"runtime"
 	"sync"
@@ -57,6 +58,12 @@ func TestRevocationsStayStrict(t *testing.T) {
 	}
 }
 
+// claim is the one that a kind names, with its rights or without.
+func claim(kind RevocationKind) string {
+	name, _, _ := strings.Cut(string(kind), " ")
+	return name
+}
+
 // TestIdentifiersThatAreRevoked names each of a token in turn.
 func TestIdentifiersThatAreRevoked(t *testing.T) {
 	now := time.Now()
@@ -69,13 +76,15 @@ func TestIdentifiersThatAreRevoked(t *testing.T) {
 		RevokeToken("i", until), RevokeToken("r", until), RevokeToken("p1", until), RevokeToken("p3", until), RevokeGrant("g", until), RevokeSession("s", until),
 		RevokeSubject("d:u", now, until), RevokeSubject("d:o", now, until), RevokeClient("c", now, until),
 		RevokeClient("h1", now, until), RevokeClient("h4", now, until),
+		RevokeSubjectRights("d:u", now, until), RevokeSubjectRights("d:o", now, until), RevokeGrantRights("g", now, until),
+		RevokeClientRights("c", now, until), RevokeClientRights("h1", now, until), RevokeClientRights("h4", now, until),
 	} {
 		v := NewRevocations(nil)
 		if why := v.why(id); why != "" {
 			t.Errorf("nothing revoked: got %q", why)
 		}
 		for _, kind := range revocationKinds {
-			if kind != r.Kind {
+			if claim(kind) != claim(r.Kind) {
 				other := r
 				other.Kind = kind
 				v.add(other)

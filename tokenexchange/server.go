@@ -28,7 +28,7 @@ type Runtime struct {
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
-// a new configuration is a new Server.
+// a new configuration is a new Server, which the old one gives way to.
 type Server struct {
 	realm       *Realm
 	ring        *mint.Ring
@@ -42,6 +42,7 @@ type Server struct {
 	now         func() time.Time
 	ids         *decisionIDs
 	looks       flights // at the store, for Ready
+	succession  succession
 	jwks        []byte
 	metadata    []byte
 }
