@@ -50,7 +50,7 @@ func (k *keeper) settle(ctx context.Context, now time.Time, start bool) (g gener
 	}
 	if line := k.lines.state; line != nil {
 		s, err := line.settle(ctx, ask{now: now, life: sealed, start: start})
-		if s.over > 0 && err == nil && !start && k.sealedAnew(ctx) {
+		if s.over > 0 && err == nil && !start && k.sealedAnew(ctx, s.ring()[len(s.keys)-s.over:]) {
 			s, err = line.settle(ctx, ask{now: now, life: sealed, drop: true})
 		}
 		if err != nil && !errors.Is(err, errUnsettled) {
@@ -61,9 +61,12 @@ func (k *keeper) settle(ctx context.Context, now time.Time, start bool) (g gener
 	return g, look, errors.Join(faults...)
 }
 
-// sealedAnew reports whether the store's epoch is under the key that seals now.
-// It has no end, so an old key may go only then, however long nobody was here.
-func (k *keeper) sealedAnew(ctx context.Context) bool {
+// sealedAnew reports whether the store's epoch is under another key than those that
+// are over. It has no end, so they may go only then, however long nobody was here.
+func (k *keeper) sealedAnew(ctx context.Context, over stateRing) bool {
+	if over.has(k.app.work.stateKeys()[0]) {
+		return false // The next one was not put to work yet.
+	}
 	_, err := k.app.readEpoch(ctx)
 	return err == nil
 }
