@@ -21,7 +21,7 @@ var grantAPIToken = &grant{
 }
 
 // apiToken takes a request with an API token through the shared steps.
-func (s *Server) apiToken(r *http.Request, rec *Record, read func() (parameters, error)) (*result, error) {
+func (s *Server) apiToken(r *http.Request, rec *Record, read func() (parameters, error)) (reply, error) {
 	c, err := s.begin(r, rec, read)
 	if err != nil {
 		return nil, err
