@@ -1,7 +1,8 @@
 # `make test` installs what is missing, when it may, and runs everything.
 WYCHEPROOF := tokenexchange/internal/wycheproof
 HISTORIES  := integration_test/histories
-MODULES    := . cmd/build bench $(WYCHEPROOF) $(HISTORIES)
+CLIENTS    := integration_test/clients
+MODULES    := . cmd/build bench $(WYCHEPROOF) $(HISTORIES) $(CLIENTS)
 BIN        := $(CURDIR)/.bin
 BINARY     ?=
 FUZZTIME   ?= 1m
@@ -13,9 +14,8 @@ export SCOPEGATE_BINARY := $(if $(BINARY),$(abspath $(BINARY)))
 build:
 	go -C cmd/build run . -config ../../xcaddy.json -output ../../caddy -version "$$VERSION"
 
-# BINARY=./caddy lets the integration tests run against that binary; without
-# it they build their own, with the race detector. The go command comes last,
-# so that the last lines tell which tests ran.
+# BINARY=./caddy lets the integration tests run against that binary; without it
+# they build their own. The go command comes last: its lines tell what ran.
 test: lint
 	go -C cmd/build test -race -count=1 -timeout 2m ./...
 	@redis-server --version
@@ -23,10 +23,10 @@ test: lint
 	go -C $(WYCHEPROOF) test -race -count=1 -timeout 2m -v ./...
 	@out="$$(go test -race -count=1 -run '^TestGrantsAndParameters$$' -v ./tokenexchange)" || { echo "$$out"; exit 1; }; echo "$$out" | grep 'grants and parameters:'
 	go -C $(HISTORIES) test -race -count=1 -timeout 5m -parallel 4 -v ./...
+	tools/clients.sh && go -C $(CLIENTS) test -count=1 -timeout 5m -v ./...
 	go test -race -count=1 -timeout 9m ./...
 
-# Vet and staticcheck need the compiled dependencies. With -race they are those
-# of the tests, and Caddy's tree of modules is compiled once, not twice.
+# With -race vet and staticcheck compile what the tests do, once and not twice.
 lint: tools
 	@files="$$($(BIN)/gofumpt -l .)"; test -z "$$files" || { echo "not formatted, run .bin/gofumpt -w: $$files"; exit 1; }
 	@for module in $(MODULES); do ( cd $$module && export GOFLAGS="$$(go env GOFLAGS) -race" && \

@@ -25,6 +25,7 @@ type keyLine[K any] struct {
 	former  string // where versions before this one kept the only key
 	fresh   func() ([]byte, error)
 	parse   func([]byte) (key K, id string, err error)
+	known   lineDocument // as it was read last: the storage may be away
 }
 
 // lineDocument is what the storage holds of a line.
@@ -62,6 +63,7 @@ type lineKey[K any] struct {
 // lineState is a line as the storage has it, in the order of a ring.
 type lineState[K any] struct {
 	keys []lineKey[K]
+	over int       // how many of them, the last ones, nothing needs any more
 	look time.Time // when to look again
 }
 
@@ -73,54 +75,54 @@ func (s lineState[K]) ring() []K {
 	return keys
 }
 
-var (
-	errNoLine = fmt.Errorf("there are none: %w", fs.ErrNotExist)
-	// errUnsettled says that the stored keys can be used, but that what is due could
-	// not be written.
-	errUnsettled = errors.New("the keys cannot be changed now")
-)
+// errUnsettled says that a line could not be read or changed, and that the keys
+// that are known of it go on.
+var errUnsettled = errors.New("the generated keys stay as they are for now")
 
 // ask says what a look at a line may do.
 type ask struct {
 	now   time.Time
 	life  time.Duration // the longest that the configuration gives
-	first bool          // make the line if it is absent
+	start bool          // make the line if it is absent, and write only what cannot wait
 	drop  bool          // take keys away whose time is over
 }
 
 // settle does what the schedule wants, and returns what the storage then has. It
 // writes under the storage's lock, and reads back: what storage holds wins. With
-// errUnsettled the keys that it had are returned.
-func (l keyLine[K]) settle(ctx context.Context, a ask) (lineState[K], error) {
+// errUnsettled it returns what is known.
+func (l *keyLine[K]) settle(ctx context.Context, a ask) (lineState[K], error) {
 	doc, err := l.load(ctx)
-	if err != nil && !(a.first && errors.Is(err, fs.ErrNotExist)) {
+	absent := errors.Is(err, fs.ErrNotExist) && a.start
+	if absent || err == nil && l.due(doc, a) {
+		err = l.change(ctx, func(doc *lineDocument) error { return l.bring(ctx, doc, a) })
+		now, readErr := l.load(ctx)
+		if readErr == nil {
+			doc = now
+		}
+		err = errors.Join(err, readErr)
+	}
+	if len(doc.Keys) > 0 {
+		// A line that cannot be read as a whole is not taken up in part.
+		if _, parseErr := l.read(doc, a); parseErr != nil {
+			err = errors.Join(err, parseErr)
+		} else {
+			l.known = doc
+		}
+	}
+	if len(l.known.Keys) == 0 {
 		return lineState[K]{}, err
 	}
-	if err != nil || l.due(doc, a) {
-		err = l.change(ctx, func(doc *lineDocument) error { return l.bring(ctx, doc, a) })
-		switch now, readErr := l.load(ctx); {
-		case readErr == nil:
-			doc = now
-		case len(doc.Keys) == 0:
-			return lineState[K]{}, errors.Join(err, readErr)
-		default:
-			err = errors.Join(err, readErr)
-		}
-		if err != nil {
-			err = fmt.Errorf("%w: %w", errUnsettled, err)
-		}
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errUnsettled, err)
 	}
-	state, parseErr := l.read(doc, a)
-	if parseErr != nil {
-		return state, parseErr
-	}
-	return state, err
+	state, parseErr := l.read(l.known, a)
+	return state, errors.Join(err, parseErr)
 }
 
 // due reports whether there is something to write.
-func (l keyLine[K]) due(doc lineDocument, a ask) bool {
+func (l *keyLine[K]) due(doc lineDocument, a ask) bool {
 	p := l.terms.plan(doc.schedule(), a.now, a.life)
-	return len(p.make) > 0 || p.late || a.drop && len(p.over) > 0
+	return p.late || len(p.make) > 0 && !a.start || len(p.over) > 0 && a.drop
 }
 
 func (d lineDocument) schedule() []scheduled {
@@ -132,7 +134,7 @@ func (d lineDocument) schedule() []scheduled {
 }
 
 // bring changes a document as the schedule wants it.
-func (l keyLine[K]) bring(ctx context.Context, doc *lineDocument, a ask) error {
+func (l *keyLine[K]) bring(ctx context.Context, doc *lineDocument, a ask) error {
 	if len(doc.Keys) == 0 {
 		if err := l.takeOver(ctx, doc, a); err != nil {
 			return err
@@ -157,7 +159,7 @@ func (l keyLine[K]) bring(ctx context.Context, doc *lineDocument, a ask) error {
 }
 
 // add makes a key.
-func (l keyLine[K]) add(doc *lineDocument, from time.Time, life time.Duration) error {
+func (l *keyLine[K]) add(doc *lineDocument, from time.Time, life time.Duration) error {
 	text, err := l.fresh()
 	if err != nil {
 		return err
@@ -165,7 +167,7 @@ func (l keyLine[K]) add(doc *lineDocument, from time.Time, life time.Duration) e
 	return l.enter(doc, text, from, life)
 }
 
-func (l keyLine[K]) enter(doc *lineDocument, text []byte, from time.Time, life time.Duration) error {
+func (l *keyLine[K]) enter(doc *lineDocument, text []byte, from time.Time, life time.Duration) error {
 	_, id, err := l.parse(text)
 	if err != nil {
 		return err
@@ -177,7 +179,7 @@ func (l keyLine[K]) enter(doc *lineDocument, text []byte, from time.Time, life t
 func seconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
 
 // takeOver begins a line with the only key of a version before this one.
-func (l keyLine[K]) takeOver(ctx context.Context, doc *lineDocument, a ask) error {
+func (l *keyLine[K]) takeOver(ctx context.Context, doc *lineDocument, a ask) error {
 	text, err := l.storage.Load(ctx, l.former)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -193,11 +195,11 @@ func (l keyLine[K]) takeOver(ctx context.Context, doc *lineDocument, a ask) erro
 
 // load reads the document. A line that is absent is fs.ErrNotExist; one that is
 // there has a key.
-func (l keyLine[K]) load(ctx context.Context) (doc lineDocument, err error) {
+func (l *keyLine[K]) load(ctx context.Context) (doc lineDocument, err error) {
 	data, err := l.storage.Load(ctx, l.key)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return doc, errNoLine
+		return doc, fmt.Errorf("%s is not in Caddy's storage: %w", l.key, err)
 	case err != nil:
 		return doc, fmt.Errorf("reading %s from Caddy's storage: %w", l.key, err)
 	}
@@ -210,11 +212,16 @@ func (l keyLine[K]) load(ctx context.Context) (doc lineDocument, err error) {
 	if doc.Version != lineVersion || len(doc.Keys) == 0 {
 		return lineDocument{}, fmt.Errorf("the keys in storage: %s has version %d and %d keys; expected version %d and a key", l.key, doc.Version, len(doc.Keys), lineVersion)
 	}
+	for i, k := range doc.Keys {
+		if k.Life < 0 || slices.ContainsFunc(doc.Keys[:i], func(other storedKey) bool { return other.ID == k.ID }) {
+			return lineDocument{}, fmt.Errorf("the keys in storage: %s: %s is there twice, or has no life", l.key, k.ID)
+		}
+	}
 	return doc, nil
 }
 
 // change changes the document under the storage's lock.
-func (l keyLine[K]) change(ctx context.Context, edit func(*lineDocument) error) (err error) {
+func (l *keyLine[K]) change(ctx context.Context, edit func(*lineDocument) error) (err error) {
 	if err := l.storage.Lock(ctx, l.key); err != nil {
 		return fmt.Errorf("locking %s in Caddy's storage: %w", l.key, err)
 	}
@@ -248,7 +255,7 @@ func (l keyLine[K]) change(ctx context.Context, edit func(*lineDocument) error) 
 
 // forget deletes the key of a version before this one once it is in the line no
 // more. Until then such a version finds it, while processes are updated.
-func (l keyLine[K]) forget(ctx context.Context, doc lineDocument) error {
+func (l *keyLine[K]) forget(ctx context.Context, doc lineDocument) error {
 	text, err := l.storage.Load(ctx, l.former)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -266,9 +273,9 @@ func (l keyLine[K]) forget(ctx context.Context, doc lineDocument) error {
 }
 
 // read reads the keys of a document, in the order of a ring.
-func (l keyLine[K]) read(doc lineDocument, a ask) (lineState[K], error) {
+func (l *keyLine[K]) read(doc lineDocument, a ask) (lineState[K], error) {
 	p := l.terms.plan(doc.schedule(), a.now, a.life)
-	out := lineState[K]{look: p.look}
+	out := lineState[K]{look: p.look, over: len(p.over)}
 	for _, s := range append(p.keep, p.over...) {
 		at := slices.IndexFunc(doc.Keys, func(k storedKey) bool { return k.ID == s.id })
 		key, id, err := l.parse([]byte(doc.Keys[at].Key))

@@ -1,12 +1,9 @@
 package caddymodule
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	"io/fs"
 	"path"
 	"slices"
 	"strings"
@@ -16,49 +13,67 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
-// generated are the keys of Caddy's storage, which makes them at first use. Empty
-// where the configuration names files alone.
+// generated are the keys of Caddy's storage, each line in the order of a ring.
+// Empty where the configuration names files alone.
 type generated struct {
 	signing []tokenexchange.SigningKey
 	state   []stateKey
 }
 
-// readGenerated reads the keys that are not in files.
-func (a *App) readGenerated() (g generated, err error) {
-	ctx, cancel := context.WithTimeout(a.ctx, startTimeout)
-	defer cancel()
+// keyLines are the lines of generated keys that a configuration has.
+type keyLines struct {
+	signing []*keyLine[tokenexchange.SigningKey]
+	state   *keyLine[stateKey] // nil if there is none
+}
+
+// signingAlgorithms are those that there are generated keys for.
+var signingAlgorithms = []string{"ES256", "RS256"}
+
+// linesOf returns the lines of an issuer in a storage.
+func linesOf(storage certmagic.Storage, issuer string, signing, state []KeySource) (lines keyLines) {
+	at := func(name string) string { return path.Join("scopegate", folderOf(issuer), name) }
 	isGenerated := func(src KeySource) bool { return src.Source == "generated" }
-	if slices.ContainsFunc(orGenerated(a.SigningKeys), isGenerated) {
-		for _, alg := range []string{"ES256", "RS256"} {
-			data, err := a.stored(ctx, strings.ToLower(alg)+".pem", func() ([]byte, error) {
-				key, err := tokenexchange.GenerateSigningKey(alg)
-				if err != nil {
-					return nil, err
-				}
-				return key.Encode()
+	if slices.ContainsFunc(orGenerated(signing), isGenerated) {
+		for _, alg := range signingAlgorithms {
+			name := strings.ToLower(alg)
+			lines.signing = append(lines.signing, &keyLine[tokenexchange.SigningKey]{
+				storage: storage, terms: keyTerms, key: at(name + ".json"), former: at(name + ".pem"),
+				fresh: func() ([]byte, error) { return newSigningKey(alg) },
+				parse: func(text []byte) (tokenexchange.SigningKey, string, error) { return parseSigningKey(alg, text) },
 			})
-			if err != nil {
-				return g, fmt.Errorf("signing_key generated: %w", err)
-			}
-			key, err := tokenexchange.ParseSigningKey(data)
-			if err != nil {
-				return g, fmt.Errorf("signing_key generated: the key in storage: %w", err)
-			}
-			g.signing = append(g.signing, key)
 		}
 	}
-	if slices.ContainsFunc(orGenerated(a.StateKeys), isGenerated) {
-		data, err := a.stored(ctx, "state.key", newStateKey)
-		if err != nil {
-			return g, fmt.Errorf("state_key generated: %w", err)
+	if slices.ContainsFunc(orGenerated(state), isGenerated) {
+		lines.state = &keyLine[stateKey]{
+			storage: storage, terms: keyTerms, key: at("state.json"), former: at("state.key"),
+			fresh: newStateKey,
+			parse: func(text []byte) (stateKey, string, error) {
+				key, err := parseStateKey(text)
+				if err != nil {
+					return key, "", err
+				}
+				id, err := key.ID()
+				return key, id, err
+			},
 		}
-		key, err := parseStateKey(data)
-		if err != nil {
-			return g, fmt.Errorf("state_key generated: the key in storage: %w", err)
-		}
-		g.state = append(g.state, key)
 	}
-	return g, nil
+	return lines
+}
+
+func newSigningKey(alg string) ([]byte, error) {
+	key, err := tokenexchange.GenerateSigningKey(alg)
+	if err != nil {
+		return nil, err
+	}
+	return key.Encode()
+}
+
+func parseSigningKey(alg string, text []byte) (tokenexchange.SigningKey, string, error) {
+	key, err := tokenexchange.ParseSigningKey(text)
+	if err == nil && key.Alg() != alg {
+		err = fmt.Errorf("a key for %s; expected %s", key.Alg(), alg)
+	}
+	return key, key.ID(), err
 }
 
 // inOrder puts keys of files and generated ones into the order of the
@@ -89,40 +104,9 @@ func newStateKey() ([]byte, error) {
 	return []byte(base64.StdEncoding.EncodeToString(key) + "\n"), nil
 }
 
-// stored returns a value of Caddy's storage and makes it if it is absent. What
-// storage holds wins: the value is read back after it was written, so that two
-// processes that share the storage end with the same key.
-func (a *App) stored(ctx context.Context, name string, create func() ([]byte, error)) (data []byte, err error) {
-	storage := a.ctx.Storage()
-	key := path.Join("scopegate", a.place(), name)
-	if data, err := storage.Load(ctx, key); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return data, err
-	}
-	if err := storage.Lock(ctx, key); err != nil {
-		return nil, fmt.Errorf("locking %s in Caddy's storage: %w", key, err)
-	}
-	defer func() {
-		// The lock must go even when ctx is done, or the next start waits for it.
-		if unlockErr := storage.Unlock(context.WithoutCancel(ctx), key); err == nil && unlockErr != nil {
-			err = fmt.Errorf("unlocking %s: %w", key, unlockErr)
-		}
-	}()
-	if data, err := storage.Load(ctx, key); err == nil || !errors.Is(err, fs.ErrNotExist) {
-		return data, err
-	}
-	fresh, err := create()
-	if err != nil {
-		return nil, err
-	}
-	if err := storage.Store(ctx, key, fresh); err != nil {
-		return nil, fmt.Errorf("writing %s to Caddy's storage: %w", key, err)
-	}
-	return storage.Load(ctx, key)
-}
-
-// place is the folder of this issuer, so that another issuer on the same
-// machine has its own keys and state.
-func (a *App) place() string {
-	_, host, _ := strings.Cut(a.realm.Issuer(), "://")
+// folderOf is the folder of an issuer, so that another issuer on the same machine
+// has its own keys and state.
+func folderOf(issuer string) string {
+	_, host, _ := strings.Cut(issuer, "://")
 	return certmagic.StorageKeys.Safe(host)
 }

@@ -26,7 +26,7 @@ func (a *App) Start() error {
 	if len(a.Clients) > 0 && !a.issuing {
 		a.log.Warn("there are clients, but no site has oauth_server: nobody can get a token from this process")
 	}
-	g, err := a.readGenerated()
+	g, keeper, err := a.startKeys()
 	if err != nil {
 		return err
 	}
@@ -61,6 +61,7 @@ func (a *App) Start() error {
 	if a.store.Remote() {
 		a.follow(away)
 	}
+	a.keepKeys(keeper)
 	a.watch()
 	return nil
 }

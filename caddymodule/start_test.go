@@ -59,7 +59,7 @@ func TestValidateMakesNothing(t *testing.T) {
 	}
 	// Started, the same configuration makes them: the places are right.
 	w.start(t, text)
-	for _, made := range []string{"data/caddy/scopegate/localhost-8080/state.db", "storage/scopegate/localhost-8080/es256.pem", "storage/scopegate/localhost-8080/state.key"} {
+	for _, made := range []string{"data/caddy/scopegate/localhost-8080/state.db", "storage/scopegate/localhost-8080/es256.json", "storage/scopegate/localhost-8080/rs256.json", "storage/scopegate/localhost-8080/state.json"} {
 		info, err := os.Stat(w.path(made))
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("started: %s: got %v, %v, want a file of mode 0600", made, info, err)

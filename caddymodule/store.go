@@ -114,7 +114,7 @@ func (a *App) loadStore() error {
 	switch s := a.store.(type) {
 	case *BoltStore:
 		if s.Path == "" {
-			s.Path = filepath.Join(caddy.AppDataDir(), "scopegate", a.place(), "state.db")
+			s.Path = filepath.Join(caddy.AppDataDir(), "scopegate", folderOf(a.realm.Issuer()), "state.db")
 		}
 	case *RedisStore:
 		return s.prepare(a)

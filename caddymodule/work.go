@@ -11,8 +11,8 @@ import (
 
 // work is what an app works with: its files, its keys and the store's epoch, and
 // the server that was made of them. Whoever has news of one of them makes a whole
-// server of all, under the lock: the follower of the store has epochs, and renew
-// has files and keys.
+// server of all, under the lock: the follower of the store has epochs, the watcher
+// files, and the keeper generated keys.
 type work struct {
 	sync.Mutex
 	prepared
@@ -53,23 +53,6 @@ func (a *App) first(p prepared) (err error) {
 	a.work.prepared = p
 	a.work.records, err = tokenexchange.NewState(a.shared.store, a.realm.Issuer(), p.ring.keys(), nil, nil)
 	return err
-}
-
-// renew makes a server of what Caddy's storage holds now, and puts it to work. On an
-// error, which says what is wrong and where, all stays as it was. Files are watched,
-// and stay as they were read.
-func (a *App) renew(why string) error {
-	g, err := a.readGenerated()
-	if err != nil {
-		return err
-	}
-	a.work.Lock()
-	defer a.work.Unlock()
-	if err := a.change(a.work.reading, g); err != nil {
-		return err
-	}
-	a.log.Info("keys of Caddy's storage are in force", "why", why)
-	return nil
 }
 
 // change puts other files and keys to work, all or none, and revokes what they took

@@ -31,6 +31,14 @@ type SigningKey struct {
 // ID returns the key id: the RFC 7638 thumbprint.
 func (k SigningKey) ID() string { return k.id }
 
+// Alg returns the algorithm that the key signs with.
+func (k SigningKey) Alg() string {
+	if _, ec := k.private.(*ecdsa.PrivateKey); ec {
+		return mint.ES256
+	}
+	return mint.RS256
+}
+
 // Format keeps the key out of every print.
 func (k SigningKey) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "[signing key %s]", k.id) }
 
@@ -144,12 +152,8 @@ func newRing(keys []SigningKey) (*mint.Ring, error) {
 func keySet(keys []SigningKey) jose.JSONWebKeySet {
 	var set jose.JSONWebKeySet
 	for _, k := range keys {
-		alg := mint.RS256
-		if _, ec := k.private.(*ecdsa.PrivateKey); ec {
-			alg = mint.ES256
-		}
 		set.Keys = append(set.Keys, jose.JSONWebKey{
-			Key: k.private.Public(), KeyID: k.id, Algorithm: alg, Use: "sig",
+			Key: k.private.Public(), KeyID: k.id, Algorithm: k.Alg(), Use: "sig",
 			Certificates: []*x509.Certificate{k.certificate},
 		})
 	}

@@ -105,6 +105,14 @@ func (r *Realm) longestFamily() time.Duration {
 	return longest + r.longestLife()
 }
 
+// Lives returns how long what is made now may be needed: a key that signs has to
+// verify for so long, and one that seals to open. State lives longest where a
+// refresh token is presented at its very end: what that revokes is kept until the
+// last access token of the family is over.
+func (r *Realm) Lives() (signed, sealed time.Duration) {
+	return r.longestLife(), r.longestFamily() + CollectAfter
+}
+
 // Issuer returns the issuer.
 func (r *Realm) Issuer() string { return r.issuer }
 

@@ -46,6 +46,16 @@ func ParseStateKey(line []byte) (StateKey, error) {
 	return StateKey{secret: hideBytes(raw)}, nil
 }
 
+// ID names the key and shows nothing of it: codes and refresh tokens that were
+// made with it begin with its ID.
+func (k StateKey) ID() (string, error) {
+	s, err := newSealer(k)
+	if err != nil {
+		return "", err
+	}
+	return s.name(), nil
+}
+
 const stateKeyRedacted = "[state key]"
 
 // String hides the key.

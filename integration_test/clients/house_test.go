@@ -241,5 +241,3 @@ func (h *house) records() (list []map[string]any) {
 	}
 	return list
 }
-
-
