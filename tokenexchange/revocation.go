@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -166,15 +167,19 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	if err != nil {
 		return fmt.Errorf("revoking: %w", err)
 	}
-	for _, r := range alive {
-		v.add(r)
+	unsure := v.outbox.begin(alive)
+	// What is known to be dead was said to all. Who repeats it, which at a logout
+	// needs no client, would fill the feed.
+	alive = slices.DeleteFunc(alive, func(r Revocation) bool {
+		return !v.add(r) && !unsure[outboxKey{r.Kind, r.Value}]
+	})
+	rest := alive
+	if feed, ok := s.store.(Feed); ok {
+		rest, err = s.publish(ctx, feed, alive)
+	} else {
+		err = fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
 	}
-	feed, ok := s.store.(Feed)
-	if !ok {
-		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
-	}
-	rest, err := s.publish(ctx, feed, alive)
-	v.outbox.keep(rest)
+	v.outbox.end(unsure, alive[:len(alive)-len(rest)], rest)
 	return err
 }
 

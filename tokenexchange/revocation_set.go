@@ -151,9 +151,9 @@ func (v *Revocations) passed(kind int, hops []string, issued int64) bool {
 	return false
 }
 
-// add remembers a revocation that was checked. What is remembered already stays
-// as strict as it was.
-func (v *Revocations) add(r Revocation) {
+// add remembers a revocation that was checked, and reports whether it said
+// anything new. What is remembered already stays as strict as it was.
+func (v *Revocations) add(r Revocation) (news bool) {
 	now := v.now()
 	end := r.end().UnixMilli()
 	v.mu.Lock()
@@ -161,7 +161,7 @@ func (v *Revocations) add(r Revocation) {
 	defer v.counted()
 	v.sweep(now, revocationSweep)
 	if end <= now.Add(-CollectAfter).UnixMilli() {
-		return
+		return false
 	}
 	kind := r.Kind.index()
 	hash, before := maphash.String(v.seeds[kind], r.Value), int64(always)
@@ -170,12 +170,12 @@ func (v *Revocations) add(r Revocation) {
 	}
 	old, known := v.dead[kind][hash]
 	if known && old.end >= end && old.before >= before {
-		return
+		return false
 	}
 	if !known && v.dying.Len() >= v.limit {
 		v.overflow(now)
 		if v.ended == v.overflowed || !slices.Contains(ofLogins, kind) {
-			return // It is among those that are refused.
+			return true // It is among those that are refused.
 		}
 	}
 	entry := revoked{before: max(before, old.before), end: max(end, old.end)}
@@ -183,6 +183,7 @@ func (v *Revocations) add(r Revocation) {
 	if !known { // Else it has its place, and sweep finds that it was prolonged.
 		heap.Push(&v.dying, dyingRevocation{end: entry.end, hash: hash, kind: kind})
 	}
+	return true
 }
 
 // settled covers clocks of other processes that are ahead, by all that iat may be
