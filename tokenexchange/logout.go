@@ -14,6 +14,10 @@ import (
 
 const logoutPath = "/oauth2/logout"
 
+// logoutStep is what the end of a logout's revocation is rounded up to, so that
+// who repeats the logout says nothing new.
+const logoutStep = time.Hour
+
 // leaving is a checked request to end a login (OpenID Connect RP-Initiated Logout
 // 1.0, section 2).
 type leaving struct {
@@ -50,8 +54,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		rec.Cause = "no effect: the user is asked"
 		return l.ask, nil
 	}
-	// In whole hours, so that who repeats it says nothing new.
-	until := s.now().Add(s.realm.longestFamily()).Truncate(time.Hour).Add(time.Hour)
+	until := s.now().Add(s.realm.longestFamily()).Truncate(logoutStep).Add(logoutStep)
 	if err := s.revoke(r.Context(), RevokeSession(l.login.Session, until)); err != nil {
 		return nil, published(err)
 	}

@@ -108,9 +108,9 @@ func (r *Realm) longestFamily() time.Duration {
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
-// last access token of the family is over.
+// last access token of the family is over, and a logout up to a step longer.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	return r.longestLife(), r.longestFamily() + CollectAfter
+	return r.longestLife(), r.longestFamily() + logoutStep + CollectAfter
 }
 
 // Issuer returns the issuer.

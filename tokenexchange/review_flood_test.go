@@ -30,6 +30,9 @@ func TestSayingItAgainPublishesNothing(t *testing.T) {
 	if got := entries() - before; got < 1 || got > 2 {
 		t.Errorf("one login, ended a hundred times within two minutes: got %d entries of the feed, want 1 or 2", got)
 	}
+	if _, sealed := h.realm.Lives(); h.store.feed.entries[len(h.store.feed.entries)-1].until > h.clock.Add(sealed).UnixMilli() {
+		t.Error("the last entry outlives the key that it is sealed with: it would end all tokens")
+	}
 	another := h.another(leavers)
 	another.lives(t, access, false)
 }
