@@ -55,7 +55,11 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		return l.ask, nil
 	}
 	until := s.now().Add(s.realm.longestFamily()).Truncate(logoutStep).Add(logoutStep)
-	if err := s.revoke(r.Context(), RevokeSession(l.login.Session, until)); err != nil {
+	ends := RevokeSession(l.login.Session, until)
+	if err := s.mayEnd(l.client.ID, l.login.Subject, ends); err != nil {
+		return nil, err
+	}
+	if err := s.revoke(r.Context(), ends); err != nil {
 		return nil, published(err)
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))

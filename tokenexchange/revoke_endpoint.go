@@ -63,6 +63,9 @@ func (c *call) revokeFamily(id string) error {
 		return errors.Join(s.revoke(c, RevokeGrant(id, until)), err)
 	}
 	c.record.Subject, c.record.Org = f.Subject, f.Org
+	if err := s.mayEnd(c.client.ID, f.Subject, RevokeGrant(id, f.End)); err != nil {
+		return err
+	}
 	return c.endFamily(&f)
 }
 
@@ -78,5 +81,9 @@ func (c *call) revokeSigned(signed *mint.Signed) error {
 	}
 	id := signed.Identifiers()
 	c.record.Subject, c.record.TokenID = id.Subject, id.ID
-	return s.revoke(c, RevokeToken(id.ID, signed.Expiry()))
+	ends := RevokeToken(id.ID, signed.Expiry())
+	if err := s.mayEnd(c.client.ID, id.Subject, ends); err != nil {
+		return err
+	}
+	return s.revoke(c, ends)
 }

@@ -52,13 +52,14 @@ type Throttles struct {
 	origin   time.Time // of all moments below
 	counted  [len(guessLimits)]counters
 	familiar *familiar
+	endings  *debts
 }
 
 type counters struct{ pair, name, address *debts }
 
 // NewThrottles returns throttles that have seen nothing.
 func NewThrottles() *Throttles {
-	t := &Throttles{hashing: newHashing(runtime.GOMAXPROCS(0)), seed: maphash.MakeSeed(), familiar: newFamiliar()}
+	t := &Throttles{hashing: newHashing(runtime.GOMAXPROCS(0)), seed: maphash.MakeSeed(), familiar: newFamiliar(), endings: newDebts(endingLimit)}
 	for kind, l := range guessLimits {
 		t.counted[kind] = counters{newDebts(l.pair), newDebts(l.name), newDebts(l.address)}
 	}
