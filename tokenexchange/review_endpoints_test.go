@@ -53,3 +53,14 @@ func TestIntrospectedEndOfAShortFamily(t *testing.T) {
 	h.introspectAs("web", refresh).inactive(t, "not found")
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
 }
+
+// TestHintsThatWereMade has an id token that says of which other one it was made and
+// nothing else of the way: no login gave it.
+func TestHintsThatWereMade(t *testing.T) {
+	h := newHouse(t, leavers)
+	login, id := h.hint()
+	access, _ := login.tokens(t)
+	made := forge("JWT", claimsOf(t, id), map[string]any{"root_jti": "R", "root_iat": start.Unix()})
+	h.leave(nil, "id_token_hint", made).refused(t, 400, "invalid_request", "id_token_hint_invalid")
+	h.lives(t, access, true)
+}
