@@ -28,6 +28,7 @@ func TestLogoutLastsIntoTheLastHour(t *testing.T) {
 func TestRevokedWithoutStoreIsNotForgotten(t *testing.T) {
 	h := newHouse(t, logins)
 	_, refresh := h.login().tokens(t)
+	h.clock = h.clock.Add(time.Hour) // Nothing of it is remembered without the store.
 	store := h.store
 	h.store = NewMemoryStore(func() time.Time { return h.clock })
 	_ = h.store.Close()
