@@ -26,17 +26,18 @@ func TestLogoutLastsIntoTheLastHour(t *testing.T) {
 // TestRevokedWithoutStoreIsNotForgotten is what a sweep leaves of a revocation whose
 // family nobody could look up.
 func TestRevokedWithoutStoreIsNotForgotten(t *testing.T) {
-	h := newHouse(t, logins)
+	long := func(c *Config) { logins(c); c.client("web").RefreshTokenValidity = Duration(72 * time.Hour) }
+	h := newHouse(t, long)
 	_, refresh := h.login().tokens(t)
 	h.clock = h.clock.Add(time.Hour) // Nothing of it is remembered without the store.
 	store := h.store
 	h.store = NewMemoryStore(func() time.Time { return h.clock })
 	_ = h.store.Close()
-	h.Server = h.reload(h.caches, logins)
+	h.Server = h.reload(h.caches, long)
 	h.revokeAs("web", refresh).refused(t, 503, "temporarily_unavailable", "revocation_unpublished")
 	h.store = store
-	h.Server = h.reload(h.caches, logins)
-	h.clock = start.Add(24*time.Hour - time.Second)
+	h.Server = h.reload(h.caches, long)
+	h.clock = start.Add(72*time.Hour - time.Second)
 	h.revocations.Len() // forgets what is over
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
 }
