@@ -29,6 +29,7 @@ func addTokenCommands(cmd *cobra.Command) {
 	cmd.AddCommand(
 		unrepeated(apiTokenCommand(), "what caddy token api-token --help shows"),
 		unrepeated(hashSecretCommand(), "the secret on standard input"),
+		unrepeated(keysCommand(), "what caddy token keys --help shows"),
 	)
 	cmd.SilenceUsage = true
 	// A misspelt command is an argument, and would print the help and succeed.
