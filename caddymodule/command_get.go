@@ -157,20 +157,13 @@ func refusal(res *http.Response, answer []byte) error {
 	if json.Unmarshal(answer, &e) != nil || e.Error == "" {
 		return fmt.Errorf("asking for a token: got %s, and no error of a token endpoint", printable(res.Status))
 	}
-	text := e.Error
-	if e.Description != "" {
-		text += ": " + e.Description
-	}
-	for _, line := range []struct{ before, text string }{{"see ", e.URI}, {"the log has it as ", e.RequestID}} {
-		if line.text != "" {
-			text += "\n  " + line.before + line.text
+	text := printable(e.Error)
+	for _, more := range []struct{ before, text string }{{": ", e.Description}, {"\n  see ", e.URI}, {"\n  the log has it as ", e.RequestID}} {
+		if more.text != "" {
+			text += more.before + printable(more.text)
 		}
 	}
-	lines := strings.Split(text, "\n")
-	for i := range lines {
-		lines[i] = printable(lines[i])
-	}
-	return errors.New(strings.Join(lines, "\n"))
+	return errors.New(text)
 }
 
 // print writes the token, or all of the answer.

@@ -49,13 +49,15 @@ func (i *Inspected) Verify(jwks []byte, issuer string, now time.Time) error {
 		return fmt.Errorf("the keys of the issuer: %w", err)
 	}
 	at := slices.IndexFunc(keys, func(k assertionKey) bool { return k.id == i.KeyID && k.id != "" })
-	var c struct {
-		Issuer    string   `json:"iss"`
-		Expires   *float64 `json:"exp"`
-		NotBefore float64  `json:"nbf"`
-		IssuedAt  float64  `json:"iat"`
+	var claims map[string]json.RawMessage // Its names are compared letter for letter.
+	claimsErr := json.Unmarshal(i.Claims, &claims)
+	var iss string
+	exp, nbf, iat := 0.0, 0.0, 0.0
+	for name, into := range map[string]any{"iss": &iss, "exp": &exp, "nbf": &nbf, "iat": &iat} {
+		if value, ok := claims[name]; ok {
+			claimsErr = errors.Join(claimsErr, json.Unmarshal(value, into))
+		}
 	}
-	claimsErr := json.Unmarshal(i.Claims, &c)
 	ahead := float64(now.Add(mint.LeewayNotBefore).Unix())
 	switch {
 	case at < 0:
@@ -64,13 +66,13 @@ func (i *Inspected) Verify(jwks []byte, issuer string, now time.Time) error {
 		return errors.New("the signature does not hold: the token was changed, or somebody else made it")
 	case i.Type != mint.TypeAccess && i.Type != mint.TypeID:
 		return fmt.Errorf("typ is neither %s (an access token) nor %s (an id token)", mint.TypeAccess, mint.TypeID)
-	case claimsErr != nil || c.Expires == nil:
+	case claimsErr != nil || claims["exp"] == nil:
 		return errors.New("iss, exp, nbf or iat has the wrong type, or there is no exp")
-	case c.Issuer != issuer:
+	case iss != issuer:
 		return errors.New("iss is another issuer")
-	case float64(now.Add(-mint.LeewayExpiry).Unix()) >= *c.Expires:
+	case float64(now.Add(-mint.LeewayExpiry).Unix()) >= exp:
 		return errors.New("it has expired")
-	case c.NotBefore > ahead || c.IssuedAt > ahead:
+	case nbf > ahead || iat > ahead:
 		return errors.New("nbf or iat is ahead")
 	}
 	return nil
