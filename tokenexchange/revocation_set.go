@@ -122,6 +122,20 @@ func (v *Revocations) names(id mint.Identifiers) string {
 	return ""
 }
 
+// endedGrant reports whether a grant is revoked, for who would issue a token of it.
+func (v *Revocations) endedGrant(id string) bool {
+	ended := func() bool {
+		v.mu.RLock()
+		defer v.mu.RUnlock()
+		return v.holds(ofGrants, id, 0)
+	}
+	if !ended() {
+		return false
+	}
+	v.Len() // It may be over: then it is forgotten now, and not with the next one.
+	return ended()
+}
+
 // lacks tells which rights in a token were taken away after it was issued. Who
 // logged in goes on with the rest.
 func (v *Revocations) lacks(id mint.Identifiers) string {

@@ -151,12 +151,12 @@ func newCutPair(t *testing.T) (*house, []*faultproxy.Proxy) {
 	return h, proxies
 }
 
-// TestUsersFileChangesWhileNothingRuns takes away from users while no server
-// is there to see it. What they lost is refused from the first request on.
-func TestUsersFileChangesWhileNothingRuns(t *testing.T) {
+// TestUserIsDisabledWhileNothingRuns disables users while no server is there to
+// see it. Their tokens are refused from the first request on.
+func TestUserIsDisabledWhileNothingRuns(t *testing.T) {
 	t.Parallel()
 	h, _ := newCutPair(t)
-	c := newCrowd(t, h, func(l loss) bool { return l.inFile })
+	c := newCrowd(t, h, func(l loss) bool { return l.name == "user disabled" })
 	c.stopAll()
 	for _, g := range c.gone {
 		g.revoke(h, nil, g.family)
