@@ -198,6 +198,7 @@ func TestLogoutIsRefused(t *testing.T) {
 		"a client alone":                {[]string{"client_id", "web", "post_logout_redirect_uri", bye}, "parameter_missing"},
 		"an access token":               {[]string{"id_token_hint", access}, "id_token_hint_invalid"},
 		"an access token as idToken":    {[]string{"idToken", access}, "id_token_hint_invalid"},
+		"an access token for itself":    {[]string{"id_token_hint", with("at+jwt", map[string]any{"client_id": "web"})}, "id_token_hint_invalid"},
 		"no token":                      {[]string{"id_token_hint", "something"}, "id_token_hint_invalid"},
 		"another issuer's":              {[]string{"id_token_hint", with("JWT", map[string]any{"iss": "https://other.example.com"})}, "id_token_hint_invalid"},
 		"another key's":                 {[]string{"id_token_hint", resigned(with("JWT", nil))}, "id_token_hint_invalid"},
