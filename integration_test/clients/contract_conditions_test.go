@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange"
@@ -30,9 +32,12 @@ func (c *contract) starting() {
 				break
 			}
 		}
+		// Each waits a little for the server.
+		var all sync.WaitGroup
 		for _, q := range c.everything() {
-			c.refused(http.StatusServiceUnavailable, "not_ready", q)
+			all.Go(func() { c.refused(http.StatusServiceUnavailable, "not_ready", q) })
 		}
+		all.Wait()
 	}()
 	c.start(c.environment())
 	<-asked
@@ -45,6 +50,20 @@ func (c *contract) everything() (all []question) {
 		all = append(all, form(path, "web", "grant_type", "client_credentials"), preflight(path, http.MethodPost))
 	}
 	all = append(all, form(apiTokenPath, "", "api_token", c.apiToken))
+	for _, path := range introspectPaths {
+		all = append(all, form(path, "web", "token", "x"))
+	}
+	for _, path := range revokePaths {
+		all = append(all, form(path, "web", "token", "x"), preflight(path, http.MethodPost))
+	}
+	for _, path := range logoutPaths {
+		all = append(all, form(path, "", "id_token_hint", "x"))
+	}
+	all = append(all, question{method: http.MethodGet, path: logoutPaths[0]}, question{method: http.MethodPost, path: userinfoPaths[0]})
+	for _, path := range userinfoPaths {
+		all = append(all, question{method: http.MethodGet, path: path}, preflight(path, http.MethodGet))
+	}
+	all = append(all, question{method: http.MethodGet, path: orgPath + "acme"})
 	for _, path := range documents {
 		all = append(all, question{method: http.MethodGet, path: path}, preflight(path, http.MethodGet))
 	}
@@ -58,6 +77,9 @@ func (c *contract) throttled() {
 	guess := func(path string) question {
 		return form(path, "", "grant_type", "client_credentials", "client_id", "web", "client_secret", "wrong").with("X-Forwarded-For", address)
 	}
+	about := func(path string) question {
+		return form(path, "", "token", "x", "client_id", "web", "client_secret", "wrong").with("X-Forwarded-For", address)
+	}
 	guessToken := form(apiTokenPath, "", "api_token", "nobody.nothing").with("X-Forwarded-For", address)
 	for range 40 {
 		c.ask(guess(tokenPaths[0]))
@@ -67,17 +89,31 @@ func (c *contract) throttled() {
 		c.refused(http.StatusTooManyRequests, "too_many_attempts", guess(path))
 	}
 	c.refused(http.StatusTooManyRequests, "too_many_attempts", guessToken)
+	for _, path := range slices.Concat(introspectPaths, revokePaths) {
+		c.refused(http.StatusTooManyRequests, "too_many_attempts", about(path).with("Origin", appOrigin))
+	}
 }
 
 // storeAway asks for what needs the store while there is none.
 func (c *contract) storeAway() {
 	c.t.Helper()
 	code := c.code()
+	alice := c.granted(login(tokenPaths[0], "web", "alice"))
 	c.redis.Kill()
 	for _, path := range tokenPaths {
 		c.refused(http.StatusServiceUnavailable, "store_unavailable", redeem(path, code))
 	}
 	c.refused(http.StatusServiceUnavailable, "store_unavailable", form(apiTokenPath, "", "api_token", c.apiToken))
+	for _, path := range introspectPaths {
+		c.refused(http.StatusServiceUnavailable, "store_unavailable", form(path, "web", "token", alice.member("refresh_token")))
+	}
+	for _, path := range revokePaths {
+		c.refused(http.StatusServiceUnavailable, "revocation_unpublished", form(path, "web", "token", alice.member("access_token")))
+		c.refused(http.StatusServiceUnavailable, "store_unavailable", form(path, "", "token", "x", "client_assertion_type", jwtBearer, "client_assertion", c.assertion()))
+	}
+	for _, path := range logoutPaths {
+		c.refused(http.StatusServiceUnavailable, "revocation_unpublished", form(path, "", "id_token_hint", alice.member("id_token")).with("Origin", ""))
+	}
 	c.redis.Restart()
 	for end := time.Now().Add(patience); c.ask(redeem(tokenPaths[0], code)).Status != http.StatusOK; time.Sleep(50 * time.Millisecond) {
 		if time.Now().After(end) {
@@ -90,9 +126,11 @@ func (c *contract) storeAway() {
 func (c *contract) late() {
 	c.t.Helper()
 	for _, q := range c.spent {
-		for end := time.Now().Add(patience); c.ask(q).said["cspErrorCode"] == "code_used" && time.Now().Before(end); {
+		got := c.ask(q)
+		for end := time.Now().Add(patience); got.said["cspErrorCode"] == "code_used" && time.Now().Before(end); got = c.ask(q) {
 			time.Sleep(200 * time.Millisecond)
 		}
+		c.wants(http.StatusBadRequest, "code_reused", q, got)
 	}
 }
 
@@ -100,17 +138,33 @@ func (c *contract) late() {
 // no random numbers, and revocations that were never read.
 func (c *contract) faults() {
 	c.t.Helper()
-	token := c.granted(login(tokenPaths[0], "web", "alice")).member("access_token")
+	token := c.granted(login(tokenPaths[0], "web", "alice", "scope", "openid")).member("access_token")
 	broken, unread := c.within(failing{}), c.within(nil)
-	for _, path := range tokenPaths {
-		q := form(path, "web", "grant_type", "client_credentials")
+	fault := func(q question) {
+		q = q.with("Origin", appOrigin)
 		c.wants(http.StatusInternalServerError, "server_error", q, c.askWithin(broken, q))
-		q = exchange(path, "batch", token, accessType)
+	}
+	stale := func(q question) {
 		c.wants(http.StatusServiceUnavailable, "revocations_stale", q, c.askWithin(unread, q))
 	}
-	q := form(apiTokenPath, "", "api_token", c.apiToken)
-	c.wants(http.StatusInternalServerError, "server_error", q, c.askWithin(broken, q))
-	c.wants(http.StatusServiceUnavailable, "revocations_stale", q, c.askWithin(unread, q))
+	for _, path := range tokenPaths {
+		fault(form(path, "web", "grant_type", "client_credentials"))
+		stale(exchange(path, "batch", token, accessType))
+	}
+	fault(form(apiTokenPath, "", "api_token", c.apiToken))
+	stale(form(apiTokenPath, "", "api_token", c.apiToken))
+	for _, path := range introspectPaths {
+		fault(form(path, "web", "token", token))
+		stale(form(path, "web", "token", token))
+	}
+	for _, path := range revokePaths {
+		fault(form(path, "web", "token", token))
+	}
+	for _, path := range userinfoPaths {
+		stale(bearing(http.MethodGet, path, token))
+	}
+	stale(bearing(http.MethodPost, userinfoPaths[0], token))
+	stale(bearing(http.MethodGet, orgPath+"acme", token))
 }
 
 // within is a server in this process for the same issuer, with the same users

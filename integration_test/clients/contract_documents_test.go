@@ -5,8 +5,10 @@ import "net/http"
 // documents are what anybody may read.
 var documents = []string{
 	"/oauth2/jwks", "/csp/gateway/am/api/auth/keys",
-	"/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/csp/gateway/am/api/auth/.well-known/openid-configuration",
+	publicKeyPath, "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/csp/gateway/am/api/auth/.well-known/openid-configuration",
 }
+
+const publicKeyPath = "/csp/gateway/am/api/auth/token-public-key"
 
 // walkDocuments reads all documents.
 func (c *contract) walkDocuments() {
@@ -15,6 +17,9 @@ func (c *contract) walkDocuments() {
 		c.granted(question{method: http.MethodHead, path: path})
 		c.granted(question{method: http.MethodGet, path: "/" + path})
 	}
+	c.granted(question{method: http.MethodGet, path: publicKeyPath + "?format=jwks"})
+	c.refused(400, "parameter_invalid", question{method: http.MethodGet, path: publicKeyPath + "?format=der"})
+	c.refused(400, "parameter_repeated", question{method: http.MethodGet, path: publicKeyPath + "?format=pem&format=pem"})
 }
 
 // preflight is what a browser asks before a script of the client phone does.

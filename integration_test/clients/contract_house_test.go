@@ -16,6 +16,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,8 +48,9 @@ type contract struct {
 	key                   *ecdsa.PrivateKey // that the issuer signs with
 	kid                   string
 	spent                 []question // with codes that were used, to be sent again
-	kept                  []exchanged
-	peers                 int
+	mu                    sync.Mutex
+	kept                  []exchanged // guarded by mu
+	peers                 atomic.Int32
 	stateKey              tokenexchange.StateKey
 	largeToken, vastToken string // API tokens of max, who may too much for one token
 }
@@ -123,9 +126,9 @@ func (c *contract) users() string {
 		*[]*string{&c.apiToken, &c.largeToken, &c.vastToken}[i] = token
 		entries = append(entries, jsonOf(c.t, entry))
 	}
-	return fmt.Sprintf(`{"orgs":[{"id":"acme","name":"Acme","display_name":"Acme Inc."},{"id":"globex"}],"users":[
-		{"id":"alice","username":"alice","domain":"example.com","email":"alice@example.com","email_verified":true,"password_hash":%[1]q,
-		 "default_org":"acme","memberships":[{"org":"acme","permissions":["shop/orders.read orders/**"]},{"org":"globex","permissions":["shop/orders.read orders/globex/**"]}]},
+	return fmt.Sprintf(`{"orgs":[{"id":"acme","name":"Acme","display_name":"Acme Inc."},{"id":"globex"}],"groups":[{"id":"g1","name":"readers"},{"id":"g2","name":"writers"}],"users":[
+		{"id":"alice","username":"alice","domain":"example.com","email":"alice@example.com","email_verified":true,"given_name":"Alice","family_name":"Archer",
+		 "password_hash":%[1]q,"default_org":"acme","memberships":[{"org":"acme","groups":["g1","g2"],"permissions":["shop/orders.read orders/**"]},{"org":"globex","permissions":["shop/orders.read orders/globex/**"]}]},
 		{"id":"max","username":"max","domain":"example.com","memberships":[{"org":"acme","permissions":["shop/orders.read %[3]s","shop/orders.write %[4]s"]}]},
 		{"id":"olga","username":"olga","domain":"example.com","password_hash":%[1]q,"memberships":[{"org":"acme","roles":["csp:support"]}]}],
 		"api_tokens":[%[2]s]}`, hash, strings.Join(entries, ","), literals, wide)
@@ -150,9 +153,9 @@ func manyResources() (literals, wide, areas string) {
 }
 
 // address is one of its own for each request.
-func (c *contract) address() string {
-	c.peers++
-	return fmt.Sprintf("10.%d.%d.1", c.peers/256, c.peers%256)
+func (c *contract) address() (address string, even bool) {
+	n := c.peers.Add(1)
+	return fmt.Sprintf("10.%d.%d.1", n/256, n%256), n%2 == 0
 }
 
 // encode writes a form: name, value, name, value.

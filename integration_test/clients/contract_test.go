@@ -22,6 +22,9 @@ func TestContract(t *testing.T) {
 	c.starting()
 	c.walkTokens()
 	c.walkAPITokens()
+	c.walkAbout()
+	c.walkLogouts()
+	c.walkUsers()
 	c.walkDocuments()
 	c.walkMethods()
 	c.throttled()
@@ -101,8 +104,9 @@ func (c *contract) request(site string, q question) *http.Request {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	r.Header.Set("X-Forwarded-For", c.address())
-	if c.peers%2 == 0 {
+	address, even := c.address()
+	r.Header.Set("X-Forwarded-For", address)
+	if even {
 		r.Header.Set("Origin", appOrigin)
 	}
 	if q.client != "" {
@@ -125,6 +129,8 @@ func (c *contract) keep(q question, r *http.Request, status int, header http.Hea
 		Sent: map[string]string{"content-type": r.Header.Get("Content-Type"), "origin": r.Header.Get("Origin")},
 	}
 	_ = json.Unmarshal(body, &e.said) // Not every answer is JSON.
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.kept = append(c.kept, e)
 	return e
 }
@@ -134,7 +140,7 @@ func (c *contract) granted(q question) exchanged {
 	c.t.Helper()
 	got := c.ask(q)
 	if got.Status != http.StatusOK {
-		c.t.Errorf("%s %s, %s: got %d %s, want 200", q.method, q.path, q.body[:min(len(q.body), 60)], got.Status, got.Answer)
+		c.t.Errorf("%s %s, %s: got %d %s, want 200", q.method, q.path[:min(len(q.path), 60)], q.body[:min(len(q.body), 60)], got.Status, got.Answer)
 	}
 	return got
 }
@@ -148,7 +154,7 @@ func (c *contract) refused(status int, reason string, q question) {
 func (c *contract) wants(status int, reason string, q question, got exchanged) {
 	c.t.Helper()
 	if got.Status != status || got.said["cspErrorCode"] != reason {
-		c.t.Errorf("%s %s, %s: got %d %s, want %d %s", q.method, q.path, q.body[:min(len(q.body), 60)], got.Status, got.Answer, status, reason)
+		c.t.Errorf("%s %s, %s: got %d %s, want %d %s", q.method, q.path[:min(len(q.path), 60)], q.body[:min(len(q.body), 60)], got.Status, got.Answer, status, reason)
 	}
 }
 

@@ -69,7 +69,13 @@ const visit = (schema, value) => {
   }
 }
 
+// pathOf is the path of the page that an answer is of.
+const templates = Object.keys(doc.paths).filter(path => path.includes('{'))
+  .map(path => [path, new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`)])
+const pathOf = path => doc.paths[path] ? path : templates.find(([, form]) => form.test(path))?.[0] ?? path
+
 for (const a of answers) {
+  a.path = pathOf(a.path)
   const at = `${a.method} ${a.path}: ${a.status}`
   const { operation, response, other } = responseTo(a)
   if (!response) {
@@ -80,7 +86,7 @@ for (const a of answers) {
   const type = headers['content-type']?.split(';')[0]
   const content = response.content?.[type]
   let said = a.answer, code = ''
-  if (a.method === 'HEAD' || !response.content) {
+  if (a.method === 'HEAD' || !response.content || (!type && !a.answer && response['x-empty'])) {
     if (a.answer) finding(`${at} has a body`)
   } else if (!content) {
     finding(`${at}: the content type ${type} is not documented`)
@@ -91,7 +97,7 @@ for (const a of answers) {
     if (!check(said)) finding(`${at} ${code}: ${fault(check)}: ${a.answer.slice(0, 300)}`)
     visit(content.schema, said)
   }
-  produced.add([a.path, other ? 'another method' : a.method, a.status, a.method === 'HEAD' ? '' : response.content ? type : '', code].join(' '))
+  produced.add([a.path, other ? 'another method' : a.method, a.status, a.method === 'HEAD' || !response.content ? '' : type ?? 'empty', code].join(' '))
   const documented = Object.fromEntries(Object.entries(response.headers ?? {}).map(([name, h]) => [name.toLowerCase(), follow(h)]))
   for (const [name, h] of Object.entries(documented)) {
     if (!(name in headers)) {
@@ -136,7 +142,8 @@ const codesOf = (schema, found = new Set()) => {
 }
 let count = 0
 const expect = (path, method, status, response) => {
-  for (const [type, media] of Object.entries(response.content ?? { '': {} })) {
+  const empty = response['x-empty'] ? { empty: {} } : {}
+  for (const [type, media] of Object.entries({ ...response.content ?? { '': {} }, ...empty })) {
     const codes = method === 'HEAD' ? [''] : [...codesOf(media.schema)]
     for (const code of codes.length ? codes : ['']) {
       count++
