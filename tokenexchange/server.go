@@ -120,10 +120,18 @@ func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
 // reply writes the answer to a request that was not refused.
 type reply func(http.ResponseWriter)
 
-// answer is the ninth step of a request: audit, then write. The record comes
+// steps take a request through all that comes before its answer.
+type steps func(*http.Request, *Record, func() (parameters, error)) (reply, error)
+
+// answer answers a request of a client.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string, serve steps) {
+	s.conclude(w, r, endpoint, serve, writeError)
+}
+
+// conclude is the ninth step of a request: audit, then write. The record comes
 // first, so that no token leaves unrecorded.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
-	serve func(*http.Request, *Record, func() (parameters, error)) (reply, error),
+func (s *Server) conclude(w http.ResponseWriter, r *http.Request, endpoint string, serve steps,
+	refuse func(http.ResponseWriter, *http.Request, *Refused, string),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
@@ -132,7 +140,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
 		rec.write(r.Context(), s.log)
-		writeError(w, r, e, rec.DecisionID)
+		refuse(w, r, e, rec.DecisionID)
 		return
 	}
 	rec.Allowed, rec.Reason = true, "allowed"
