@@ -18,6 +18,7 @@ const keysTimeout = 30 * time.Second
 type keeper struct {
 	app   *App
 	lines keyLines
+	next  time.Time // when to look
 
 	complaint
 }
@@ -28,7 +29,8 @@ func (a *App) startKeys() (generated, *keeper, error) {
 	k := &keeper{app: a, lines: linesOf(a.ctx.Storage(), a.realm.Issuer(), a.SigningKeys, a.StateKeys)}
 	ctx, cancel := context.WithTimeout(a.ctx, keysTimeout)
 	defer cancel()
-	g, _, err := k.settle(ctx, time.Now(), true)
+	g, next, err := k.settle(ctx, time.Now(), true)
+	k.next = next
 	if errors.Is(err, errUnsettled) {
 		k.complain(err)
 		err = nil
@@ -81,14 +83,13 @@ func (a *App) keepKeys(k *keeper) {
 	a.stops = append(a.stops, func() { cancel(); <-done })
 	go func() {
 		defer close(done)
-		for pause := time.Duration(0); ; {
+		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(pause):
+			case <-time.After(max(time.Until(k.next), firstPause)):
 			}
-			now := time.Now()
-			pause = max(k.look(ctx, now).Sub(time.Now()), firstPause)
+			k.next = k.look(ctx, time.Now())
 		}
 	}()
 }

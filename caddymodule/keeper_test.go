@@ -233,6 +233,9 @@ func another(t *testing.T, doc *lineDocument, days int) {
 // TestGeneratedKeysAfterAYear starts a process that slept through a turn, while the
 // store is away. The epoch in it is still under the key from before.
 func TestGeneratedKeysAfterAYear(t *testing.T) {
+	terms := keyTerms
+	terms.look = time.Hour
+	withTerms(t, terms)
 	w := newLive(t)
 	w.startFar(t)
 	w.becomesReady(t)
@@ -246,11 +249,11 @@ func TestGeneratedKeysAfterAYear(t *testing.T) {
 	far.away.Store(true)
 	defer far.away.Store(false)
 	w.startFar(t)
-	eventually(t, "the keeper to look", func() bool { return len(w.stored(t, "state")) == 3 })
-	far.away.Store(false)
-	w.becomesReady(t)
 	app := running(t)
 	k := &keeper{app: app, lines: linesOf(app.ctx.Storage(), app.realm.Issuer(), nil, nil)}
+	k.look(t.Context(), time.Now())
+	far.away.Store(false)
+	w.becomesReady(t)
 	k.look(t.Context(), time.Now())
 	if got := w.stored(t, "state"); len(got) != 2 || k.said != "" {
 		t.Errorf("got the state keys %v and %q, want the one that seals and the next one", got, k.said)

@@ -122,35 +122,6 @@ func (v *Revocations) names(id mint.Identifiers) string {
 	return ""
 }
 
-// endedGrant reports whether a grant is revoked, for who would issue a token of it.
-func (v *Revocations) endedGrant(id string) bool {
-	ended := func() bool {
-		v.mu.RLock()
-		defer v.mu.RUnlock()
-		return v.holds(ofGrants, id, 0)
-	}
-	if !ended() {
-		return false
-	}
-	v.Len() // It may be over: then it is forgotten now, and not with the next one.
-	return ended()
-}
-
-// lacks tells which rights in a token were taken away after it was issued. Who
-// logged in goes on with the rest.
-func (v *Revocations) lacks(id mint.Identifiers) string {
-	issued := id.IssuedAt.UnixMilli()
-	switch {
-	case v.holds(ofSubjectRights, id.Subject, issued) || v.holds(ofSubjectRights, id.Operator, issued):
-		return "issued before its user lost rights"
-	case v.holds(ofGrantRights, id.GrantID, issued):
-		return "issued before its API token was changed"
-	case v.holds(ofClientRights, id.ClientID, issued) || v.passed(ofClientRights, id.Hops[:], issued):
-		return "issued before a client of it lost rights"
-	}
-	return ""
-}
-
 // holds reports whether a token with this value of a claim is dead.
 func (v *Revocations) holds(kind int, value string, issued int64) bool {
 	if value == "" || len(v.dead[kind]) == 0 {

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"errors"
+	"io"
 	"net/http"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
@@ -30,10 +31,12 @@ func (s *Server) revokePresented(r *http.Request, rec *Record, read func() (para
 	return done, nil
 }
 
-// done answers that there is nothing to say.
+// done answers that there is nothing to say, in JSON: there are clients that take
+// nothing else, and fail although the token is revoked.
 func done(w http.ResponseWriter) {
 	noStore(w.Header())
-	w.WriteHeader(http.StatusOK)
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = io.WriteString(w, "{}\n") // The client is gone if this fails.
 }
 
 // published says of a revocation that the store could not take what is true of

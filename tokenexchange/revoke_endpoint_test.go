@@ -18,8 +18,8 @@ func (h *house) revokeAs(client, token string, kv ...string) got {
 // effect is in the record alone.
 func (g got) done(t testing.TB, effect bool) {
 	t.Helper()
-	if g.status != 200 || g.raw != "" || g.header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("got %d %s with the headers %v, want 200 and nothing else", g.status, g.raw, g.header)
+	if g.status != 200 || g.raw != "{}\n" || g.header.Get("Content-Type") != "application/json" || g.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("got %d %s with the headers %v, want 200 and an empty object", g.status, g.raw, g.header)
 	}
 	if cause, _ := g.record["cause"].(string); g.record["allowed"] != true || strings.HasPrefix(cause, "no effect") == effect {
 		t.Errorf("got the record %v, want it to say that it had an effect: %v", g.record, effect)
