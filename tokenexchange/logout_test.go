@@ -208,6 +208,7 @@ func TestLogoutIsRefused(t *testing.T) {
 		"sent on to somebody":           {[]string{"id_token_hint", with("JWT", map[string]any{"aud": "phone"})}, "id_token_hint_invalid"},
 		"exchanged":                     {[]string{"id_token_hint", secret("an id token", sentOn)}, "id_token_hint_invalid"},
 		"exchanged by its own client":   {[]string{"id_token_hint", with("JWT", map[string]any{"via": []string{"web"}})}, "id_token_hint_invalid"},
+		"made of another token":         {[]string{"id_token_hint", with("JWT", map[string]any{"root_jti": "R", "root_iat": start.Unix()})}, "id_token_hint_invalid"},
 		"two spellings":                 {[]string{"id_token_hint", id, "idToken", access}, "parameter_conflict"},
 		"twice":                         {[]string{"id_token_hint", id, "id_token_hint", id}, "parameter_repeated"},
 		"of another client than it say": {[]string{"id_token_hint", id, "client_id", "phone"}, "parameter_invalid"},
