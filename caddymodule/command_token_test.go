@@ -43,13 +43,13 @@ func TestTokenCommandIsRegistered(t *testing.T) {
 		t.Error("caddy has no command token")
 	}
 	out, _, err := runToken("")
-	if err != nil || !strings.Contains(out, "api-token") || !strings.Contains(out, "hash-secret") {
-		t.Errorf("got %q, %v, want a help that names both commands", out, err)
+	if err != nil || !strings.Contains(out, "api-token") || !strings.Contains(out, "inspect") {
+		t.Errorf("got %q, %v, want a help that names all commands", out, err)
 	}
-	if _, _, err := runToken("", "hash-secert"); err == nil || !strings.Contains(err.Error(), "expected api-token or hash-secret") {
+	if _, _, err := runToken("", "hash-secert"); err == nil || !strings.Contains(err.Error(), "expected get, inspect, keys, demo, api-token or hash-secret") {
 		t.Errorf("a misspelt command: got %v, want an error", err)
 	}
-	for _, name := range []string{"api-token", "hash-secret"} {
+	for _, name := range []string{"api-token", "hash-secret", "get", "inspect", "keys", "demo"} {
 		if out, _, err := runToken("", name, "--help"); err != nil || len(out) < 500 {
 			t.Errorf("%s --help: got %q, %v", name, out, err)
 		}
