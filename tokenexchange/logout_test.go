@@ -137,8 +137,8 @@ func TestLogoutByAProgram(t *testing.T) {
 		body         string
 	}{
 		"a form":            {"id_token_hint", "/oauth2/logout", false, nil, 200, "Logged out"},
-		"CSP, JSON":         {"idToken", "/csp/gateway/am/api/auth/logout", true, nil, 200, "{}\n"},
-		"standard, JSON":    {"id_token_hint", "/oauth2/logout", true, nil, 200, "{}\n"},
+		"CSP, JSON":         {"idToken", "/csp/gateway/am/api/auth/logout", true, nil, 200, ""},
+		"standard, JSON":    {"id_token_hint", "/oauth2/logout", true, nil, 200, ""},
 		"JSON, and then on": {"idToken", "/csp/gateway/am/api/auth/logout", true, []string{"post_logout_redirect_uri", bye}, 303, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
