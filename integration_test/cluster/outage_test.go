@@ -15,32 +15,32 @@ type outage struct {
 	lasts time.Duration
 	away  func(r *redistest.Server, proxies []*faultproxy.Proxy)
 	back  func(r *redistest.Server, proxies []*faultproxy.Proxy)
+	// restarts has the other server killed and started again meanwhile.
+	restarts bool
 }
 
 // cut is a network that loses everything between one server and Redis.
 func cut(server int, lasts time.Duration, name string) outage {
 	return outage{
-		name, lasts,
-		func(_ *redistest.Server, p []*faultproxy.Proxy) {
+		name: name, lasts: lasts,
+		away: func(_ *redistest.Server, p []*faultproxy.Proxy) {
 			p[server].SetRule(faultproxy.Always(faultproxy.Hang))
 		},
-		func(_ *redistest.Server, p []*faultproxy.Proxy) {
+		back: func(_ *redistest.Server, p []*faultproxy.Proxy) {
 			p[server].SetRule(faultproxy.Always(faultproxy.Pass))
 		},
 	}
 }
 
+func freeze(r *redistest.Server, _ []*faultproxy.Proxy)  { r.Stop() }
+func thaw(r *redistest.Server, _ []*faultproxy.Proxy)    { r.Cont() }
+func kill(r *redistest.Server, _ []*faultproxy.Proxy)    { r.Kill() }
+func restore(r *redistest.Server, _ []*faultproxy.Proxy) { r.Restart() }
+
 var outages = []outage{
-	{
-		"frozen", 30 * time.Second,
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Stop() },
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Cont() },
-	},
-	{
-		"killed", 12 * time.Second,
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Kill() },
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Restart() },
-	},
+	{name: "frozen", lasts: 30 * time.Second, away: freeze, back: thaw},
+	{name: "killed", lasts: 12 * time.Second, away: kill, back: restore},
+	{name: "killed, and the other server starts anew", lasts: 12 * time.Second, away: kill, back: restore, restarts: true},
 	cut(0, 12*time.Second, "cut from the server that revokes"),
 	cut(1, 12*time.Second, "cut from the other server"),
 }
@@ -55,9 +55,17 @@ func TestOutage(t *testing.T) {
 			t.Parallel()
 			h, proxies := newCutPair(t)
 			c := newCrowd(t, h, func(l loss) bool { return !l.needsStore })
-			l := newLoad(t, h, 6, 50)
+			loaded := *h
+			if away.restarts {
+				loaded.servers = h.servers[:1]
+			}
+			l := newLoad(t, &loaded, 6, 50)
 			l.away.Store(true)
 			away.away(h.redis, proxies)
+			if away.restarts {
+				h.servers[1].kill()
+				h.servers[1].exec()
+			}
 			c.revoke(time.Now().Add(away.lasts))
 			away.back(h.redis, proxies)
 			c.watch(time.Now(), l)
