@@ -8,7 +8,11 @@ var documents = []string{
 	publicKeyPath, "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server", "/csp/gateway/am/api/auth/.well-known/openid-configuration",
 }
 
-const publicKeyPath = "/csp/gateway/am/api/auth/token-public-key"
+const (
+	publicKeyPath = "/csp/gateway/am/api/auth/token-public-key"
+	readyPath     = "/.well-known/scopegate/ready"
+	resourcePath  = "/.well-known/oauth-protected-resource"
+)
 
 // walkDocuments reads all documents.
 func (c *contract) walkDocuments() {
@@ -16,6 +20,13 @@ func (c *contract) walkDocuments() {
 		c.granted(question{method: http.MethodGet, path: path})
 		c.granted(question{method: http.MethodHead, path: path})
 		c.granted(question{method: http.MethodGet, path: "/" + path})
+	}
+	for _, path := range []string{readyPath, resourcePath} {
+		c.granted(question{method: http.MethodGet, path: path})
+		c.granted(question{method: http.MethodHead, path: path})
+	}
+	if got := c.ask(question{method: http.MethodGet, path: resourcePath + "/other"}); got.Status != http.StatusNotFound {
+		c.t.Errorf("metadata of another resource: got %d %s, want 404", got.Status, got.Answer)
 	}
 	c.granted(question{method: http.MethodGet, path: publicKeyPath + "?format=jwks"})
 	c.refused(400, "parameter_invalid", question{method: http.MethodGet, path: publicKeyPath + "?format=der"})
@@ -29,7 +40,14 @@ func preflight(path, method string) question {
 
 // walkMethods sends preflights, and methods that a path does not have.
 func (c *contract) walkMethods() {
-	for _, q := range c.everything() {
+	guards := []question{
+		{method: http.MethodGet, path: readyPath},
+		{method: http.MethodGet, path: resourcePath},
+		preflight(resourcePath, http.MethodGet),
+		{method: http.MethodGet, path: resourcePath + "/other"},
+		preflight(resourcePath+"/other", http.MethodGet),
+	}
+	for _, q := range append(c.everything(), guards...) {
 		if q.method == http.MethodOptions {
 			if got := c.ask(q); got.Status != http.StatusNoContent {
 				c.t.Errorf("preflight of %s: got %d %s", q.path, got.Status, got.Answer)

@@ -48,9 +48,9 @@ type contract struct {
 	key                   *ecdsa.PrivateKey // that the issuer signs with
 	kid                   string
 	spent                 []question // with codes that were used, to be sent again
+	peers                 atomic.Int32
 	mu                    sync.Mutex
 	kept                  []exchanged // guarded by mu
-	peers                 atomic.Int32
 	stateKey              tokenexchange.StateKey
 	largeToken, vastToken string // API tokens of max, who may too much for one token
 }
@@ -150,12 +150,6 @@ func manyResources() (literals, wide, areas string) {
 		areas += fmt.Sprintf(" area-%02d/*", i)
 	}
 	return strings.TrimSpace(literals), strings.TrimSpace(wide), strings.TrimSpace(areas)
-}
-
-// address is one of its own for each request.
-func (c *contract) address() (address string, even bool) {
-	n := c.peers.Add(1)
-	return fmt.Sprintf("10.%d.%d.1", n/256, n%256), n%2 == 0
 }
 
 // encode writes a form: name, value, name, value.

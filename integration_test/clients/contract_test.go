@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +29,7 @@ func TestContract(t *testing.T) {
 	c.walkDocuments()
 	c.walkMethods()
 	c.throttled()
+	c.halfWritten()
 	c.storeAway()
 	c.faults()
 	c.late()
@@ -73,8 +75,8 @@ func (q question) with(name, value string) question {
 }
 
 // ask sends a request to the process, from an address of its own: a table of
-// failures is not meant to be slowed down. Every other request comes from a
-// script of the client phone.
+// failures is not meant to be slowed down. It comes from a script of the client
+// phone, if it does not say otherwise.
 func (c *contract) ask(q question) exchanged {
 	c.t.Helper()
 	r := c.request(c.issuer, q)
@@ -104,11 +106,9 @@ func (c *contract) request(site string, q question) *http.Request {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	address, even := c.address()
-	r.Header.Set("X-Forwarded-For", address)
-	if even {
-		r.Header.Set("Origin", appOrigin)
-	}
+	n := c.peers.Add(1)
+	r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.1", n/256, n%256))
+	r.Header.Set("Origin", appOrigin)
 	if q.client != "" {
 		r.SetBasicAuth(q.client, clientSecret)
 	}
