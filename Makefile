@@ -1,7 +1,7 @@
 # `make test` installs what is missing, when it may, and runs everything.
 WYCHEPROOF := tokenexchange/internal/wycheproof
-HISTORIES  := integration_test/histories
-MODULES    := . cmd/build bench $(WYCHEPROOF) $(HISTORIES)
+OUTSIDE    := integration_test
+MODULES    := . cmd/build bench $(WYCHEPROOF) $(addprefix $(OUTSIDE)/,histories clients cluster)
 BIN        := $(CURDIR)/.bin
 BINARY     ?=
 FUZZTIME   ?= 1m
@@ -13,20 +13,20 @@ export SCOPEGATE_BINARY := $(if $(BINARY),$(abspath $(BINARY)))
 build:
 	go -C cmd/build run . -config ../../xcaddy.json -output ../../caddy -version "$$VERSION"
 
-# BINARY=./caddy lets the integration tests run against that binary; without
-# it they build their own, with the race detector. The go command comes last,
-# so that the last lines tell which tests ran.
+# BINARY=./caddy lets the integration tests run against that binary; without it
+# they build their own. The go command comes last: its lines tell what ran.
 test: lint
 	go -C cmd/build test -race -count=1 -timeout 2m ./...
 	@redis-server --version
 	@out="$$(go test -count=1 -cover ./scopes)"; echo "$$out"; case "$$out" in *"coverage: 100.0%"*) ;; *) echo "expected 100.0% of scopes"; exit 1; esac
 	go -C $(WYCHEPROOF) test -race -count=1 -timeout 2m -v ./...
 	@out="$$(go test -race -count=1 -run '^TestGrantsAndParameters$$' -v ./tokenexchange)" || { echo "$$out"; exit 1; }; echo "$$out" | grep 'grants and parameters:'
-	go -C $(HISTORIES) test -race -count=1 -timeout 5m -parallel 4 -v ./...
+	go -C $(OUTSIDE)/histories test -race -count=1 -timeout 5m -parallel 4 -v ./...
+	tools/clients.sh && go -C $(OUTSIDE)/clients test -count=1 -timeout 5m -v ./...
+	go -C $(OUTSIDE)/cluster test -count=1 -timeout 8m -parallel 6 -v ./...
 	go test -race -count=1 -timeout 9m ./...
 
-# Vet and staticcheck need the compiled dependencies. With -race they are those
-# of the tests, and Caddy's tree of modules is compiled once, not twice.
+# With -race vet and staticcheck compile what the tests do, once and not twice.
 lint: tools
 	@files="$$($(BIN)/gofumpt -l .)"; test -z "$$files" || { echo "not formatted, run .bin/gofumpt -w: $$files"; exit 1; }
 	@for module in $(MODULES); do ( cd $$module && export GOFLAGS="$$(go env GOFLAGS) -race" && \

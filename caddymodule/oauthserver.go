@@ -12,8 +12,8 @@ import (
 )
 
 // OAuthServer serves the endpoints of the issuer that the app `scopegate`
-// configures: the token endpoint, the public keys and the metadata. A request
-// to any other path goes to the next handler.
+// configures: the token endpoint, those beside it, the public keys and the
+// metadata. A request to any other path goes to the next handler.
 type OAuthServer struct {
 	app *App // set by the app when all routes are provisioned
 	log *slog.Logger
@@ -40,7 +40,7 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	}
 	app := h.begin(r)
 	if app == nil {
-		tokenexchange.ServeNotReady(w, r, h.app.decisionLog(h.log))
+		h.notReady(w, r)
 		return nil
 	}
 	defer func() {
@@ -50,11 +50,21 @@ func (h *OAuthServer) ServeHTTP(w http.ResponseWriter, r *http.Request, next cad
 	}()
 	server := app.server.Load()
 	if server == nil { // Taken away in this moment.
-		tokenexchange.ServeNotReady(w, r, h.app.decisionLog(h.log))
+		h.notReady(w, r)
 		return nil
 	}
 	server.ServeHTTP(w, fromClient(r))
 	return nil
+}
+
+// notReady refuses a request that no server answers. A handler that no app works
+// with knows nobody's scripts.
+func (h *OAuthServer) notReady(w http.ResponseWriter, r *http.Request) {
+	var realm *tokenexchange.Realm
+	if h.app != nil {
+		realm = h.app.realm
+	}
+	tokenexchange.ServeNotReady(w, r, realm, h.app.decisionLog(h.log))
 }
 
 // fromClient says where a request comes from as Caddy knows it: behind proxies

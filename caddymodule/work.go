@@ -11,8 +11,8 @@ import (
 
 // work is what an app works with: its files, its keys and the store's epoch, and
 // the server that was made of them. Whoever has news of one of them makes a whole
-// server of all, under the lock: the follower of the store has epochs, and renew
-// has files and keys.
+// server of all, under the lock: the follower of the store has epochs, the watcher
+// files, and the keeper generated keys.
 type work struct {
 	sync.Mutex
 	prepared

@@ -129,8 +129,8 @@ func TestGuardRefusesTwoCredentials(t *testing.T) {
 		t.Run("none: "+name, func(t *testing.T) {
 			for _, site := range []string{"shop", "csp"} {
 				response := g.refused(t, site, raw("GET", "/orders/1", header), "no_token")
-				if got := response.Header.Get("WWW-Authenticate"); got != "Bearer" {
-					t.Errorf("got %q, want a bare challenge", got)
+				if got := response.Header.Get("WWW-Authenticate"); got != `Bearer resource_metadata="https://shop.example.com/.well-known/oauth-protected-resource"` {
+					t.Errorf("got %q, want no error in the challenge", got)
 				}
 			}
 		})

@@ -27,7 +27,7 @@ func (d *decisionIDs) next() string { return d.prefix + strconv.FormatUint(d.cou
 // hold a token, a secret or a request body.
 type Record struct {
 	DecisionID string
-	Endpoint   string // "token" or "guard"
+	Endpoint   string // "guard", or which endpoint of the issuer
 	Allowed    bool
 	Reason     string
 	WouldDeny  string // the reason for which only mode audit let it pass
@@ -38,7 +38,7 @@ type Record struct {
 	Org        string
 	Grant      string
 	Audience   string
-	TokenID    string // jti of what was issued
+	TokenID    string // jti of what was issued, or asked about
 	Service    string
 	Method     string
 	Path       string

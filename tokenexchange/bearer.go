@@ -18,27 +18,16 @@ var bearerAnswers = map[Reason]refusal{
 	"org_unknown":     {http.StatusNotFound, "not_found", "there is no such organization, or the user is no member of it"},
 }
 
-// withBearer takes a request through the steps that the endpoints for users'
-// tokens share, and records it before it is answered.
-func (s *Server) withBearer(w http.ResponseWriter, r *http.Request, endpoint string,
-	tell func(mint.UserToken, *Record) (any, error),
-) {
-	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
-	token, err := s.bearer(r, rec, readingBody(w, r))
-	var body any
-	if err == nil {
-		body, err = tell(token, rec)
-	}
-	if err != nil {
-		e := asRefused(err)
-		rec.Reason, rec.Cause = string(e.Reason), e.why()
-		rec.write(r.Context(), s.log)
-		refuseBearer(w, r, e, rec.DecisionID)
-		return
-	}
-	rec.Allowed, rec.Reason = true, "allowed"
-	rec.write(r.Context(), s.log)
-	writeJSON(w, http.StatusOK, body)
+// withBearer answers a request with a user's token.
+func (s *Server) withBearer(w http.ResponseWriter, r *http.Request, endpoint string, tell func(mint.UserToken) (any, error)) {
+	s.conclude(w, r, endpoint, func(r *http.Request, rec *Record, read func() (parameters, error)) (reply, error) {
+		token, err := s.bearer(r, rec, read)
+		if err != nil {
+			return nil, err
+		}
+		body, err := tell(token)
+		return func(w http.ResponseWriter) { writeJSON(w, http.StatusOK, body) }, err
+	}, refuseBearer)
 }
 
 // bearer returns the one token of a request, judged: a user's, for this server,

@@ -18,6 +18,7 @@ type client struct {
 	org             string
 	allowedOrgs     []string
 	redirectURIs    []string
+	afterLogout     []string // where users may go then
 	pkceOptional    bool
 	pkceMethods     []string // S256, plain, SHA256
 	targets         []string

@@ -129,7 +129,8 @@ func TestMetadata(t *testing.T) {
 	g := h.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil))
 	for name, want := range map[string]any{
 		"issuer": issuer, "token_endpoint": issuer + "/oauth2/token", "jwks_uri": issuer + "/oauth2/jwks",
-		"authorization_endpoint": nil, "userinfo_endpoint": nil, "introspection_endpoint": nil,
+		"authorization_endpoint": nil, "userinfo_endpoint": nil, "end_session_endpoint": nil, // nobody can get openid
+		"introspection_endpoint": issuer + "/oauth2/introspect", "revocation_endpoint": issuer + "/oauth2/revoke",
 	} {
 		if g.body[name] != want {
 			t.Errorf("%s: got %v, want %v", name, g.body[name], want)

@@ -14,18 +14,24 @@ type endpoint struct {
 }
 
 var (
-	posted = []string{http.MethodPost}
-	read   = []string{http.MethodGet, http.MethodHead}
-	either = []string{http.MethodGet, http.MethodHead, http.MethodPost}
+	posted  = []string{http.MethodPost}
+	read    = []string{http.MethodGet, http.MethodHead}
+	visited = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 )
 
 var (
 	tokenEndpoint    = endpoint{posted, (*Server).serveToken, appOrigins}
 	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken, sameOrigin}
+	introspection    = endpoint{posted, (*Server).serveIntrospection, sameOrigin}
+	revocation       = endpoint{posted, (*Server).serveRevocation, appOrigins}
+	userinfo         = endpoint{visited, (*Server).serveUserinfo, appOrigins}
+	userinfoCall     = endpoint{read, (*Server).serveUserinfo, appOrigins}
+	organization     = endpoint{read, (*Server).serveOrganization, sameOrigin}
+	logoutEndpoint   = endpoint{visited, (*Server).serveLogout, sameOrigin}
+	logoutCall       = endpoint{posted, (*Server).serveLogout, sameOrigin}
 	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
+	publicKey        = endpoint{read, (*Server).servePublicKey, anyOrigin}
 	metadataEndpoint = endpoint{read, (*Server).serveMetadata, anyOrigin}
-
-	orgEndpoint = endpoint{read, (*Server).serveOrganization, sameOrigin}
 )
 
 // endpoints is the table of docs/token-endpoint.md: standard and CSP names.
@@ -34,13 +40,20 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
 	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
 	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
+	"/oauth2/introspect":                                        introspection,
+	"/csp/gateway/am/api/auth/introspect":                       introspection,
+	"/oauth2/revoke":                                            revocation,
+	"/csp/gateway/am/api/auth/revoke":                           revocation,
+	logoutPath:                                                  logoutEndpoint,
+	"/csp/gateway/am/api/auth/logout":                           logoutCall,
 	"/oauth2/jwks":                                              keysEndpoint,
 	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
+	"/csp/gateway/am/api/auth/token-public-key":                 publicKey,
 	"/.well-known/openid-configuration":                         metadataEndpoint,
 	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
-	"/oauth2/userinfo":                                          {either, (*Server).serveUserinfo, appOrigins},
-	"/csp/gateway/am/api/userinfo":                              {read, (*Server).serveUserinfo, appOrigins},
+	"/oauth2/userinfo":                                          userinfo,
+	"/csp/gateway/am/api/userinfo":                              userinfoCall,
 }
 
 // merged takes one of two slashes in front away: a known client sends both.
@@ -54,7 +67,7 @@ func merged(path string) string {
 func endpointOf(path string) (endpoint, bool) {
 	path = merged(path)
 	if _, ok := organizationOf(path); ok {
-		return orgEndpoint, true
+		return organization, true
 	}
 	e, ok := endpoints[path]
 	return e, ok

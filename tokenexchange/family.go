@@ -44,8 +44,14 @@ type Family struct {
 }
 
 // refreshable tells whether refresh tokens of the family still work.
-func (f *Family) refreshable(now time.Time) bool {
-	return now.Before(f.End) && (f.RefreshEnd.IsZero() || now.Before(f.RefreshEnd))
+func (f *Family) refreshable(now time.Time) bool { return now.Before(f.refreshesUntil()) }
+
+// refreshesUntil is when refresh tokens of the family work no more.
+func (f *Family) refreshesUntil() time.Time {
+	if f.RefreshEnd.IsZero() || f.End.Before(f.RefreshEnd) {
+		return f.End
+	}
+	return f.RefreshEnd
 }
 
 // keep makes the record outlive a token of the family. What can be refreshed

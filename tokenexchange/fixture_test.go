@@ -217,7 +217,7 @@ func (h *house) do(r *http.Request) got {
 	_ = json.Unmarshal(w.Body.Bytes(), &g.body)
 	if _, granted := g.body["access_token"]; granted && g.status == http.StatusOK {
 		issuing(g.body)
-	} else {
+	} else if w.Code != http.StatusOK || !strings.HasPrefix(w.Header().Get("Content-Type"), "text/html") { // A page gives back what it was sent.
 		_, _ = showing{}.Write(w.Body.Bytes())
 	}
 	if h.records.Len() > 0 {
@@ -233,6 +233,15 @@ func form(body string) *http.Request {
 	r := httptest.NewRequest(http.MethodPost, "/oauth2/token", strings.NewReader(body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	return r
+}
+
+// at asks another endpoint than the token endpoint, as a client with a secret.
+func (h *house) at(path, client string, kv ...string) got {
+	h.t.Helper()
+	r := form(pairs(kv...))
+	r.URL.Path = path
+	r.SetBasicAuth(client, secretOf(client))
+	return h.do(r)
 }
 
 // pairs encodes name, value, name, value, ... in their order.

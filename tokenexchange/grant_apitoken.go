@@ -21,7 +21,7 @@ var grantAPIToken = &grant{
 }
 
 // apiToken takes a request with an API token through the shared steps.
-func (s *Server) apiToken(r *http.Request, rec *Record, read func() (parameters, error)) (*result, error) {
+func (s *Server) apiToken(r *http.Request, rec *Record, read func() (parameters, error)) (reply, error) {
 	c, err := s.begin(r, rec, read)
 	if err != nil {
 		return nil, err
@@ -68,8 +68,8 @@ func draftAPIToken(c *call) (drafts, error) {
 	if s.revocations.unknown(s.now()) {
 		return drafts{}, errRevocationsUnread
 	}
-	if why := s.revocations.named(mint.Identifiers{GrantID: grant, IssuedAt: s.now(), LoginAt: s.now()}); why != "" {
-		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": "+why))
+	if s.revocations.endedGrant(grant) {
+		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": its grant was revoked, or its entry was gone a moment ago"))
 	}
 	now, member := token.user.mintUser(token.org, time.Time{})
 	if !member || !c.client.worksIn(token.org) {

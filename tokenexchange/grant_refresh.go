@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
@@ -71,21 +72,29 @@ func (c *call) refreshSpent(turn *Turn, err error) error {
 	return refused("refresh_token_reused", "")
 }
 
-// over tells why the revocations say that a family has ended, "" if they do not.
-// One whose revocation was published is over, even if the swap that ends its
-// record failed then: it is made up for here, so that all processes agree.
+// over tells why a family has ended by the revocations, "" if it has not. One
+// whose revocation was published is over, even if the swap that ends its record
+// failed then: it is made up for here, so that all processes agree.
 func (c *call) over(f *Family) (why string, err error) {
+	if why, err = c.ended(f); why != "" {
+		err = c.endFamily(f)
+	}
+	return why, err
+}
+
+// ended is over without an effect. A grant with offline_access outlives its login.
+func (c *call) ended(f *Family) (why string, err error) {
 	s := c.server
 	if s.revocations.unknown(f.AuthTime) {
 		return "", errRevocationsUnread
 	}
-	why = s.revocations.named(mint.Identifiers{
-		GrantID: f.ID, Session: f.Session, Subject: f.Subject, ClientID: f.Client, IssuedAt: f.AuthTime, LoginAt: f.AuthTime,
-	})
-	if why != "" {
-		err = c.endFamily(f)
+	session := f.Session
+	if slices.Contains(strings.Fields(f.Scope), mint.Offline) && slices.Contains(c.client.Scopes, mint.Offline) {
+		session = ""
 	}
-	return why, err
+	return s.revocations.named(mint.Identifiers{
+		GrantID: f.ID, Session: session, Subject: f.Subject, ClientID: f.Client, IssuedAt: f.AuthTime, LoginAt: f.AuthTime,
+	}), nil
 }
 
 // userGone is the reason for which a family ends at its next use.

@@ -96,7 +96,7 @@ func TestGuardReasons(t *testing.T) {
 			if a.body["reason"] != c.want.String() || a.body["decision_id"] != v.DecisionID || a.header.Get("Scopegate-Decision") != v.DecisionID {
 				t.Errorf("got the answer %s with the headers %v", a.raw, a.header)
 			}
-			if (a.header.Get("WWW-Authenticate") == "") != (a.status >= 500) || c.want == scopes.ReasonNoToken && a.header.Get("WWW-Authenticate") != "Bearer" {
+			if (a.header.Get("WWW-Authenticate") == "") != (a.status >= 500) || c.want == scopes.ReasonNoToken && a.header.Get("WWW-Authenticate") != `Bearer resource_metadata="`+shopAud+ResourcePath+`"` {
 				t.Errorf("got the challenge %q", a.header.Get("WWW-Authenticate"))
 			}
 			insufficient := slices.Contains([]scopes.Reason{scopes.ReasonPermissionMissing, scopes.ReasonResourceMissing, scopes.ReasonNoResourceScope, scopes.ReasonServiceMissing}, c.want)

@@ -13,14 +13,27 @@ type metadata struct {
 	Issuer            string   `json:"issuer"`
 	TokenEndpoint     string   `json:"token_endpoint"`
 	KeysURI           string   `json:"jwks_uri"`
+	Introspection     string   `json:"introspection_endpoint,omitempty"`
+	Revocation        string   `json:"revocation_endpoint,omitempty"`
+	Userinfo          string   `json:"userinfo_endpoint,omitempty"`
+	EndSession        string   `json:"end_session_endpoint,omitempty"`
 	Scopes            []string `json:"scopes_supported"`
+	Claims            []string `json:"claims_supported,omitempty"`
 	ResponseTypes     []string `json:"response_types_supported"`
 	GrantTypes        []string `json:"grant_types_supported"`
-	AuthMethods       []string `json:"token_endpoint_auth_methods_supported"`
-	AuthAlgorithms    []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
 	SubjectTypes      []string `json:"subject_types_supported"`
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
 	ChallengeMethods  []string `json:"code_challenge_methods_supported,omitempty"`
+
+	AuthMethods              []string `json:"token_endpoint_auth_methods_supported"`
+	AuthAlgorithms           []string `json:"token_endpoint_auth_signing_alg_values_supported,omitempty"`
+	IntrospectionMethods     []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
+	IntrospectionAlgorithms  []string `json:"introspection_endpoint_auth_signing_alg_values_supported,omitempty"`
+	RevocationMethods        []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
+	RevocationAuthAlgorithms []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
+
+	// Discovery has readers take its absence for true.
+	RequestURIs bool `json:"request_uri_parameter_supported"`
 }
 
 // metadataOf is generated from the configuration, so that it cannot promise
@@ -30,13 +43,6 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 		Issuer: r.issuer, TokenEndpoint: r.issuer + "/oauth2/token", KeysURI: r.issuer + "/oauth2/jwks",
 		Scopes: []string{}, ResponseTypes: []string{}, GrantTypes: []string{},
 		AuthMethods: []string{}, SubjectTypes: []string{"public"}, IDTokenAlgorithms: []string{},
-	}
-	add := func(list *[]string, words ...string) {
-		for _, w := range words {
-			if !slices.Contains(*list, w) {
-				*list = append(*list, w)
-			}
-		}
 	}
 	for _, c := range r.clients {
 		for _, word := range c.Scopes {
@@ -56,22 +62,69 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 		}
 		if r.identifies(c) {
 			add(&m.IDTokenAlgorithms, c.IDAlg)
+			add(&m.Claims, mint.IdentityClaims(c.Scopes)...)
 		}
-		switch {
-		case c.public:
-			add(&m.AuthMethods, "none")
-		case c.keys != nil:
-			add(&m.AuthMethods, "private_key_jwt")
-			m.AuthAlgorithms = []string{mint.ES256, mint.RS256}
-		default:
-			add(&m.AuthMethods, "client_secret_basic", "client_secret_post")
-		}
+		m.authenticates(c)
 	}
 	if ring.Can(mint.RS256) {
 		add(&m.IDTokenAlgorithms, mint.RS256)
 	}
-	for _, list := range [][]string{m.Scopes, m.GrantTypes, m.AuthMethods, m.IDTokenAlgorithms, m.ChallengeMethods} {
+	m.endpoints(r)
+	for _, list := range [][]string{m.Scopes, m.GrantTypes, m.AuthMethods, m.IDTokenAlgorithms, m.ChallengeMethods, m.Claims, m.IntrospectionMethods} {
 		slices.Sort(list)
 	}
 	return m
+}
+
+// authenticates adds how a client says who it is.
+func (m *metadata) authenticates(c *client) {
+	switch {
+	case c.public:
+		add(&m.AuthMethods, "none")
+	case c.keys != nil:
+		add(&m.AuthMethods, "private_key_jwt")
+		m.AuthAlgorithms = []string{mint.ES256, mint.RS256}
+	default:
+		add(&m.AuthMethods, "client_secret_basic", "client_secret_post")
+	}
+}
+
+// endpoints names those that are in the table and that a client of this
+// configuration can use.
+func (m *metadata) endpoints(r *Realm) {
+	offered := func(path string) string {
+		if !Owns(path) {
+			return ""
+		}
+		return r.issuer + path
+	}
+	if m.Revocation = offered("/oauth2/revoke"); m.Revocation != "" {
+		m.RevocationMethods, m.RevocationAuthAlgorithms = m.AuthMethods, m.AuthAlgorithms
+	}
+	// Introspection is for clients that can prove who they are.
+	for _, method := range m.AuthMethods {
+		if method != "none" {
+			add(&m.IntrospectionMethods, method)
+		}
+	}
+	if len(m.IntrospectionMethods) > 0 {
+		m.Introspection = offered("/oauth2/introspect")
+	}
+	if m.IntrospectionAlgorithms = m.AuthAlgorithms; m.Introspection == "" {
+		m.IntrospectionMethods, m.IntrospectionAlgorithms = nil, nil
+	}
+	for _, c := range r.clients {
+		if c.opens() {
+			m.Userinfo, m.EndSession = offered("/oauth2/userinfo"), offered("/oauth2/logout")
+		}
+	}
+}
+
+// add appends the words that a list does not have yet.
+func add(list *[]string, words ...string) {
+	for _, w := range words {
+		if !slices.Contains(*list, w) {
+			*list = append(*list, w)
+		}
+	}
 }

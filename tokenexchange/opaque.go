@@ -76,6 +76,13 @@ func (s *State) readOpaque(kind opaqueKind, text, client string) (opaque, bool) 
 	return o, true
 }
 
+// refreshGrant returns the grant of a refresh token, if one was made for this
+// client that reads so. It says nothing of whether the token still works.
+func (s *State) refreshGrant(token, client string) (id string, ours bool) {
+	o, ours := s.readOpaque(opaqueRefresh, token, client)
+	return o.grant, ours
+}
+
 // validGrantID tells whether an ID can stand in an opaque token: clients paste
 // those without escaping them.
 func validGrantID(id string) bool {

@@ -29,7 +29,7 @@ func organizationOf(path string) (id string, ok bool) {
 // not exist is answered as one of others.
 func (s *Server) serveOrganization(w http.ResponseWriter, r *http.Request) {
 	id, _ := organizationOf(merged(r.URL.Path))
-	s.withBearer(w, r, "orgs", func(token mint.UserToken, _ *Record) (any, error) {
+	s.withBearer(w, r, "orgs", func(token mint.UserToken) (any, error) {
 		return s.organization(mint.Facts(token), id)
 	})
 }

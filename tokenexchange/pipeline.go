@@ -32,7 +32,7 @@ type call struct {
 // token takes a token request through the shared steps. The order matters:
 // the client is authenticated before anything that it sent is looked at
 // further, and everything is decided before a signature is made.
-func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, error)) (*result, error) {
+func (s *Server) token(r *http.Request, rec *Record, read func() (parameters, error)) (reply, error) {
 	// 1 Parse.
 	c, err := s.begin(r, rec, read)
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Server) begin(r *http.Request, rec *Record, read func() (parameters, er
 
 // issue is the part that all requests for a token share once it is known who
 // asks, and by which grant.
-func (c *call) issue() (*result, error) {
+func (c *call) issue() (reply, error) {
 	c.record.Grant = c.grant.name
 
 	// 5 Hold the grant-bound parameters against the grant's row.
@@ -99,6 +99,8 @@ func (c *call) issue() (*result, error) {
 		return nil, err
 	}
 
+	c.awaitRights(made.access)
+
 	// What can be done once only is done here: after all that can refuse the
 	// request, and before there is a token.
 	if c.commit != nil {
@@ -111,7 +113,11 @@ func (c *call) issue() (*result, error) {
 	}
 
 	// 8 Sign.
-	return c.sign(made)
+	res, err := c.sign(made)
+	if err != nil {
+		return nil, err
+	}
+	return func(w http.ResponseWriter) { writeJSON(w, http.StatusOK, res.body()) }, nil
 }
 
 // narrow cuts the drafts by the request. An id token has neither rights nor

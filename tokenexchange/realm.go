@@ -95,16 +95,22 @@ func (r *Realm) longestLife() time.Duration {
 	return longest + mint.LeewayExpiry
 }
 
+// longestFamily is how long the tokens of a family that exists now can live on:
+// what refresh tokens make until they end, and the access tokens after them.
+func (r *Realm) longestFamily() time.Duration {
+	longest := defaultRefreshValidity
+	for _, c := range r.clients {
+		longest = max(longest, c.refreshValidity)
+	}
+	return longest + r.longestLife()
+}
+
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
 // last access token of the family is over.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	refresh := defaultRefreshValidity
-	for _, c := range r.clients {
-		refresh = max(refresh, c.refreshValidity)
-	}
-	return r.longestLife(), refresh + r.longestLife() + CollectAfter
+	return r.longestLife(), r.longestFamily() + CollectAfter
 }
 
 // Issuer returns the issuer.

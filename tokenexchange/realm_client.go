@@ -80,7 +80,7 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 func newClient(cfg ClientConfig) *client {
 	c := &client{
 		public: cfg.Public, grants: cfg.GrantTypes, org: cfg.Org, allowedOrgs: cfg.AllowedOrgs, targets: cfg.TargetAudiences,
-		redirectURIs: cfg.RedirectURIs, pkceOptional: cfg.PKCE == "optional", pkceMethods: cfg.PKCEMethods,
+		redirectURIs: cfg.RedirectURIs, afterLogout: cfg.PostLogoutRedirectURIs, pkceOptional: cfg.PKCE == "optional", pkceMethods: cfg.PKCEMethods,
 		acceptSubjectIP: cfg.AcceptSubjectIP, apiTokens: cfg.APITokens, displayName: cmp.Or(cfg.DisplayName, cfg.ID),
 		refreshValidity: cmp.Or(time.Duration(cfg.RefreshTokenValidity), defaultRefreshValidity), sources: cfg.Sources,
 	}

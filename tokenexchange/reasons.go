@@ -31,6 +31,7 @@ var answers = map[Reason]answer{
 	"grant_not_allowed": {"unauthorized_client", 400, "this client may not use this grant_type"},
 
 	"client_authentication": {"invalid_client", 401, "the client is unknown or did not authenticate as it must"},
+	"client_public":         {"invalid_client", 401, "a public client cannot do this: expected a client that authenticates with a secret or an assertion"},
 	"client_ambiguous":      {invalidRequest, 400, "the client authenticated in two ways that differ"},
 
 	"code_invalid":          {invalidGrant, 400, "the code is unknown here, or has expired, or was issued to another client"},
@@ -73,9 +74,14 @@ var answers = map[Reason]answer{
 	Reason(mint.ResourceTooLarge): {invalidScope, 400, "the resulting allowed_resource_scope is larger than a token can hold: ask for less"},
 	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},
 
-	"too_many_attempts": {unavailable, 429, "too many attempts failed, or too many are made at once; try again after the seconds in Retry-After"},
-	"store_unavailable": {unavailable, 503, "the server cannot reach its store; no code, refresh token or API token was used up: try again, with a new assertion if the client signs one"},
-	"revocations_stale": {unavailable, 503, "the list of revoked tokens is being read; try again"},
-	"not_ready":         {unavailable, 503, "the server is starting; try again"},
-	"server_error":      {"server_error", 500, "the server failed; the log has the cause under this requestId"},
+	"token_kind":                        {"unsupported_token_type", 400, "tokens of this kind are not revoked here: an API token ends when its entry is deleted from the users file, and an id token gives no access; revoke the access token or the refresh token"},
+	"id_token_hint_invalid":             {invalidRequest, 400, "id_token_hint is not an id token that a login at this issuer gave to the client; one that has expired is good"},
+	"post_logout_redirect_uri_mismatch": {invalidRequest, 400, "post_logout_redirect_uri is not exactly one of those that are registered for the client of the id token"},
+
+	"too_many_attempts":      {unavailable, 429, "too many attempts failed, or too many are made at once; try again after the seconds in Retry-After"},
+	"store_unavailable":      {unavailable, 503, "the server cannot reach its store; no code, refresh token or API token was used up: try again, with a new assertion if the client signs one"},
+	"revocation_unpublished": {unavailable, 503, "what was to end is dead at this server, but its store could not be told: ask again until it can"},
+	"revocations_stale":      {unavailable, 503, "the list of revoked tokens is being read; try again"},
+	"not_ready":              {unavailable, 503, "the server is starting; try again"},
+	"server_error":           {"server_error", 500, "the server failed; the log has the cause under this requestId"},
 }

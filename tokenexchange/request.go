@@ -155,9 +155,12 @@ var readNames = []string{
 	"code", "code_verifier", "redirect_uri", "refresh_token", "api_token", "client_assertion", "client_assertion_type",
 }
 
+// otherNames are those that other endpoints than the token endpoint read.
+var otherNames = []string{"token", "token_type_hint", "id_token_hint", "idToken", "post_logout_redirect_uri"}
+
 // known returns a name that may be shown: one of ours, else nothing.
 func known(name string) string {
-	if slices.Contains(readNames, name) || slices.Contains(grantBound, name) {
+	if slices.Contains(readNames, name) || slices.Contains(otherNames, name) || slices.Contains(grantBound, name) {
 		return name
 	}
 	return nearMisses[fold(name)]

@@ -10,10 +10,11 @@ import (
 
 // The pauses between two tries to follow double from the first to the last. What
 // others revoked while the store was away is accepted here until the first try
-// after it came back, so the last is short.
+// after it came back, so the last is short: a try that is under way may wait for
+// half a second on a connection that died, and both are to be less than a second.
 const (
 	firstFollowPause = 100 * time.Millisecond
-	lastFollowPause  = time.Second
+	lastFollowPause  = 250 * time.Millisecond
 )
 
 // Follow applies what is published, until ctx is done. Start it once for each

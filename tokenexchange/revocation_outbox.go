@@ -12,7 +12,7 @@ import (
 // which is short: a store that is back must hear of it at once.
 const (
 	firstOutboxPause = 100 * time.Millisecond
-	lastOutboxPause  = time.Second
+	lastOutboxPause  = 250 * time.Millisecond
 )
 
 // maxOutbox bounds what waits for the store. What does not fit holds in this

@@ -39,7 +39,7 @@ func secret(what, value string) string {
 // carried are the names under which requests and answers carry secrets.
 var carried = []string{
 	"client_secret", "client_assertion", "password", "code", "code_verifier", "refresh_token", "api_token", "access_token", "id_token",
-	"subject_token", "actor_token",
+	"subject_token", "actor_token", "token", "id_token_hint", "idToken",
 }
 
 // shortest is the length of the shortest secret: ids are shorter. A value with an

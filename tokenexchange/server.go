@@ -44,6 +44,7 @@ type Server struct {
 	looks       flights // at the store, for Ready
 	succession  succession
 	jwks        []byte
+	publicKeys  publicKeys
 	metadata    []byte
 }
 
@@ -78,6 +79,9 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if s.jwks, err = json.Marshal(keySet(rt.SigningKeys)); err != nil {
 		return nil, fmt.Errorf("encoding the key set: %w", err)
 	}
+	if s.publicKeys, err = publicKeysOf(realm.issuer, rt.SigningKeys); err != nil {
+		return nil, fmt.Errorf("encoding the public keys: %w", err)
+	}
 	s.metadata, err = json.Marshal(metadataOf(realm, s.ring))
 	return s, err
 }
@@ -101,24 +105,47 @@ func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "api-token", s.apiToken)
 }
 
-// answer is the ninth step of a request for a token: audit, then write. The
-// record comes first, so that no token leaves unrecorded.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string,
-	token func(*http.Request, *Record, func() (parameters, error)) (*result, error),
+func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "introspect", s.introspect)
+}
+
+func (s *Server) serveRevocation(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "revoke", s.revokePresented)
+}
+
+func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "logout", s.logout)
+}
+
+// reply writes the answer to a request that was not refused.
+type reply func(http.ResponseWriter)
+
+// steps take a request through all that comes before its answer.
+type steps func(*http.Request, *Record, func() (parameters, error)) (reply, error)
+
+// answer answers a request of a client.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, endpoint string, serve steps) {
+	s.conclude(w, r, endpoint, serve, writeError)
+}
+
+// conclude is the ninth step of a request: audit, then write. The record comes
+// first, so that no token leaves unrecorded.
+func (s *Server) conclude(w http.ResponseWriter, r *http.Request, endpoint string, serve steps,
+	refuse func(http.ResponseWriter, *http.Request, *Refused, string),
 ) {
 	rec := &Record{DecisionID: s.ids.next(), Endpoint: endpoint, Peer: r.RemoteAddr}
 	r = located(r)
-	res, err := token(r, rec, readingBody(w, r))
+	write, err := serve(r, rec, readingBody(w, r))
 	if err != nil {
 		e := asRefused(err)
 		rec.Reason, rec.Cause = string(e.Reason), e.why()
 		rec.write(r.Context(), s.log)
-		writeError(w, r, e, rec.DecisionID)
+		refuse(w, r, e, rec.DecisionID)
 		return
 	}
 	rec.Allowed, rec.Reason = true, "allowed"
 	rec.write(r.Context(), s.log)
-	writeJSON(w, http.StatusOK, res.body())
+	write(w)
 }
 
 // bodyTimeout is how long the body of a token request may take.
@@ -137,8 +164,11 @@ func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, err
 }
 
 // ServeNotReady answers and records a request that came before the server was
-// ready.
-func ServeNotReady(w http.ResponseWriter, r *http.Request, log *slog.Logger) {
+// ready. The realm, where there is one, says whose scripts may read that.
+func ServeNotReady(w http.ResponseWriter, r *http.Request, realm *Realm, log *slog.Logger) {
+	if e, ok := endpointOf(r.URL.Path); ok {
+		realm.allowOrigin(w, r, e.origins)
+	}
 	rec := &Record{DecisionID: newDecisionIDs().next(), Endpoint: "token", Reason: "not_ready", Peer: r.RemoteAddr}
 	rec.write(r.Context(), log)
 	writeError(w, r, &Refused{Reason: "not_ready"}, rec.DecisionID)

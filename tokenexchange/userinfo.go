@@ -13,7 +13,7 @@ func (s *Server) serveUserinfo(w http.ResponseWriter, r *http.Request) {
 	s.withBearer(w, r, "userinfo", s.userinfo)
 }
 
-func (s *Server) userinfo(token mint.UserToken, _ *Record) (any, error) {
+func (s *Server) userinfo(token mint.UserToken) (any, error) {
 	t := mint.Facts(token)
 	user, from, err := s.userNow(t)
 	if err != nil {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes sure that commands are there: need.sh COMMAND[=DEBIAN_PACKAGE]...
+# Makes sure that commands and files are there: need.sh COMMAND|/FILE[=DEBIAN_PACKAGE]...
 # As root on a machine with apt-get it installs what is missing. Anywhere else
 # it says what to install and fails: a test that is skipped for want of a tool
 # looks like a test that passed.
@@ -7,7 +7,7 @@ set -euo pipefail
 
 missing=()
 for word in "$@"; do
-	command -v "${word%%=*}" >/dev/null || missing+=("${word##*=}")
+	[[ $word == /* && -e ${word%%=*} ]] || command -v "${word%%=*}" >/dev/null || missing+=("${word##*=}")
 done
 [ ${#missing[@]} -eq 0 ] && exit 0
 

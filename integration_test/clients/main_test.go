@@ -76,6 +76,11 @@ func binary(t *testing.T) string {
 // one that was compiled.
 func logModule(t *testing.T, path string) {
 	t.Helper()
+	t.Logf("client: %s %s", path, moduleVersion(t, path))
+}
+
+func moduleVersion(t *testing.T, path string) string {
+	t.Helper()
 	text, err := os.ReadFile("go.mod")
 	if err != nil {
 		t.Fatal(err)
@@ -84,5 +89,5 @@ func logModule(t *testing.T, path string) {
 	if version == nil {
 		t.Fatalf("go.mod does not name %s", path)
 	}
-	t.Logf("client: %s %s", path, version[1])
+	return string(version[1])
 }

@@ -12,10 +12,11 @@ import (
 
 // The SDK of Wavefront insists on: the CSP names of the two endpoints, below the
 // base URL, and any status below 400 with `access_token` and `expires_in`. It
-// sends the client's secret in the header without encoding it, and asks for the
-// next token when this one has about a minute left. Its own default has a slash
-// at the end, so that the path begins with two; CSPOrgID has no effect with
-// version 0.15.0, since it looks for another type.
+// sends the client's secret in the header without encoding it. It asks for the
+// next token 3 minutes before this one ends, 30 seconds if it lives for less than
+// 10 minutes, and if it lives for less than 30 seconds only every minute. The
+// default of its base URL has a slash at the end, so that the path begins with
+// two. CSPOrgID has no effect in version 0.15.0, which looks for another type.
 func TestWavefront(t *testing.T) {
 	t.Parallel()
 	logModule(t, "github.com/wavefronthq/wavefront-sdk-go")

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"net/http"
 	"testing"
@@ -67,9 +68,12 @@ func TestXOAuth2Code(t *testing.T) {
 			TokenURL: issuer + "/oauth2/token",
 		},
 	}
-	verifier, state := oauth2.GenerateVerifier(), "af0ifjsldkj"
+	verifier, state := oauth2.GenerateVerifier(), rand.Text()
 	login := config.AuthCodeURL(state, oauth2.S256ChallengeOption(verifier))
 	back := browse(t, login) // The user's browser goes there, and comes back.
+	if back.Get("state") != state {
+		t.Errorf("got state %q, want %q", back.Get("state"), state)
+	}
 	token, err := config.Exchange(ctx, back.Get("code"), oauth2.VerifierOption(verifier))
 	if err != nil {
 		t.Fatal(err)

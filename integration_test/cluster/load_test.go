@@ -10,8 +10,7 @@ import (
 )
 
 const (
-	workers  = 30
-	askEvery = 100 * time.Millisecond // of each worker: 300 requests a second
+	askEvery = 100 * time.Millisecond // of each worker
 	loadUser = "load"
 )
 
@@ -20,6 +19,7 @@ const (
 type load struct {
 	h      *house
 	access []string // tokens of many logins
+	n      int      // of workers: ten times as many requests a second
 	done   chan struct{}
 	begun  time.Time
 	ends   sync.WaitGroup
@@ -33,10 +33,10 @@ type load struct {
 	failures []string
 }
 
-// newLoad begins the load, with so many access tokens.
-func newLoad(t *testing.T, h *house, tokens int) *load {
+// newLoad begins the load of so many workers, with so many access tokens.
+func newLoad(t *testing.T, h *house, workers, tokens int) *load {
 	t.Helper()
-	l := &load{h: h, done: make(chan struct{}), begun: time.Now()}
+	l := &load{h: h, done: make(chan struct{}), n: workers}
 	for i := range tokens {
 		got := h.servers[i%len(h.servers)].login(loadUser)
 		if got.Access == "" {
@@ -48,7 +48,7 @@ func newLoad(t *testing.T, h *house, tokens int) *load {
 	for i := range workers {
 		w := &worker{load: l, n: i}
 		l.ends.Go(func() {
-			time.Sleep(askEvery * time.Duration(i) / workers)
+			time.Sleep(askEvery * time.Duration(i) / time.Duration(workers))
 			tick := time.NewTicker(askEvery)
 			defer tick.Stop()
 			for {
@@ -82,7 +82,7 @@ func (l *load) end(t *testing.T) {
 	for _, failure := range l.failures[:min(len(l.failures), 10)] {
 		t.Error(failure)
 	}
-	if n := l.answered.Load(); len(l.failures) > 0 || n < int64(took.Seconds()*workers) {
+	if n := l.answered.Load(); len(l.failures) > 0 || n < int64(took.Seconds())*int64(l.n) {
 		t.Errorf("%d requests of the load failed, %d were answered in %v", len(l.failures), n, took.Round(time.Second))
 	}
 	t.Logf("load: %d requests in %v, %.0f a second on %d servers, with %d tokens; %d failed, %d were postponed while the store was away",

@@ -91,6 +91,8 @@ type loss struct {
 	dead, alive func(f *family) []question
 	// needsStore says that nobody can notice it while the store is away.
 	needsStore bool
+	// inFile says that the users file says so.
+	inFile bool
 }
 
 func done(a answer) bool     { return a.status == http.StatusOK }
@@ -133,7 +135,7 @@ var losses = []loss{
 			h.users.change(f.user, func(user map[string]any) { user["disabled"] = true })
 			return answer{}
 		},
-		told: unasked, dead: (*family).all,
+		told: unasked, dead: (*family).all, inFile: true,
 	},
 	{
 		name: "permission taken away",
@@ -141,9 +143,24 @@ var losses = []loss{
 			h.users.change(f.user, func(user map[string]any) { permit(user, mayRead) })
 			return answer{}
 		},
-		told: unasked,
-		dead: func(f *family) []question { return []question{atGuard("what was taken", http.MethodPut, f.access)} },
+		told: unasked, inFile: true, dead: (*family).tokens,
+		alive: func(f *family) []question { return []question{atRefresh(f), withWhatIsLeft(f)} },
 	},
+}
+
+// withWhatIsLeft refreshes, and accepts a token that reads and does not write.
+func withWhatIsLeft(f *family) question {
+	return question{name: "the rights of a new token", needsStore: true, ask: func(s *server) (verdict, answer) {
+		got := f.use(s)
+		if got.Access == "" {
+			return judge(got, false, false)
+		}
+		if v, at := atGuard("", http.MethodGet, got.Access).ask(s); v != accepted {
+			return wrong, at
+		}
+		at := s.guard(http.MethodPut, got.Access)
+		return judge(at, at.status == http.StatusForbidden && at.Guard == "permission_missing", false)
+	}}
 }
 
 // lives are the questions for what goes on.

@@ -15,32 +15,32 @@ type outage struct {
 	lasts time.Duration
 	away  func(r *redistest.Server, proxies []*faultproxy.Proxy)
 	back  func(r *redistest.Server, proxies []*faultproxy.Proxy)
+	// restarts has the other server killed and started again meanwhile.
+	restarts bool
 }
 
 // cut is a network that loses everything between one server and Redis.
 func cut(server int, lasts time.Duration, name string) outage {
 	return outage{
-		name, lasts,
-		func(_ *redistest.Server, p []*faultproxy.Proxy) {
+		name: name, lasts: lasts,
+		away: func(_ *redistest.Server, p []*faultproxy.Proxy) {
 			p[server].SetRule(faultproxy.Always(faultproxy.Hang))
 		},
-		func(_ *redistest.Server, p []*faultproxy.Proxy) {
+		back: func(_ *redistest.Server, p []*faultproxy.Proxy) {
 			p[server].SetRule(faultproxy.Always(faultproxy.Pass))
 		},
 	}
 }
 
+func freeze(r *redistest.Server, _ []*faultproxy.Proxy)  { r.Stop() }
+func thaw(r *redistest.Server, _ []*faultproxy.Proxy)    { r.Cont() }
+func kill(r *redistest.Server, _ []*faultproxy.Proxy)    { r.Kill() }
+func restore(r *redistest.Server, _ []*faultproxy.Proxy) { r.Restart() }
+
 var outages = []outage{
-	{
-		"frozen", 30 * time.Second,
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Stop() },
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Cont() },
-	},
-	{
-		"killed", 12 * time.Second,
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Kill() },
-		func(r *redistest.Server, _ []*faultproxy.Proxy) { r.Restart() },
-	},
+	{name: "frozen", lasts: 30 * time.Second, away: freeze, back: thaw},
+	{name: "killed", lasts: 12 * time.Second, away: kill, back: restore},
+	{name: "killed, and the other server starts anew", lasts: 12 * time.Second, away: kill, back: restore, restarts: true},
 	cut(0, 12*time.Second, "cut from the server that revokes"),
 	cut(1, 12*time.Second, "cut from the other server"),
 }
@@ -55,9 +55,17 @@ func TestOutage(t *testing.T) {
 			t.Parallel()
 			h, proxies := newCutPair(t)
 			c := newCrowd(t, h, func(l loss) bool { return !l.needsStore })
-			l := newLoad(t, h, 50)
+			loaded := *h
+			if away.restarts {
+				loaded.servers = h.servers[:1]
+			}
+			l := newLoad(t, &loaded, 6, 50)
 			l.away.Store(true)
 			away.away(h.redis, proxies)
+			if away.restarts {
+				h.servers[1].kill()
+				h.servers[1].exec()
+			}
 			c.revoke(time.Now().Add(away.lasts))
 			away.back(h.redis, proxies)
 			c.watch(time.Now(), l)
@@ -93,56 +101,75 @@ func (c *crowd) revoke(end time.Time) {
 	c.t.Logf("%d losses in %v; answers by status: %v", len(c.gone), time.Since(begun).Round(time.Second), told)
 }
 
-// watch asks for everything that is gone at both servers, all the time, from
-// the moment when Redis is back, until a while after nothing was accepted.
+// watch asks for everything that is gone at both servers from the moment when
+// Redis is back, until each was refused a few times.
 func (c *crowd) watch(back time.Time, l *load) {
 	c.t.Helper()
-	var mu sync.Mutex
+	r := &recovery{back: back, last: map[string]time.Duration{}, connected: map[string]time.Duration{}}
 	var running sync.WaitGroup
-	last := map[string]time.Duration{} // accepted, by loss and server
-	connected := map[string]time.Duration{}
 	for _, s := range c.servers {
-		running.Go(func() {
-			for r := s.ready(); !r.Ready || r.Details["store"] != "ok" || r.Details["revocations"] != "ok"; r = s.ready() {
-				if time.Since(back) > patience {
-					c.t.Errorf("server %s is not ready %v after the outage: %v", s.name, patience, r)
-					return
-				}
-				time.Sleep(5 * time.Millisecond)
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			connected[s.name] = time.Since(back)
-		})
+		running.Go(func() { r.connects(c.t, s) })
 		for _, g := range c.gone {
 			for _, q := range g.dead(g.family) {
-				running.Go(func() {
-					for time.Since(back) < watchFor {
-						v, got := q.ask(s)
-						if v == wrong {
-							c.t.Errorf("%s: %s at server %s after the outage: got %s", g.name, q.name, s.name, got)
-							return
-						}
-						if v == accepted {
-							mu.Lock()
-							last[g.name+" at "+s.name] = max(last[g.name+" at "+s.name], time.Since(back))
-							mu.Unlock()
-						}
-						time.Sleep(50 * time.Millisecond)
-					}
-				})
+				running.Go(func() { r.ask(c.t, g.name, q, s) })
 			}
 		}
 	}
 	running.Wait()
 	l.away.Store(false)
-	c.t.Logf("connected again after %v; last accepted after %v", connected, last)
-	for what, when := range last {
+	c.t.Logf("connected again after %v; last accepted after %v", r.connected, r.last)
+	for what, when := range r.last {
 		if when > within {
 			c.t.Errorf("%s was accepted %v after Redis was back, want nothing after %v", what, when.Round(time.Millisecond), within)
 		}
 	}
 }
 
-// watchFor is longer than any server waits before it looks for Redis again.
-const watchFor = 8 * time.Second
+// recovery is what happened since Redis was back.
+type recovery struct {
+	back      time.Time
+	mu        sync.Mutex
+	connected map[string]time.Duration // when a server said so
+	last      map[string]time.Duration // when something was accepted, by loss and server
+}
+
+func (r *recovery) connects(t *testing.T, s *server) {
+	for {
+		now := s.ready()
+		if now.Ready && now.Details["store"] == "ok" && now.Details["revocations"] == "ok" {
+			break
+		}
+		if time.Since(r.back) > patience {
+			t.Errorf("server %s is not ready %v after the outage: %v", s.name, patience, now)
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.connected[s.name] = time.Since(r.back).Round(time.Millisecond)
+}
+
+func (r *recovery) ask(t *testing.T, name string, q question, s *server) {
+	pause := 20 * time.Millisecond
+	for refusals := 0; refusals < 5; time.Sleep(pause) {
+		begun := time.Now()
+		v, got := q.ask(s)
+		switch v {
+		case refused:
+			refusals++
+			pause = time.Second
+		case accepted: // By then it was: when it was asked counts.
+			r.mu.Lock()
+			r.last[name+" at "+s.name] = max(r.last[name+" at "+s.name], begun.Sub(r.back).Round(time.Millisecond))
+			r.mu.Unlock()
+		case wrong:
+			t.Errorf("%s: %s at server %s after the outage: got %s", name, q.name, s.name, got)
+			return
+		}
+		if time.Since(r.back) > patience {
+			t.Errorf("%s: %s at server %s, %v after the outage: %s: got %s, want it refused", name, q.name, s.name, patience, v, got)
+			return
+		}
+	}
+}

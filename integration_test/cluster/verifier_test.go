@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -12,8 +13,8 @@ import (
 	"time"
 )
 
-// verifierDir has verify.mjs and its packages.
-const verifierDir = "verifier"
+// verifierDir has verifier.mjs, and the packages of all programs for node.
+var verifierDir = filepath.Join("..", "clients", "npm")
 
 // verifier is a process of node that verifies tokens with npm jose, as somebody
 // else's service does who knows the key sets alone.
@@ -38,7 +39,8 @@ func startVerifier(t *testing.T, servers ...*server) *verifier {
 	if err != nil {
 		t.Fatal("node is missing. Install it first, for example: apt-get install nodejs npm")
 	}
-	args := []string{"verify.mjs"}
+	logJose(t, node)
+	args := []string{"verifier.mjs"}
 	for _, s := range servers {
 		args = append(args, s.url+"/oauth2/jwks")
 	}
@@ -67,11 +69,29 @@ func startVerifier(t *testing.T, servers ...*server) *verifier {
 		_ = input.Close()
 		<-read
 		if err := cmd.Wait(); err != nil {
-			t.Errorf("the verifier: %v\n%s\nIs jose installed? npm ci --prefix %s", err, &stderr, filepath.Join("integration_test", "cluster", verifierDir))
+			t.Errorf("the verifier: %v\n%s", err, &stderr)
 		}
 	})
 	t.Cleanup(v.wait)
 	return v
+}
+
+// logJose says which versions verify.
+func logJose(t *testing.T, node string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(verifierDir, "node_modules", "jose", "package.json"))
+	if err != nil {
+		t.Fatalf("%v; type: npm ci --prefix integration_test/clients/npm", err)
+	}
+	var about struct{ Version string }
+	if err := json.Unmarshal(text, &about); err != nil {
+		t.Fatal(err)
+	}
+	version, err := exec.Command(node, "--version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("verifier: npm jose %s, node %s", about.Version, strings.TrimSpace(string(version)))
 }
 
 func (v *verifier) read(output io.Reader) {

@@ -80,15 +80,25 @@ const user = await oauth.processUserInfoResponse(as, phone, 'example.com:alice',
 assert.equal(user.family_name, 'Archer')
 console.log('userinfo')
 
-const web = { client_id: 'web' }
+// Introspection tells a client of its own tokens, and of those for an audience
+// that it accepts. To all others a token is not active.
 const auth = oauth.ClientSecretBasic(secret)
-const introspect = async (token) => oauth.processIntrospectionResponse(as, web, await oauth.introspectionRequest(as, web, auth, token))
-const state1 = await introspect(webTokens.access_token)
-assert.equal(state1.active, true)
-assert.equal(state1.client_id, 'web')
-assert.equal((await introspect(tokens.access_token)).active, false, 'the token of another client')
+const introspect = async (client_id, token) => {
+	const client = { client_id }
+	return oauth.processIntrospectionResponse(as, client, await oauth.introspectionRequest(as, client, auth, token))
+}
+const about = await introspect('web', webTokens.access_token)
+assert.equal(about.active, true)
+assert.equal(about.client_id, 'web')
+assert.equal((await introspect('web', tokens.access_token)).active, true)
+assert.deepEqual(await introspect('collector', tokens.access_token), { active: false })
+assert.deepEqual(await introspect('batch', webTokens.refresh_token), { active: false })
+
+const web = { client_id: 'web' }
 await oauth.processRevocationResponse(await oauth.revocationRequest(as, web, auth, webTokens.access_token))
-assert.equal((await introspect(webTokens.access_token)).active, false)
+assert.equal((await introspect('web', webTokens.access_token)).active, false)
+await oauth.processRevocationResponse(await oauth.revocationRequest(as, web, auth, fresh.refresh_token)) // Another client's: no effect.
+await reads(fresh.access_token)
 await oauth.processRevocationResponse(await oauth.revocationRequest(as, phone, oauth.None(), fresh.refresh_token))
 await reads(fresh.access_token, 401)
 console.log('introspection and revocation')

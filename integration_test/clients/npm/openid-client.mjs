@@ -57,15 +57,19 @@ assert.equal(user.email, 'alice@example.com')
 console.log('userinfo')
 
 // Other grants go by their names, in either spelling.
-for (const grant of ['audience_exchange', 'urn:vmware:params:oauth:grant-type:audience-exchange']) {
+{
 	const batch = await client.discovery(new URL(issuer), 'batch', secret)
-	const exchanged = await client.genericGrantRequest(batch, grant, {
+	const exchanged = await client.genericGrantRequest(batch, 'audience_exchange', {
 		subject_token: fresh.access_token,
 		subject_token_type: 'urn:ietf:params:oauth:token-type:access_token',
 		target_audience: 'https://shop.example.com',
 	})
 	assert.equal(claimsOf(exchanged.access_token).azp, 'batch')
 	await reads(exchanged.access_token)
+	const again = await client.genericGrantRequest(batch, 'urn:vmware:params:oauth:grant-type:audience-exchange', {
+		subject_token: fresh.access_token, subject_token_type: 'urn:ietf:params:oauth:token-type:access_token', target_audience: 'https://shop.example.com',
+	})
+	assert.equal(claimsOf(again.access_token).sub, 'example.com:alice')
 }
 console.log('genericGrantRequest: audience_exchange')
 

@@ -129,7 +129,7 @@ func (c *claims) sameUser(derived *claims) {
 func derivable(scope []string) []string {
 	return slices.DeleteFunc(scope, func(s string) bool {
 		switch s {
-		case "openid", "profile", "email", "offline_access":
+		case "openid", "profile", "email", Offline:
 			return true
 		}
 		return false

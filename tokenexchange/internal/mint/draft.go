@@ -19,6 +19,8 @@ type Draft struct {
 	groups   int    // the most that its lists of groups can have
 	target   Target // of an exchange; the zero value is no single audience
 	user     *User  // whom a first token speaks of, nil for all others
+	login    string // the session that a first token began in, "" for none
+	offline  bool   // the grant has offline_access, whatever this token was narrowed to
 	validity time.Duration
 	latest   time.Time // the end of the subject, which a derived token does not outlive; zero of a first one
 }
@@ -33,7 +35,7 @@ func (m *Mint) First(u User, c *Client) (Draft, error) {
 	d := first(c, rights, rand.Text())
 	d.speaksOf(u)
 	if d.claims.AuthTime != 0 { // An API token begins no session.
-		d.claims.SID = rand.Text()
+		d.login = rand.Text()
 	}
 	return d, nil
 }
@@ -42,7 +44,7 @@ func (m *Mint) First(u User, c *Client) (Draft, error) {
 // code, a refresh token or an API token.
 type Granted struct {
 	ID       string // the grant_id
-	Session  string // of the login, "" for none
+	Session  string // of the login, "" for none; its id tokens name it, see [Offline]
 	Scope    string // words set apart by blanks
 	Set      scopes.Set
 	Narrowed bool // by the request or the user who consented
@@ -66,8 +68,9 @@ func (m *Mint) Renew(u User, c *Client, g Granted) (Draft, error) {
 	d := first(c, rights, g.ID)
 	u.Roles = within(g.Roles, u.Roles)
 	d.speaksOf(u)
-	d.claims.SID, d.claims.Narrowed = g.Session, g.Narrowed
+	d.login, d.claims.Narrowed = g.Session, g.Narrowed
 	d.claims.Scope = strings.Join(within(words(g.Scope), c.Scopes), " ")
+	d.offline = d.HasScope(Offline)
 	return d, nil
 }
 
@@ -132,8 +135,25 @@ func (d Draft) Validity() time.Duration { return d.validity }
 // GrantID returns the family of the token.
 func (d Draft) GrantID() string { return d.claims.GrantID }
 
-// Session returns the login session, "" for none.
-func (d Draft) Session() string { return d.claims.SID }
+// Session returns the session of the login, "" for none.
+func (d Draft) Session() string { return d.login }
+
+// Offline is the scope of a grant that goes on when the login has ended (OpenID
+// Connect Core section 11). Its access tokens have no sid, so that what ends the
+// login does not name them; its id tokens do.
+const Offline = "offline_access"
+
+// sid returns the login that a token ends with, "" for none. Of a derived token,
+// which speaks of no user of its own, that is what its subject says.
+func (d Draft) sid() string {
+	if d.user == nil {
+		return d.claims.SID
+	}
+	if d.offline || d.HasScope(Offline) {
+		return ""
+	}
+	return d.login
+}
 
 // Subject returns the claim sub.
 func (d Draft) Subject() string { return d.claims.Subject }

@@ -2,6 +2,7 @@ package mint
 
 import (
 	"slices"
+	"strings"
 )
 
 // identity is what only an id token says, of the claims of OpenID Connect Core
@@ -65,6 +66,28 @@ func (i *identity) tell(u *User, scope []string) {
 			i.GroupNames = append(i.GroupNames, g.Name)
 		}
 	}
+}
+
+// IdentityClaims returns the names of the claims that id tokens and userinfo can
+// have with a scope.
+func IdentityClaims(scope []string) []string {
+	names := []string{
+		"iss", "sub", "aud", "exp", "iat", "jti", "azp", "auth_time", "sid", "grant_id", "nonce", "at_hash",
+		"acct", "username", "domain", "context", "context_name",
+	}
+	for _, word := range scope {
+		switch {
+		case word == "profile":
+			names = append(names, "name", "given_name", "family_name", "preferred_username")
+		case word == "email":
+			names = append(names, "email", "email_verified")
+		case word == "group_ids", strings.HasPrefix(word, "grpid://"):
+			names = append(names, "group_ids", "groups_truncated")
+		case word == "group_names", strings.HasPrefix(word, "grpn://"):
+			names = append(names, "group_names", "groups_truncated")
+		}
+	}
+	return names
 }
 
 // cut keeps the first groups of each list, and marks that there were more.

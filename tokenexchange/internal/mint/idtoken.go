@@ -32,7 +32,7 @@ func (d Draft) Identity(o IDOptions) (IDDraft, error) {
 	from := &d.claims
 	c := claims{
 		Audience: audience{from.ClientID}, AZP: from.ClientID,
-		SID: from.SID, GrantID: from.GrantID, Context: from.Context,
+		SID: d.login, GrantID: from.GrantID, Context: from.Context,
 	}
 	from.sameUser(&c)
 	c.identity.tell(d.user, words(from.Scope))

@@ -112,7 +112,9 @@ func TestDeriveIDSays(t *testing.T) {
 	u, c := person(), agent()
 	u.AuthTime = start.Add(-time.Minute)
 	c.MaxGroups, c.AccessValidity, c.IDAlg = 2, time.Hour, mint.ES256
-	draft := must(w.First(u, portal()))
+	online := portal()
+	online.Scopes = slices.DeleteFunc(online.Scopes, func(word string) bool { return word == mint.Offline })
+	draft := must(w.First(u, online))
 	access, raw := must(w.Sign(draft)), idOf(w, draft)
 	shop := target(t, w, "https://shop.example.com")
 	w.now = start.Add(10 * time.Minute)

@@ -114,7 +114,7 @@ func (m *Mint) complete(d Draft) (claims, error) {
 		return c, err
 	}
 	c.Issuer, c.ID, c.NotBefore = m.issuer, rand.Text(), c.IssuedAt
-	c.Audience = m.audience(d)
+	c.Audience, c.SID = m.audience(d), d.sid()
 	c.Perms = d.perms()
 	if !c.rights.Empty() {
 		c.Allowed = json.RawMessage(c.rights.Canonical())
