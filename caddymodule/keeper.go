@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"time"
 
@@ -19,9 +18,9 @@ const keysTimeout = 30 * time.Second
 type keeper struct {
 	app   *App
 	lines keyLines
+	next  time.Time // when to look
 
-	said   string // what is wrong, as it was last logged
-	saidAt time.Time
+	complaint
 }
 
 // startKeys returns the generated keys, which are made at first use. What can wait
@@ -30,9 +29,10 @@ func (a *App) startKeys() (generated, *keeper, error) {
 	k := &keeper{app: a, lines: linesOf(a.ctx.Storage(), a.realm.Issuer(), a.SigningKeys, a.StateKeys)}
 	ctx, cancel := context.WithTimeout(a.ctx, keysTimeout)
 	defer cancel()
-	g, _, err := k.settle(ctx, time.Now(), true)
+	g, next, err := k.settle(ctx, time.Now(), true)
+	k.next = next
 	if errors.Is(err, errUnsettled) {
-		k.say(err)
+		k.complain(err)
 		err = nil
 	}
 	return g, k, err
@@ -52,7 +52,7 @@ func (k *keeper) settle(ctx context.Context, now time.Time, start bool) (g gener
 	}
 	if line := k.lines.state; line != nil {
 		s, err := line.settle(ctx, ask{now: now, life: sealed, start: start})
-		if s.over > 0 && err == nil && !start && k.sealedAnew(ctx) {
+		if s.over > 0 && err == nil && !start && k.sealedAnew(ctx, s.ring()[len(s.keys)-s.over:]) {
 			s, err = line.settle(ctx, ask{now: now, life: sealed, drop: true})
 		}
 		if err != nil && !errors.Is(err, errUnsettled) {
@@ -63,9 +63,12 @@ func (k *keeper) settle(ctx context.Context, now time.Time, start bool) (g gener
 	return g, look, errors.Join(faults...)
 }
 
-// sealedAnew reports whether the store's epoch is under the key that seals now.
-// It has no end, so an old key may go only then, however long nobody was here.
-func (k *keeper) sealedAnew(ctx context.Context) bool {
+// sealedAnew reports whether the store's epoch is under another key than those that
+// are over. It has no end, so they may go only then, however long nobody was here.
+func (k *keeper) sealedAnew(ctx context.Context, over stateRing) bool {
+	if over.has(k.app.work.stateKeys()[0]) {
+		return false // The next one was not put to work yet.
+	}
 	_, err := k.app.readEpoch(ctx)
 	return err == nil
 }
@@ -80,14 +83,13 @@ func (a *App) keepKeys(k *keeper) {
 	a.stops = append(a.stops, func() { cancel(); <-done })
 	go func() {
 		defer close(done)
-		for pause := time.Duration(0); ; {
+		for {
 			select {
 			case <-ctx.Done():
 				return
-			case <-time.After(pause):
+			case <-time.After(max(time.Until(k.next), firstPause)):
 			}
-			now := time.Now()
-			pause = max(k.look(ctx, now).Sub(time.Now()), firstPause)
+			k.next = k.look(ctx, time.Now())
 		}
 	}()
 }
@@ -99,12 +101,12 @@ func (k *keeper) look(ctx context.Context, now time.Time) time.Time {
 	defer cancel()
 	g, look, err := k.settle(bounded, now, false)
 	if err == nil || errors.Is(err, errUnsettled) {
-		err = errors.Join(err, k.app.rekey(bounded, g))
+		err = errors.Join(err, k.app.rekey(g))
 	}
 	switch {
 	case ctx.Err() != nil:
 	case err != nil:
-		k.say(err)
+		k.complain(err)
 	default:
 		k.said = ""
 	}
@@ -112,24 +114,34 @@ func (k *keeper) look(ctx context.Context, now time.Time) time.Time {
 }
 
 // rekey puts generated keys to work, if they are other ones or in another order.
-func (a *App) rekey(ctx context.Context, g generated) error {
+// Keys that sign do not wait for those that seal, for which the store must answer:
+// who signs for too long with a key that is retired signs what others cannot verify.
+func (a *App) rekey(g generated) error {
 	w := &a.work
 	w.Lock()
+	defer w.Unlock()
+	if !slices.EqualFunc(g.signing, w.generated.signing, sameKey) {
+		if err := a.change(w.reading, generated{signing: g.signing, state: w.generated.state}); err != nil {
+			return err
+		}
+		a.log.Info("other generated keys are in force", "signing", ids(g.signing))
+	}
 	g.state = stepwise(w.generated.state, g.state)
-	if slices.EqualFunc(g.signing, w.generated.signing, sameKey) && stateRing(g.state).equal(w.generated.state) {
-		w.Unlock()
+	if stateRing(g.state).equal(w.generated.state) {
 		return nil
 	}
-	sealed := len(w.ring) > 0 && len(g.state) > 0 && w.ring[0].digest != inOrder(a.StateKeys, w.state, g.state)[0].digest
-	err := a.change(w.reading, g)
-	w.Unlock()
-	if err == nil {
-		a.log.Info("other generated keys are in force")
+	if err := a.change(w.reading, g); err != nil {
+		return err
 	}
-	if err == nil && sealed {
-		_, err = a.readEpoch(ctx) // It is sealed anew.
+	a.log.Info("other generated state keys are in force", "keys", len(g.state))
+	return nil
+}
+
+func ids(keys []tokenexchange.SigningKey) (list []string) {
+	for _, k := range keys {
+		list = append(list, k.ID())
 	}
-	return err
+	return list
 }
 
 func sameKey(a, b tokenexchange.SigningKey) bool { return a.ID() == b.ID() }
@@ -148,12 +160,10 @@ func stepwise(now, next []stateKey) []stateKey {
 	return slices.Concat(next[at:at+1], next[:at], next[at+1:])
 }
 
-// say logs what is wrong, and repeats it seldom.
-func (k *keeper) say(err error) {
-	if cause := err.Error(); cause != k.said || time.Since(k.saidAt) > sayAgain {
-		k.app.log.LogAttrs(context.Background(), slog.LevelError, "keeping the generated keys; trying again in the background", slog.String("error", cause))
-		k.said, k.saidAt = cause, time.Now()
-	}
+func (k *keeper) complain(err error) {
+	k.say(err, func(cause string) {
+		k.app.log.Error("generated keys: trying again in the background", "error", cause)
+	})
 }
 
 func earlier(a, b time.Time) time.Time {

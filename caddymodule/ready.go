@@ -76,8 +76,8 @@ func (a *App) readiness(ctx context.Context) readiness {
 		waits = *a.waitsFor.Load()
 	}
 	r := readiness{Readiness: server.Ready(ctx)}
-	if since := a.staleFor().Truncate(time.Second); since > 0 {
-		r.Details["files"] = "a change is not in force for " + since.String()
+	if since := a.staleFor(); since > 0 {
+		r.Details["files"] = "a change is not in force for " + since.Truncate(time.Second).String()
 	}
 	if waits != "" {
 		r.WaitingFor = []string{waits}

@@ -61,8 +61,8 @@ func (a *App) Start() error {
 	if a.store.Remote() {
 		a.follow(away)
 	}
-	a.watch()
 	a.keepKeys(keeper)
+	a.watch()
 	return nil
 }
 

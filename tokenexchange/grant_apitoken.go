@@ -68,8 +68,8 @@ func draftAPIToken(c *call) (drafts, error) {
 	if s.revocations.unknown(s.now()) {
 		return drafts{}, errRevocationsUnread
 	}
-	if why := s.revocations.named(mint.Identifiers{GrantID: grant, IssuedAt: s.now(), LoginAt: s.now()}); why != "" {
-		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": "+why))
+	if s.revocations.endedGrant(grant) {
+		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": its grant was revoked, or its entry was gone a moment ago"))
 	}
 	now, member := token.user.mintUser(token.org, time.Time{})
 	if !member || !c.client.worksIn(token.org) {

@@ -24,7 +24,8 @@ const deletedFor = 10 * time.Minute
 //     sooner: what came of it.
 //   - A client that is gone: all tokens and logins through it.
 //   - A client that may do less, or whose tokens may be used for less: all tokens
-//     through it. Logins go on.
+//     through it. Logins go on. In both cases also all tokens of the clients that
+//     it allowed to make others of its own, since those do not name it.
 //
 // A secret, key or password that was replaced ends nothing.
 func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
@@ -34,7 +35,7 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 	l := &losses{
 		before: issuedBefore,
 		tokens: now.Add(max(before.longestLife(), after.longestLife())),
-		logins: now.Add(max(before.longestLogin(), after.longestLogin())),
+		logins: now.Add(max(before.longestFamily(), after.longestFamily())),
 		found:  map[outboxKey]Revocation{},
 	}
 	for _, u := range before.users.bySubject {
@@ -55,16 +56,6 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Value, b.Value))
 	})
 	return all
-}
-
-// longestLogin is how long what came of a login of now can be refreshed, and the
-// last token of it lives.
-func (r *Realm) longestLogin() time.Duration {
-	longest := defaultRefreshValidity
-	for _, c := range r.clients {
-		longest = max(longest, c.refreshValidity)
-	}
-	return longest + r.longestLife()
 }
 
 // losses collects revocations, each once.
@@ -140,22 +131,21 @@ func (l *losses) apiToken(t *apiToken, after *Directory, now time.Time) {
 	l.add(RevokeGrantRights(grant, l.before, l.tokens))
 }
 
+// client ends what came of a client that may do less. What others made of its
+// first tokens does not name it, so it ends by them: they are those that it allowed.
 func (l *losses) client(c *client, after *Realm) {
 	next := after.clients[c.ID]
-	if next == nil {
+	switch {
+	case next == nil:
 		l.add(RevokeClient(c.ID, l.before, l.logins))
+	case c.mayMoreThan(next):
+		l.clientRights(c.ID)
+	default:
 		return
 	}
-	if c.mayMoreThan(next) {
-		l.clientRights(c.ID)
-	}
-	// Who was allowed something with tokens of this client has made some of them.
 	for _, a := range c.allow {
 		for _, by := range a.by {
-			if !next.allowsAll(a, by) {
-				l.clientRights(c.ID)
-				l.clientRights(by)
-			}
+			l.clientRights(by)
 		}
 	}
 }
@@ -165,7 +155,8 @@ func (l *losses) client(c *client, after *Realm) {
 func (c *client) mayMoreThan(next *client) bool {
 	return !next.ceiling().Contains(c.ceiling()) || !next.Own.Contains(c.Own) ||
 		!subset(c.Scopes, next.Scopes) || !subset(c.grants, next.grants) || !subset(c.targets, next.targets) ||
-		c.apiTokens && !next.apiTokens || !c.orgsWithin(next)
+		c.apiTokens && !next.apiTokens || !c.orgsWithin(next) ||
+		slices.ContainsFunc(c.allow, func(a allowance) bool { return !next.allowsAll(a) })
 }
 
 // orgsWithin reports whether the next client works in all organizations of this
@@ -179,13 +170,15 @@ func (c *client) orgsWithin(next *client) bool {
 	return !slices.Contains(c.grants, grantClientCredentials.name) || subset(own(c), own(next))
 }
 
-// allowsAll reports whether a caller may do with this client's tokens all that an
-// earlier line let it do.
-func (c *client) allowsAll(a allowance, by string) bool {
-	if len(a.to) == 0 {
-		return c.lets(a.grant, by)
-	}
-	return !slices.ContainsFunc(a.to, func(to string) bool { return !c.allows(a.grant, by, to) })
+// allowsAll reports whether an earlier allow line still holds, whichever lines say
+// so.
+func (c *client) allowsAll(a allowance) bool {
+	return !slices.ContainsFunc(a.by, func(by string) bool {
+		if len(a.to) == 0 {
+			return !c.lets(a.grant, by)
+		}
+		return slices.ContainsFunc(a.to, func(to string) bool { return !c.allows(a.grant, by, to) })
+	})
 }
 
 // impersonation ends the tokens of the clients that impersonate where fewer may be

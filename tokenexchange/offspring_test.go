@@ -10,9 +10,7 @@ import (
 // exchanges and delegations, and revokes each token in turn: exactly it and what
 // came of it is dead.
 func TestRevokedOffspring(t *testing.T) {
-	h := newHouse(t, delegates, func(c *Config) {
-		c.client("agent").Allow = append(c.client("agent").Allow, AllowConfig{Grant: "audience_exchange", By: []string{"batch"}})
-	})
+	h := newHouse(t, delegates, agentAllows)
 	type node struct {
 		token  string
 		parent int // -1: a first token

@@ -99,6 +99,8 @@ func (c *call) issue() (reply, error) {
 		return nil, err
 	}
 
+	c.awaitRights(made.access)
+
 	// What can be done once only is done here: after all that can refuse the
 	// request, and before there is a token.
 	if c.commit != nil {

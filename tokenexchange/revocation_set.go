@@ -45,6 +45,7 @@ type Revocations struct {
 
 	reading *reading // how far the feed was read
 	outbox  *outbox  // what the feed does not have yet
+	told    *told    // what it was given lately
 }
 
 // revoked is what is known of one value, in Unix milliseconds.
@@ -61,7 +62,7 @@ func NewRevocations(now func() time.Time) *Revocations {
 	if now == nil {
 		now = time.Now
 	}
-	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox()}
+	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox(), told: newTold()}
 	for i := range revocationKinds {
 		v.seeds[i], v.dead[i] = maphash.MakeSeed(), map[uint64]revoked{}
 	}
@@ -118,21 +119,6 @@ func (v *Revocations) names(id mint.Identifiers) string {
 		return "revoked by a client in act or via"
 	case v.ended != 0 && login <= v.ended:
 		return "of a login from before more logins were ended than fit"
-	}
-	return ""
-}
-
-// lacks tells which rights in a token were taken away after it was issued. Who
-// logged in goes on with the rest.
-func (v *Revocations) lacks(id mint.Identifiers) string {
-	issued := id.IssuedAt.UnixMilli()
-	switch {
-	case v.holds(ofSubjectRights, id.Subject, issued) || v.holds(ofSubjectRights, id.Operator, issued):
-		return "issued before its user lost rights"
-	case v.holds(ofGrantRights, id.GrantID, issued):
-		return "issued before its API token was changed"
-	case v.holds(ofClientRights, id.ClientID, issued) || v.passed(ofClientRights, id.Hops[:], issued):
-		return "issued before a client of it lost rights"
 	}
 	return ""
 }

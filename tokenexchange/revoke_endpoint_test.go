@@ -18,8 +18,8 @@ func (h *house) revokeAs(client, token string, kv ...string) got {
 // effect is in the record alone.
 func (g got) done(t testing.TB, effect bool) {
 	t.Helper()
-	if g.status != 200 || g.raw != "" || g.header.Get("Cache-Control") != "no-store" {
-		t.Fatalf("got %d %s with the headers %v, want 200 and nothing else", g.status, g.raw, g.header)
+	if g.status != 200 || g.raw != "{}\n" || g.header.Get("Content-Type") != "application/json" || g.header.Get("Cache-Control") != "no-store" {
+		t.Fatalf("got %d %s with the headers %v, want 200 and an empty object", g.status, g.raw, g.header)
 	}
 	if cause, _ := g.record["cause"].(string); g.record["allowed"] != true || strings.HasPrefix(cause, "no effect") == effect {
 		t.Errorf("got the record %v, want it to say that it had an effect: %v", g.record, effect)
@@ -80,11 +80,15 @@ func TestRevokedRefreshToken(t *testing.T) {
 	}
 }
 
+// agentAllows lets tokens with which agent acts be exchanged.
+func agentAllows(c *Config) {
+	agent := c.client("agent")
+	agent.Allow = append(agent.Allow, AllowConfig{Grant: "audience_exchange", By: []string{"batch"}})
+}
+
 // TestRevokedAccessToken ends one token of a chain through the endpoint.
 func TestRevokedAccessToken(t *testing.T) {
-	h := newHouse(t, logins, delegates, func(c *Config) {
-		c.client("agent").Allow = append(c.client("agent").Allow, AllowConfig{Grant: "audience_exchange", By: []string{"batch"}})
-	})
+	h := newHouse(t, logins, delegates, agentAllows)
 	first, refresh := h.login().tokens(t)
 	agents := h.delegate("agent", first, "audience", shopAud).granted(t)
 	batchs := h.exchange("batch", agents, shopAud).granted(t)
@@ -92,9 +96,7 @@ func TestRevokedAccessToken(t *testing.T) {
 	beside := h.exchange("batch", first, shopAud).granted(t)
 
 	h.revokeAs("batch", batchs).done(t, true)
-	for _, at := range []*house{h, h.another(logins, delegates, func(c *Config) {
-		c.client("agent").Allow = append(c.client("agent").Allow, AllowConfig{Grant: "audience_exchange", By: []string{"batch"}})
-	})} {
+	for _, at := range []*house{h, h.another(logins, delegates, agentAllows)} {
 		for token, want := range map[string]bool{first: true, agents: true, batchs: false, last: false, beside: true} {
 			at.lives(t, token, want)
 		}
@@ -283,5 +285,6 @@ func TestRevokedFamilyWithoutStoreStaysDead(t *testing.T) {
 	if f, err := h.state.Families().Load(t.Context(), id); err != nil || f.ID != id {
 		t.Fatal(fmt.Errorf("the family is over: %w", err))
 	}
+	h.revocations.Len() // forgets what is over
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
 }

@@ -81,15 +81,15 @@ func TestOpenIDClient(t *testing.T) {
 }
 
 // oauth4webapi is what openid-client is made of, and insists on the same. It
-// tries nothing: each way to authenticate is named. A `content-type` that is not
-// application/json is an error to it.
+// tries nothing: each way to authenticate is named.
 func TestOAuth4WebAPI(t *testing.T) {
 	t.Parallel()
 	newHouse(t).node("oauth4webapi.mjs", "oauth4webapi", "jose")
 }
 
-// simple-oauth2 insists on: JSON; `expires_in` as a number, by which `expired`
-// decides. It sends the secret in the header, form-encoded.
+// simple-oauth2 insists on: JSON by its `content-type` in each answer, also to a
+// revocation; `expires_in`, by which `expired` decides. It sends the secret in the
+// header, form-encoded, or in a body of either kind, if it is told to.
 func TestSimpleOAuth2(t *testing.T) {
 	t.Parallel()
 	newHouse(t).node("simple-oauth2.mjs", "simple-oauth2")
@@ -110,8 +110,9 @@ func TestJose(t *testing.T) {
 	newHouse(t).node("jose.mjs", "jose")
 }
 
-// Authlib insists on: JSON with `access_token`, or with `error`. It refreshes by
-// `expires_at`, which it makes of `expires_in`. The one tested is Debian's, so
+// Authlib insists on: JSON with `access_token`, or with `error`. It sends the
+// secret in the header without encoding it, and refreshes by `expires_at`, which
+// it makes of `expires_in`. The one tested is Debian's, so
 // it runs with Debian's Python, whatever stands first in the path.
 func TestAuthlib(t *testing.T) {
 	t.Parallel()

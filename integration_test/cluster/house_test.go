@@ -95,15 +95,13 @@ func newHouse(t *testing.T) *house {
 	return h
 }
 
-// newPair starts two servers on one Redis.
-func newPair(t *testing.T) *house {
-	t.Helper()
-	h := newHouse(t)
-	h.redis = redistest.Start(t)
+// startPair starts two servers on one Redis.
+func (h *house) startPair() {
+	h.t.Helper()
+	h.redis = redistest.Start(h.t)
 	for _, name := range []string{"A", "B"} {
 		h.add(name, redisAt(h.redis.Addr())).start()
 	}
-	return h
 }
 
 func redisAt(address string) string { return "store redis {\n\t\t\taddress " + address + "\n\t\t}" }

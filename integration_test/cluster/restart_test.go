@@ -61,9 +61,11 @@ var restarts = []restart{
 	}},
 }
 
-// TestRestart starts servers again after everything was revoked. From the first
-// request that they answer they refuse it, and take everything else.
+// TestRestart ends servers right after the last answer that says that something
+// was revoked, and starts them again. From the first request that they answer
+// they refuse it, and take everything else.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	for _, c := range restarts {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -73,9 +75,9 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestRestartWithBolt has one server with a store of its own, which is killed
-// right after the last answer.
+// TestRestartWithBolt has one server with a store of its own.
 func TestRestartWithBolt(t *testing.T) {
+	t.Parallel()
 	for _, c := range restarts[:2] {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -151,12 +153,12 @@ func newCutPair(t *testing.T) (*house, []*faultproxy.Proxy) {
 	return h, proxies
 }
 
-// TestUsersFileChangesWhileNothingRuns takes away from users while no server
-// is there to see it. What they lost is refused from the first request on.
-func TestUsersFileChangesWhileNothingRuns(t *testing.T) {
+// TestUserIsDisabledWhileNothingRuns disables users while no server is there to
+// see it. Their tokens are refused from the first request on.
+func TestUserIsDisabledWhileNothingRuns(t *testing.T) {
 	t.Parallel()
 	h, _ := newCutPair(t)
-	c := newCrowd(t, h, func(l loss) bool { return l.inFile })
+	c := newCrowd(t, h, func(l loss) bool { return l.name == "user disabled" })
 	c.stopAll()
 	for _, g := range c.gone {
 		g.revoke(h, nil, g.family)

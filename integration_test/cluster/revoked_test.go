@@ -20,7 +20,7 @@ const (
 // them is refused by both within a second of the answer, wherever it can be
 // used; what is not goes on. It prints how long it took.
 func TestRevokedWithinASecond(t *testing.T) { // Alone, because it measures.
-	h := newPair(t)
+	h := newHouse(t)
 	h.users.add(loadUser)
 	for i := range losses {
 		for n := range rounds {
@@ -28,10 +28,7 @@ func TestRevokedWithinASecond(t *testing.T) { // Alone, because it measures.
 		}
 	}
 	h.users.add(victim(0, 0))
-	for _, s := range h.servers { // They find the users at the next load, or at once.
-		s.stop()
-		s.start()
-	}
+	h.startPair()
 	l := newLoad(t, h, workers, tokens)
 	times := make([]*times, len(losses))
 	var running sync.WaitGroup
@@ -67,7 +64,7 @@ func (h *house) lose(t *testing.T, l loss, user string, round int, times *times)
 		return
 	}
 	dead := l.dead(f)
-	for _, q := range append(dead, l.lives(f)...) {
+	for _, q := range dead {
 		for _, s := range h.servers {
 			if v, got := q.ask(s); v != accepted {
 				t.Errorf("%s: before it, %s at server %s: got %s, want it accepted", l.name, q.name, s.name, got)
@@ -94,10 +91,23 @@ func (h *house) lose(t *testing.T, l loss, user string, round int, times *times)
 			}
 		}
 		for _, q := range l.lives(f) {
-			if v, got := q.ask(s); v != accepted {
-				t.Errorf("%s: %s at server %s: got %s, want it accepted", l.name, q.name, s.name, got)
-			}
+			untilAccepted(t, l.name, q, s)
 		}
+	}
+}
+
+// untilAccepted asks until it is accepted. What a user holds has changed at a
+// time between two seconds, by the clock of each server, and a token that was
+// issued in the second before may end with the old ones.
+func untilAccepted(t *testing.T, name string, q question, s *server) {
+	t.Helper()
+	begun := time.Now()
+	v, got := q.ask(s)
+	for ; v != accepted && time.Since(begun) < 5*within; v, got = q.ask(s) {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if v != accepted {
+		t.Errorf("%s: %s at server %s: %s: got %s, want it accepted", name, q.name, s.name, v, got)
 	}
 }
 

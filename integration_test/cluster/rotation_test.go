@@ -7,8 +7,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
 const (
@@ -72,11 +70,8 @@ func newRotation(t *testing.T, lead int) *rotation {
 	h := newHouse(t)
 	r := &rotation{house: h, keys: newKeyRoom(t, 1+lead+signed, sealers), lead: lead}
 	h.lines, h.access, h.refresh = r.keys.lines(), "20s", "40s"
-	h.redis = redistest.Start(t)
 	h.users.add(loadUser)
-	for _, name := range []string{"A", "B"} {
-		h.add(name, redisAt(h.redis.Addr())).start()
-	}
+	h.startPair()
 	r.verifier = startVerifier(t, h.servers...)
 	return r
 }
