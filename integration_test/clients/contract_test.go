@@ -22,6 +22,7 @@ func TestContract(t *testing.T) {
 	c := newContract(t)
 	c.starting()
 	c.walkTokens()
+	c.walkParameters()
 	c.walkAPITokens()
 	c.walkAbout()
 	c.walkLogouts()

@@ -19,8 +19,12 @@ const judged = await new Validator().validate(structuredClone(doc))
 if (!judged.valid) for (const e of judged.errors) finding(`${file}: ${e.instancePath} ${e.message}`)
 
 // follow returns what a $ref stands for.
-const follow = node => node?.$ref ? follow(node.$ref.slice(2).split('/').reduce((at, key) =>
-  at?.[key.replaceAll('~1', '/').replaceAll('~0', '~')] ?? finding(`${node.$ref} is nowhere`), doc)) : node
+const follow = node => {
+  if (!node?.$ref) return node
+  const found = node.$ref.slice(2).split('/').reduce((at, key) => at?.[key], doc)
+  if (found === undefined) throw new Error(`${node.$ref} is nowhere`)
+  return follow(found)
+}
 
 // Every schema is compiled strictly, by its own object.
 const ajv = new Ajv({ strict: true, strictTypes: false, strictRequired: false, allErrors: true })
