@@ -65,6 +65,12 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 	return l.ended, nil
 }
 
+// done answers that there is nothing to say.
+func done(w http.ResponseWriter) {
+	noStore(w.Header())
+	w.WriteHeader(http.StatusOK)
+}
+
 // readQuery reads the parameters of a GET, as strictly as those of a body.
 func readQuery(r *http.Request) (parameters, error) {
 	if len(r.URL.RawQuery) > maxBody {

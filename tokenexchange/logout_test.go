@@ -103,7 +103,7 @@ func TestLogoutByTheButton(t *testing.T) {
 		"nowhere, with a state": {"", "s", "'self'", ""},
 		"somewhere":             {bye, "", "'self' https://web.example.com", bye},
 		"with a state":          {bye, `a&b="<é>#`, "'self' https://web.example.com", bye + "?state=" + url.QueryEscape(`a&b="<é>#`)},
-		"with a query":          {byeMore, "1", "'self' https://web.example.com:8443", byeMore + "&state=1"},
+		"with a query":          {byeMore, "1&x=2 3", "'self' https://web.example.com:8443", byeMore + "&state=1%26x%3D2+3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, leavers)
@@ -137,8 +137,8 @@ func TestLogoutByAProgram(t *testing.T) {
 		body         string
 	}{
 		"a form":            {"id_token_hint", "/oauth2/logout", false, nil, 200, "Logged out"},
-		"CSP, JSON":         {"idToken", "/csp/gateway/am/api/auth/logout", true, nil, 200, "{}\n"},
-		"standard, JSON":    {"id_token_hint", "/oauth2/logout", true, nil, 200, "{}\n"},
+		"CSP, JSON":         {"idToken", "/csp/gateway/am/api/auth/logout", true, nil, 200, ""},
+		"standard, JSON":    {"id_token_hint", "/oauth2/logout", true, nil, 200, ""},
 		"JSON, and then on": {"idToken", "/csp/gateway/am/api/auth/logout", true, []string{"post_logout_redirect_uri", bye}, 303, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,6 +208,7 @@ func TestLogoutIsRefused(t *testing.T) {
 		"sent on to somebody":           {[]string{"id_token_hint", with("JWT", map[string]any{"aud": "phone"})}, "id_token_hint_invalid"},
 		"exchanged":                     {[]string{"id_token_hint", secret("an id token", sentOn)}, "id_token_hint_invalid"},
 		"exchanged by its own client":   {[]string{"id_token_hint", with("JWT", map[string]any{"via": []string{"web"}})}, "id_token_hint_invalid"},
+		"made of another token":         {[]string{"id_token_hint", with("JWT", map[string]any{"root_jti": "R", "root_iat": start.Unix()})}, "id_token_hint_invalid"},
 		"two spellings":                 {[]string{"id_token_hint", id, "idToken", access}, "parameter_conflict"},
 		"twice":                         {[]string{"id_token_hint", id, "id_token_hint", id}, "parameter_repeated"},
 		"of another client than it say": {[]string{"id_token_hint", id, "client_id", "phone"}, "parameter_invalid"},

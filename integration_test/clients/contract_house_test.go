@@ -61,7 +61,7 @@ func newContract(t *testing.T) *contract {
 		house: &house{t: t, dir: t.TempDir(), done: make(chan struct{})}, redis: redistest.Start(t),
 		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	c.issuer = fmt.Sprint("http://127.0.0.1:", redistest.FreePort(t))
+	c.issuer = fmt.Sprint("http://127.0.0.1:", freePort(t))
 	c.shop = c.issuer // Where it says whether it is ready.
 	c.files()
 	return c
