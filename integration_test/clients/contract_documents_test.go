@@ -25,8 +25,15 @@ func (c *contract) walkDocuments() {
 		c.granted(question{method: http.MethodGet, path: path})
 		c.granted(question{method: http.MethodHead, path: path})
 	}
-	if got := c.ask(question{method: http.MethodGet, path: resourcePath + "/other"}); got.Status != http.StatusNotFound {
-		c.t.Errorf("metadata of another resource: got %d %s, want 404", got.Status, got.Answer)
+	// The audience of stock has a path.
+	below := question{elsewhere: c.stock, method: http.MethodGet, path: resourcePath + "/api"}
+	c.granted(below)
+	below.method = http.MethodHead
+	c.granted(below)
+	for _, q := range []question{{method: http.MethodGet, path: resourcePath, elsewhere: c.stock}, {method: http.MethodGet, path: resourcePath + "/other"}} {
+		if got := c.ask(q); got.Status != http.StatusNotFound {
+			c.t.Errorf("metadata of another resource: got %d %s, want 404", got.Status, got.Answer)
+		}
 	}
 	c.granted(question{method: http.MethodGet, path: publicKeyPath + "?format=jwks"})
 	c.refused(400, "parameter_invalid", question{method: http.MethodGet, path: publicKeyPath + "?format=der"})
