@@ -24,7 +24,6 @@ func (c *contract) walkTokens() {
 			return form(path, "web", append([]string{"grant_type", "client_credentials"}, more...)...)
 		})
 	}
-	c.granted(form("/"+tokenPaths[0], "web", "grant_type", "client_credentials"))
 }
 
 // walkLogins goes through codes, refresh tokens and passwords.
