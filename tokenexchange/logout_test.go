@@ -103,7 +103,7 @@ func TestLogoutByTheButton(t *testing.T) {
 		"nowhere, with a state": {"", "s", "'self'", ""},
 		"somewhere":             {bye, "", "'self' https://web.example.com", bye},
 		"with a state":          {bye, `a&b="<é>#`, "'self' https://web.example.com", bye + "?state=" + url.QueryEscape(`a&b="<é>#`)},
-		"with a query":          {byeMore, "1", "'self' https://web.example.com:8443", byeMore + "&state=1"},
+		"with a query":          {byeMore, "1&x=2 3", "'self' https://web.example.com:8443", byeMore + "&state=1%26x%3D2+3"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHouse(t, leavers)

@@ -45,11 +45,17 @@ var outages = []outage{
 	cut(1, 12*time.Second, "cut from the other server"),
 }
 
+// aMoment is how long after Redis is back something may still be accepted. Both
+// servers look for it four times a second, and a look can wait for half a second
+// on a connection that died; the rest is for slow machines.
+const aMoment = 2 * time.Second
+
 // TestOutage takes Redis away, revokes meanwhile at one server, and gives it
-// back. Guards go on all the time. From a second after Redis answers again
+// back. Guards go on all the time. From a moment after Redis answers again
 // neither server takes what was revoked, whether the client was told 200 or
 // 503, and everything else goes on in the same processes.
 func TestOutage(t *testing.T) {
+	t.Parallel()
 	for _, away := range outages {
 		t.Run(away.name, func(t *testing.T) {
 			t.Parallel()
@@ -119,8 +125,8 @@ func (c *crowd) watch(back time.Time, l *load) {
 	l.away.Store(false)
 	c.t.Logf("connected again after %v; last accepted after %v", r.connected, r.last)
 	for what, when := range r.last {
-		if when > within {
-			c.t.Errorf("%s was accepted %v after Redis was back, want nothing after %v", what, when.Round(time.Millisecond), within)
+		if when > aMoment {
+			c.t.Errorf("%s was accepted %v after Redis was back, want nothing after %v", what, when.Round(time.Millisecond), aMoment)
 		}
 	}
 }
