@@ -2,6 +2,10 @@ package caddymodule
 
 import (
 	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -61,12 +65,36 @@ func hideFile(name, text string) {
 	switch base := filepath.Base(name); {
 	case base == "cert.pem":
 	case strings.HasSuffix(base, ".pem"), strings.HasSuffix(base, ".key"), strings.Contains(base, "password"):
+		public := publicPart(text)
 		for line := range strings.Lines(text) {
-			if line = strings.TrimSpace(line); !strings.HasPrefix(line, "-----") {
+			line = strings.TrimSpace(line)
+			// The file of a private key holds the public one too, which everybody may see.
+			if raw, err := base64.StdEncoding.DecodeString(line); err == nil && len(public) > 0 && bytes.Contains(public, raw) {
+				continue
+			}
+			if !strings.HasPrefix(line, "-----") {
 				hide("a line of "+base, line)
 			}
 		}
 	}
+}
+
+// publicPart returns the public key of a private one in PEM, nil for anything else.
+func publicPart(text string) []byte {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return nil
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return nil
+	}
+	public, _ := x509.MarshalPKIXPublicKey(signer.Public()) // None is all secret.
+	return public
 }
 
 var issued = regexp.MustCompile(`"(?:access_token|refresh_token|id_token)":"([^"]+)"`)

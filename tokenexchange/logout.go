@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
@@ -49,7 +50,8 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		rec.Cause = "no effect: the user is asked"
 		return l.ask, nil
 	}
-	until := s.now().Add(s.realm.longestFamily())
+	// In whole hours, so that who sends it again and again says nothing new.
+	until := s.now().Truncate(time.Hour).Add(time.Hour + s.realm.longestFamily())
 	if err := s.revoke(r.Context(), RevokeSession(l.login.Session, until)); err != nil {
 		return nil, published(err)
 	}
@@ -61,6 +63,12 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		return done, nil // A program asked, not a browser.
 	}
 	return l.ended, nil
+}
+
+// done answers that there is nothing to say.
+func done(w http.ResponseWriter) {
+	noStore(w.Header())
+	w.WriteHeader(http.StatusOK)
 }
 
 // readQuery reads the parameters of a GET, as strictly as those of a body.

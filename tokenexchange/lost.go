@@ -37,7 +37,7 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 	l := &losses{
 		after: after, before: issuedBefore,
 		tokens: now.Add(max(before.longestLife(), after.longestLife())),
-		logins: now.Add(max(before.longestLogin(), after.longestLogin())),
+		logins: now.Add(max(before.longestFamily(), after.longestFamily())),
 		found:  map[outboxKey]Revocation{},
 	}
 	for _, u := range before.users.bySubject {
@@ -58,16 +58,6 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 		return cmp.Or(strings.Compare(string(a.Kind), string(b.Kind)), strings.Compare(a.Value, b.Value))
 	})
 	return all
-}
-
-// longestLogin is how long what came of a login of now can be refreshed, and the
-// last token of it lives.
-func (r *Realm) longestLogin() time.Duration {
-	longest := defaultRefreshValidity
-	for _, c := range r.clients {
-		longest = max(longest, c.refreshValidity)
-	}
-	return longest + r.longestLife()
 }
 
 // losses collects revocations, each once.

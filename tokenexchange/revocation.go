@@ -173,7 +173,9 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	if !ok {
 		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
 	}
+	alive = v.told.news(alive, v.now())
 	rest, err := s.publish(ctx, feed, alive)
+	v.told.add(alive[:len(alive)-len(rest)], v.now())
 	v.outbox.keep(rest)
 	return err
 }

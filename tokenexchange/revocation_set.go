@@ -45,6 +45,7 @@ type Revocations struct {
 
 	reading *reading // how far the feed was read
 	outbox  *outbox  // what the feed does not have yet
+	told    *told    // what it was given lately
 }
 
 // revoked is what is known of one value, in Unix milliseconds.
@@ -61,7 +62,7 @@ func NewRevocations(now func() time.Time) *Revocations {
 	if now == nil {
 		now = time.Now
 	}
-	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox()}
+	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox(), told: newTold()}
 	for i := range revocationKinds {
 		v.seeds[i], v.dead[i] = maphash.MakeSeed(), map[uint64]revoked{}
 	}
