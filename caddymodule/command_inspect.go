@@ -116,8 +116,20 @@ func verifyAt(ctx context.Context, token *tokenexchange.Inspected, issuer string
 
 // told are the claims with a line of their own, in this order.
 var told = []struct{ claim, means string }{
-	{"iss", "issuer"}, {"sub", "who"}, {"username", "name"}, {"aud", "for"}, {"azp", "through client"}, {"context_name", "organization"},
-	{"scope", "scope"}, {"iat", "issued"}, {"nbf", "not before"}, {"exp", "expires"}, {"auth_time", "logged in"}, {"act", "acts"}, {"via", "via"}, {"narrowed", "narrowed"},
+	{"iss", "issuer"},
+	{"sub", "who"},
+	{"username", "name"},
+	{"aud", "for"},
+	{"azp", "through client"},
+	{"context_name", "organization"},
+	{"scope", "scope"},
+	{"iat", "issued"},
+	{"nbf", "not before"},
+	{"exp", "expires"},
+	{"auth_time", "logged in"},
+	{"act", "acts"},
+	{"via", "via"},
+	{"narrowed", "narrowed"},
 }
 
 const boundaryClaim = "allowed_resource_scope"
