@@ -69,6 +69,8 @@ func TestGetCommandErrors(t *testing.T) {
 				return
 			}
 			_, _ = rw.Write([]byte(`{"error":"none"}`))
+		case "/moved/.well-known/oauth-authorization-server":
+			http.Redirect(rw, r, w.url("/.well-known/oauth-authorization-server"), http.StatusTemporaryRedirect)
 		case "/away":
 			http.Redirect(rw, r, w.url("/oauth2/token"), http.StatusTemporaryRedirect)
 		case "/rude":
@@ -103,6 +105,7 @@ func TestGetCommandErrors(t *testing.T) {
 		"metadata of another":          {"", []string{"--issuer", other.URL}, "that of another issuer"},
 		"an endpoint of another":       {"", []string{"--issuer", other.URL + "/elsewhere"}, "an endpoint of another server"},
 		"a redirect":                   {wrong, []string{"--token-endpoint", other.URL + "/away", "--client-secret-file", "-"}, "got 307"},
+		"metadata that moved":          {"", []string{"--issuer", other.URL + "/moved"}, "got 307"},
 		"an answer without a token":    {"", []string{"--token-endpoint", other.URL + "/token"}, "the answer has no access_token"},
 		"an answer to steer terminals": {"", []string{"--token-endpoint", other.URL + "/rude"}, "?[31mrude: a?b"},
 		"a public client":              {"", []string{"--token-endpoint", other.URL + "/public"}, "the answer has no access_token"},
