@@ -15,13 +15,18 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
-// tokenCommand is `caddy token`: what an operator writes into files, so that
-// the files hold no secret.
+// tokenCommand is `caddy token`: what an operator writes into files, so that the
+// files hold no secret; which keys there are; and tokens, to get and to look at.
 var tokenCommand = caddycmd.Command{
-	Name:      "token",
-	Usage:     "api-token|hash-secret",
-	Short:     "Makes API tokens and hashes of secrets for Scopegate",
-	Long:      `Makes what the configuration of Scopegate holds in place of a secret. See "caddy token api-token --help" and "caddy token hash-secret --help".`,
+	Name:  "token",
+	Usage: "get|inspect|keys|demo|api-token|hash-secret",
+	Short: "Gets and shows tokens and keys of Scopegate, and makes API tokens and hashes of secrets",
+	Long: `
+Gets tokens (get), shows what one says (inspect), shows which keys sign and verify
+(keys), and walks through the example (demo). Makes what the configuration of
+Scopegate holds in place of a secret (api-token, hash-secret). Each of them has its
+own --help.
+`,
 	CobraFunc: addTokenCommands,
 }
 
@@ -29,10 +34,14 @@ func addTokenCommands(cmd *cobra.Command) {
 	cmd.AddCommand(
 		unrepeated(apiTokenCommand(), "what caddy token api-token --help shows"),
 		unrepeated(hashSecretCommand(), "the secret on standard input"),
+		unrepeated(keysCommand(), "what caddy token keys --help shows"),
+		unrepeated(getCommand(), "what caddy token get --help shows; secrets and tokens come from files or variables"),
+		unrepeated(inspectCommand(), "the token on standard input, or --file"),
+		unrepeated(demoCommand(), "what caddy token demo --help shows"),
 	)
 	cmd.SilenceUsage = true
 	// A misspelt command is an argument, and would print the help and succeed.
-	unrepeated(cmd, "api-token or hash-secret").RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	unrepeated(cmd, "get, inspect, keys, demo, api-token or hash-secret").RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 // unrepeated makes what is wrong with flags and arguments an error without what was

@@ -20,8 +20,8 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
-// runToken runs `caddy token` as the binary does.
-func runToken(in string, args ...string) (stdout, stderr string, err error) {
+// runCommand runs `caddy token` as the binary does, and hides and shows nothing.
+func runCommand(in string, args ...string) (stdout, stderr string, err error) {
 	root, cmd := &cobra.Command{Use: "caddy"}, &cobra.Command{Use: tokenCommand.Name}
 	root.AddCommand(cmd)
 	tokenCommand.CobraFunc(cmd)
@@ -31,11 +31,24 @@ func runToken(in string, args ...string) (stdout, stderr string, err error) {
 	root.SetErr(&notes)
 	root.SetArgs(append([]string{"token"}, args...))
 	err = root.Execute()
-	first, rest, _ := strings.Cut(out.String(), "\n")
+	return out.String(), notes.String(), err
+}
+
+// runToken runs a command whose first line is a secret.
+func runToken(in string, args ...string) (stdout, stderr string, err error) {
+	out, notes, err := runCommand(in, args...)
+	first, rest, _ := strings.Cut(out, "\n")
 	hide("an API token", strings.TrimSpace(first))
 	hide("a secret to hash", strings.TrimSpace(in))
-	show(fmt.Sprint(rest, notes.String(), err))
-	return out.String(), notes.String(), err
+	show(fmt.Sprint(rest, notes, err))
+	return out, notes, err
+}
+
+// runPublic runs a command of which everything may be seen.
+func runPublic(in string, args ...string) (stdout string, err error) {
+	out, notes, err := runCommand(in, args...)
+	show(fmt.Sprint(out, notes, err))
+	return out, err
 }
 
 func TestTokenCommandIsRegistered(t *testing.T) {
@@ -43,13 +56,13 @@ func TestTokenCommandIsRegistered(t *testing.T) {
 		t.Error("caddy has no command token")
 	}
 	out, _, err := runToken("")
-	if err != nil || !strings.Contains(out, "api-token") || !strings.Contains(out, "hash-secret") {
-		t.Errorf("got %q, %v, want a help that names both commands", out, err)
+	if err != nil || !strings.Contains(out, "api-token") || !strings.Contains(out, "inspect") {
+		t.Errorf("got %q, %v, want a help that names all commands", out, err)
 	}
-	if _, _, err := runToken("", "hash-secert"); err == nil || !strings.Contains(err.Error(), "expected api-token or hash-secret") {
+	if _, _, err := runToken("", "hash-secert"); err == nil || !strings.Contains(err.Error(), "expected get, inspect, keys, demo, api-token or hash-secret") {
 		t.Errorf("a misspelt command: got %v, want an error", err)
 	}
-	for _, name := range []string{"api-token", "hash-secret"} {
+	for _, name := range []string{"api-token", "hash-secret", "get", "inspect", "keys", "demo"} {
 		if out, _, err := runToken("", name, "--help"); err != nil || len(out) < 500 {
 			t.Errorf("%s --help: got %q, %v", name, out, err)
 		}

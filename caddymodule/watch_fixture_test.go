@@ -4,6 +4,8 @@ import (
 	"os"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2"
+
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
@@ -43,4 +45,23 @@ func (a *App) reading() *tokenexchange.Realm {
 	a.work.Lock()
 	defer a.work.Unlock()
 	return a.work.realm
+}
+
+// counted is a series of the running configuration, by the value of its label
+// result.
+func counted(t *testing.T, name, result string) (value float64) {
+	t.Helper()
+	ctx := caddy.ActiveContext()
+	families, err := ctx.GetMetricsRegistry().Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if labels := metric.GetLabel(); family.GetName() == name && (result == "" || len(labels) == 1 && labels[0].GetValue() == result) {
+				value += metric.GetCounter().GetValue() + metric.GetGauge().GetValue()
+			}
+		}
+	}
+	return value
 }

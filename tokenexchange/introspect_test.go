@@ -2,11 +2,7 @@ package tokenexchange
 
 import (
 	"bytes"
-	"encoding/json"
-	"errors"
-	"net/http/httptest"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -171,6 +167,21 @@ func TestIntrospectedRefreshToken(t *testing.T) {
 	h.refresh("web", r1).tokens(t)
 }
 
+// TestIntrospectedEndOfAFamily has a record that outlives its refresh tokens, for
+// the sake of the last access token.
+func TestIntrospectedEndOfAFamily(t *testing.T) {
+	h := newHouse(t, logins, func(c *Config) { c.client("web").RefreshTokenValidity = Duration(time.Hour) })
+	_, refresh := h.login().tokens(t)
+	h.clock = start.Add(50 * time.Minute)
+	_, refresh = h.refresh("web", refresh).tokens(t)
+	if got, want := h.introspectAs("web", refresh).told(t)["exp"], float64(start.Add(time.Hour).Unix()); got != want {
+		t.Errorf("got exp %v, want %v", got, want)
+	}
+	h.clock = start.Add(time.Hour)
+	h.introspectAs("web", refresh).inactive(t, "not found")
+}
+
+// TestAboutATokenByAssertion authenticates with a key, once for each request, and
 // TestInactiveRefreshTokens ends a login in every way that ends one.
 func TestInactiveRefreshTokens(t *testing.T) {
 	end := start.Add(48 * time.Hour)
@@ -221,101 +232,4 @@ func (h *house) ends(t *testing.T, what ...Revocation) {
 }
 
 // TestIntrospectionIsRefused has what is answered with an error: who may not ask,
-// and what nobody can tell.
-func TestIntrospectionIsRefused(t *testing.T) {
-	h := newHouse(t, logins)
-	access, refresh := h.login().tokens(t)
-	post := func(body string, change ...func(*house)) func() got {
-		return func() got {
-			r := form(body)
-			r.URL.Path = "/csp/gateway/am/api/auth/introspect"
-			return h.do(r)
-		}
-	}
-	as := func(client string, kv ...string) func() got {
-		return func() got { return h.at("/oauth2/introspect", client, kv...) }
-	}
-	for name, c := range map[string]struct {
-		ask                  func() got
-		status               int
-		code, reason, naming string
-	}{
-		"a public client":         {post(pairs("token", access, "client_id", "phone")), 401, "invalid_client", "client_public", ""},
-		"a public one, own token": {post(pairs("token", "x", "client_id", "mobile")), 401, "invalid_client", "client_public", ""},
-		"nobody":                  {post(pairs("token", access)), 401, "invalid_client", "client_authentication", ""},
-		"a wrong secret":          {post(pairs("token", access, "client_id", "web", "client_secret", "not the secret of the client")), 401, "invalid_client", "client_authentication", ""},
-		"an unknown client":       {as("unknown", "token", access), 401, "invalid_client", "client_authentication", ""},
-		"no token":                {as("web"), 400, "invalid_request", "parameter_missing", "token"},
-		"an empty token":          {as("web", "token", ""), 400, "invalid_request", "parameter_missing", "token"},
-		"two tokens":              {as("web", "token", access, "token", access), 400, "invalid_request", "parameter_repeated", "token"},
-		"what would narrow":       {as("web", "token", access, "audience", shopAud), 400, "invalid_request", "parameter_misplaced", "audience"},
-		"a body of another kind": {func() got {
-			r := httptest.NewRequest("POST", "/oauth2/introspect", strings.NewReader("token=x"))
-			r.Header.Set("Content-Type", "text/plain")
-			return h.do(r)
-		}, 400, "invalid_request", "content_type", ""},
-		"in the query": {func() got {
-			r := form(pairs("token", access))
-			r.URL.Path, r.URL.RawQuery = "/oauth2/introspect", "token=x"
-			return h.do(r)
-		}, 400, "invalid_request", "query_parameters", ""},
-	} {
-		t.Run(name, func(t *testing.T) {
-			g := c.ask()
-			g.refused(t, c.status, c.code, c.reason)
-			if text, _ := g.body["error_description"].(string); c.naming != "" && !strings.HasSuffix(text, "("+c.naming+")") {
-				t.Errorf("got %q, want it to name %s", text, c.naming)
-			}
-		})
-	}
-	if g := h.do(httptest.NewRequest("GET", "/oauth2/introspect", nil)); g.status != 405 || g.header.Get("Allow") != "POST" {
-		t.Errorf("GET: got %d and Allow %q", g.status, g.header.Get("Allow"))
-	}
-	// A JSON body, as everywhere.
-	r := form(string(must(json.Marshal(map[string]any{"token": access, "client_id": "web", "client_secret": secretOf("web"), "more": []int{1}}))))
-	r.URL.Path = "//oauth2/introspect"
-	r.Header.Set("Content-Type", "application/json")
-	h.do(r).told(t)
-
-	h.revocations.reading.unread.Store(always)
-	for _, token := range []string{access, refresh} {
-		h.introspectAs("web", token).refused(t, 503, "temporarily_unavailable", "revocations_stale")
-	}
-	h.introspectAs("web", "no.token.atall").inactive(t, "token_") // That can be told.
-	h.revocations.reading.unread.Store(0)
-	if err := h.store.Close(); err != nil {
-		t.Fatal(err)
-	}
-	h.introspectAs("web", access).told(t)
-	h.introspectAs("web", refresh).refused(t, 503, "temporarily_unavailable", "store_unavailable")
-}
-
-// TestIntrospectedCorruption has a record that cannot be read: nobody can tell.
-func TestIntrospectedCorruption(t *testing.T) {
-	h := newHouse(t, logins)
-	_, refresh := h.login().tokens(t)
-	o, _ := h.state.readOpaque(opaqueRefresh, refresh, "web")
-	key := o.key.keyFor(issuer, kindFamily, o.grant)
-	raw := must(h.store.Get(t.Context(), key))
-	torn := slices.Clone(raw)
-	torn[len(torn)-1] ^= 1
-	if ok := must(h.store.Swap(t.Context(), key, raw, torn, start.Add(time.Hour))); !ok {
-		t.Fatal("the record was not changed")
-	}
-	h.introspectAs("web", refresh).refused(t, 500, "server_error", "server_error")
-}
-
 // TestEveryReasonIsJudged sorts all reasons: those of a token are inactive, and
-// what is about the server is not.
-func TestEveryReasonIsJudged(t *testing.T) {
-	for reason, a := range answers {
-		if _, dead := inactive(refused(reason, "")); dead != (a.status == 400) {
-			t.Errorf("%s: got inactive %v for status %d", reason, dead, a.status)
-		}
-	}
-	for _, err := range []error{errors.New("x"), ErrStoreUnavailable, ErrStateCorrupt, errRevocationsUnread, storeFault(ErrNotFound), storeFault(ErrSpent)} {
-		if _, dead := inactive(err); dead {
-			t.Errorf("%v: got inactive", err)
-		}
-	}
-}

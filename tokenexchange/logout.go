@@ -54,7 +54,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		rec.Cause = "no effect: the user is asked"
 		return l.ask, nil
 	}
-	until := s.now().Add(s.realm.longestFamily()).Truncate(logoutStep).Add(logoutStep)
+	until := s.now().Truncate(logoutStep).Add(logoutStep + s.realm.longestFamily())
 	ends := RevokeSession(l.login.Session, until)
 	if err := s.mayEnd(l.client.ID, l.login.Subject, ends); err != nil {
 		return nil, err
@@ -70,6 +70,12 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		return done, nil // A program asked, not a browser.
 	}
 	return l.ended, nil
+}
+
+// done answers that there is nothing to say.
+func done(w http.ResponseWriter) {
+	noStore(w.Header())
+	w.WriteHeader(http.StatusOK)
 }
 
 // readQuery reads the parameters of a GET, as strictly as those of a body.

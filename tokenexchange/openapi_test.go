@@ -27,6 +27,9 @@ func TestOpenAPINamesTheEndpoints(t *testing.T) {
 	}
 	want := maps.Clone(endpoints)
 	want[organizations+"{id}"] = organization
+	// The handlers of package caddymodule answer these.
+	want["/.well-known/scopegate/ready"] = endpoint{methods: read}
+	want[ResourcePath], want[ResourcePath+"/{path}"] = metadataEndpoint, metadataEndpoint
 	for path, e := range want {
 		methods := slices.Clone(e.methods)
 		if e.origins != sameOrigin {

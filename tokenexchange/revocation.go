@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -167,19 +166,17 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	if err != nil {
 		return fmt.Errorf("revoking: %w", err)
 	}
-	unsure := v.outbox.begin(alive)
-	// What is known to be dead was said to all. Who repeats it, which at a logout
-	// needs no client, would fill the feed.
-	alive = slices.DeleteFunc(alive, func(r Revocation) bool {
-		return !v.add(r) && !unsure[outboxKey{r.Kind, r.Value}]
-	})
-	rest := alive
-	if feed, ok := s.store.(Feed); ok {
-		rest, err = s.publish(ctx, feed, alive)
-	} else {
-		err = fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
+	for _, r := range alive {
+		v.add(r)
 	}
-	v.outbox.end(unsure, alive[:len(alive)-len(rest)], rest)
+	feed, ok := s.store.(Feed)
+	if !ok {
+		return fmt.Errorf("revoking: %w: it has no feed", ErrStoreUnavailable)
+	}
+	alive = v.told.news(alive, v.now())
+	rest, err := s.publish(ctx, feed, alive)
+	v.told.add(alive[:len(alive)-len(rest)], v.now())
+	v.outbox.keep(rest)
 	return err
 }
 

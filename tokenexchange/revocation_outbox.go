@@ -27,10 +27,8 @@ const lastDelivery = 2 * time.Second
 type outbox struct {
 	mu     sync.Mutex
 	unsent map[outboxKey]Revocation
-	full   bool              // something did not fit, and that was not logged yet
-	lost   time.Time         // the latest end of what did not fit, zero if all did
-	wake   chan struct{}     // has room for one
-	going  map[outboxKey]int // requests that are publishing it now
+	full   bool          // something did not fit, and that was not logged yet
+	wake   chan struct{} // has room for one
 }
 
 // outboxKey makes a revocation that is repeated take no more room.
@@ -40,40 +38,7 @@ type outboxKey struct {
 }
 
 func newOutbox() *outbox {
-	return &outbox{unsent: map[outboxKey]Revocation{}, wake: make(chan struct{}, 1), going: map[outboxKey]int{}}
-}
-
-// begin notes what a request is about to publish, and returns what of it others
-// may not know although this process does: it waits, did not fit, or is being
-// published by another request, which may fail.
-func (o *outbox) begin(what []Revocation) (unsure map[outboxKey]bool) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	unsure = map[outboxKey]bool{}
-	for _, r := range what {
-		key := outboxKey{r.Kind, r.Value}
-		_, waits := o.unsent[key]
-		unsure[key] = unsure[key] || waits || o.going[key] > 0 || !r.end().After(o.lost)
-	}
-	for key := range unsure {
-		o.going[key]++
-	}
-	return unsure
-}
-
-// end is the end of begin. What was published waits no longer, and the rest does.
-func (o *outbox) end(begun map[outboxKey]bool, published, rest []Revocation) {
-	o.sent(published)
-	if len(rest) > 0 {
-		o.keep(rest)
-	}
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for key := range begun {
-		if o.going[key]--; o.going[key] == 0 {
-			delete(o.going, key)
-		}
-	}
+	return &outbox{unsent: map[outboxKey]Revocation{}, wake: make(chan struct{}, 1)}
 }
 
 // keep adds what could not be published. Of two that name the same the stricter
@@ -86,9 +51,6 @@ func (o *outbox) keep(what []Revocation) {
 		old, known := o.unsent[key]
 		if !known && len(o.unsent) >= maxOutbox {
 			o.full = true
-			if r.end().After(o.lost) {
-				o.lost = r.end()
-			}
 			continue
 		}
 		if old.Before.After(r.Before) {

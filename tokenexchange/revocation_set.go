@@ -45,6 +45,7 @@ type Revocations struct {
 
 	reading *reading // how far the feed was read
 	outbox  *outbox  // what the feed does not have yet
+	told    *told    // what it was given lately
 }
 
 // revoked is what is known of one value, in Unix milliseconds.
@@ -61,7 +62,7 @@ func NewRevocations(now func() time.Time) *Revocations {
 	if now == nil {
 		now = time.Now
 	}
-	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox()}
+	v := &Revocations{now: now, limit: maxRevocations, reading: newReading(now()), outbox: newOutbox(), told: newTold()}
 	for i := range revocationKinds {
 		v.seeds[i], v.dead[i] = maphash.MakeSeed(), map[uint64]revoked{}
 	}
@@ -151,9 +152,9 @@ func (v *Revocations) passed(kind int, hops []string, issued int64) bool {
 	return false
 }
 
-// add remembers a revocation that was checked, and reports whether it said
-// anything new. What is remembered already stays as strict as it was.
-func (v *Revocations) add(r Revocation) (news bool) {
+// add remembers a revocation that was checked. What is remembered already stays
+// as strict as it was.
+func (v *Revocations) add(r Revocation) {
 	now := v.now()
 	end := r.end().UnixMilli()
 	v.mu.Lock()
@@ -161,7 +162,7 @@ func (v *Revocations) add(r Revocation) (news bool) {
 	defer v.counted()
 	v.sweep(now, revocationSweep)
 	if end <= now.Add(-CollectAfter).UnixMilli() {
-		return false
+		return
 	}
 	kind := r.Kind.index()
 	hash, before := maphash.String(v.seeds[kind], r.Value), int64(always)
@@ -170,12 +171,12 @@ func (v *Revocations) add(r Revocation) (news bool) {
 	}
 	old, known := v.dead[kind][hash]
 	if known && old.end >= end && old.before >= before {
-		return false
+		return
 	}
 	if !known && v.dying.Len() >= v.limit {
 		v.overflow(now)
 		if v.ended == v.overflowed || !slices.Contains(ofLogins, kind) {
-			return true // It is among those that are refused.
+			return // It is among those that are refused.
 		}
 	}
 	entry := revoked{before: max(before, old.before), end: max(end, old.end)}
@@ -183,7 +184,6 @@ func (v *Revocations) add(r Revocation) (news bool) {
 	if !known { // Else it has its place, and sweep finds that it was prolonged.
 		heap.Push(&v.dying, dyingRevocation{end: entry.end, hash: hash, kind: kind})
 	}
-	return true
 }
 
 // settled covers clocks of other processes that are ahead, by all that iat may be

@@ -19,21 +19,21 @@ func (s *Server) revokePresented(r *http.Request, rec *Record, read func() (para
 	}
 	token := c.params["token"]
 	if id, ours := s.state.refreshGrant(token, c.client.ID); ours {
-		return done, published(c.revokeFamily(id))
+		return revocationDone, published(c.revokeFamily(id))
 	}
 	if signed, _, err := s.verify(token); err == nil {
-		return done, published(c.revokeSigned(signed))
+		return revocationDone, published(c.revokeSigned(signed))
 	}
 	if entry, found := s.realm.users.apiToken(token); found && entry.client == c.client {
 		return nil, refused("token_kind", "")
 	}
 	rec.Cause = "no effect: no token that can be revoked"
-	return done, nil
+	return revocationDone, nil
 }
 
-// done answers that there is nothing to say, in JSON: there are clients that take
-// nothing else, and fail although the token is revoked.
-func done(w http.ResponseWriter) {
+// revocationDone answers that there is nothing to say, in JSON: there are clients
+// that take nothing else, and fail although the token is revoked.
+func revocationDone(w http.ResponseWriter) {
 	noStore(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = io.WriteString(w, "{}\n") // The client is gone if this fails.

@@ -38,6 +38,9 @@ func (c *contract) starting() {
 			all.Go(func() { c.refused(http.StatusServiceUnavailable, "not_ready", q) })
 		}
 		all.Wait()
+		if got := c.ask(question{method: http.MethodGet, path: readyPath}); got.Status != http.StatusServiceUnavailable {
+			c.t.Errorf("readiness at the start: got %d %s, want 503", got.Status, got.Answer)
+		}
 	}()
 	c.start(c.environment())
 	<-asked
@@ -90,7 +93,7 @@ func (c *contract) throttled() {
 	}
 	c.refused(http.StatusTooManyRequests, "too_many_attempts", guessToken)
 	for _, path := range slices.Concat(introspectPaths, revokePaths) {
-		c.refused(http.StatusTooManyRequests, "too_many_attempts", about(path).with("Origin", appOrigin))
+		c.refused(http.StatusTooManyRequests, "too_many_attempts", about(path))
 	}
 }
 
@@ -122,6 +125,33 @@ func (c *contract) storeAway() {
 	}
 }
 
+// halfWritten breaks a file that the server watches, asks whether it is ready, and
+// mends the file.
+func (c *contract) halfWritten() {
+	c.t.Helper()
+	path := filepath.Join(c.dir, "users.json")
+	users, err := os.ReadFile(path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	write := func(content []byte) {
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	write(users[:len(users)/2])
+	defer write(users)
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		got := c.granted(question{method: http.MethodGet, path: readyPath})
+		if details, _ := got.said["details"].(map[string]any); details["files"] != nil {
+			return
+		}
+		if time.Now().After(end) {
+			c.t.Fatalf("a broken file is not told: %s", got.Answer)
+		}
+	}
+}
+
 // late sends used codes again when that is no retry any more.
 func (c *contract) late() {
 	c.t.Helper()
@@ -141,7 +171,6 @@ func (c *contract) faults() {
 	token := c.granted(login(tokenPaths[0], "web", "alice", "scope", "openid")).member("access_token")
 	broken, unread := c.within(failing{}), c.within(nil)
 	fault := func(q question) {
-		q = q.with("Origin", appOrigin)
 		c.wants(http.StatusInternalServerError, "server_error", q, c.askWithin(broken, q))
 	}
 	stale := func(q question) {

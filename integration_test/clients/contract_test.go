@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -21,6 +22,7 @@ func TestContract(t *testing.T) {
 	c := newContract(t)
 	c.starting()
 	c.walkTokens()
+	c.walkParameters()
 	c.walkAPITokens()
 	c.walkAbout()
 	c.walkLogouts()
@@ -28,6 +30,7 @@ func TestContract(t *testing.T) {
 	c.walkDocuments()
 	c.walkMethods()
 	c.throttled()
+	c.halfWritten()
 	c.storeAway()
 	c.faults()
 	c.late()
@@ -52,12 +55,13 @@ type question struct {
 	method, path, client string
 	sent                 map[string]string
 	body                 string
+	elsewhere            string // the site, if it is not the issuer's
 }
 
 // form asks for something with parameters: name, value, name, value. An empty
 // client sends no header.
 func form(path, client string, params ...string) question {
-	return question{http.MethodPost, path, client, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, encode(params...)}
+	return question{method: http.MethodPost, path: path, client: client, sent: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, body: encode(params...)}
 }
 
 // with changes a header.
@@ -73,11 +77,15 @@ func (q question) with(name, value string) question {
 }
 
 // ask sends a request to the process, from an address of its own: a table of
-// failures is not meant to be slowed down. Every other request comes from a
-// script of the client phone.
+// failures is not meant to be slowed down. It comes from a script of the client
+// phone, if it does not say otherwise.
 func (c *contract) ask(q question) exchanged {
 	c.t.Helper()
-	r := c.request(c.issuer, q)
+	site := c.issuer
+	if q.elsewhere != "" {
+		site = q.elsewhere
+	}
+	r := c.request(site, q)
 	answer, err := c.client.Do(r)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", q.method, q.path, err)
@@ -104,11 +112,9 @@ func (c *contract) request(site string, q question) *http.Request {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	address, even := c.address()
-	r.Header.Set("X-Forwarded-For", address)
-	if even {
-		r.Header.Set("Origin", appOrigin)
-	}
+	n := c.peers.Add(1)
+	r.Header.Set("X-Forwarded-For", fmt.Sprintf("10.%d.%d.1", n/256, n%256))
+	r.Header.Set("Origin", appOrigin)
 	if q.client != "" {
 		r.SetBasicAuth(q.client, clientSecret)
 	}

@@ -15,11 +15,13 @@ const reached = "400 reached"
 
 // TestDifferential sends each token request that our tables refuse to npm
 // oidc-provider, set up alike. Status and error are those of our server, which
-// TestGrantsAndParameters and TestBodies hold to the tables, or the difference
+// TestGrantsAndParameters, TestBodies and TestAssertionClaims hold to the tables, or the difference
 // stands in testdata/differences.txt with its reason.
 func TestDifferential(t *testing.T) {
-	p, table := newProvider(t), readTokenTable(t)
-	p.takesGoodOnes(t, table)
+	robot, table := newRobot(t), readTokenTable(t)
+	p := newProvider(t, robot)
+	table.addAssertions(t, robot, p.url)
+	p.takesGoodOnes(t, table, robot)
 	list := readDifferences(t)
 	compared, equal, listed, lacking := 0, 0, 0, 0
 	for _, c := range table.cases {
@@ -53,8 +55,11 @@ func TestDifferential(t *testing.T) {
 }
 
 // takesGoodOnes sends the good requests, without which a refusal proves nothing.
-func (p *provider) takesGoodOnes(t *testing.T, table *tokenTable) {
+func (p *provider) takesGoodOnes(t *testing.T, table *tokenTable, robot robot) {
 	t.Helper()
+	if got := p.answer(robot.asks(robot.assertion(p.url, "typ", `"JWT"`))); got != "200" {
+		t.Fatalf("a good assertion: got %s, want 200: oidc-provider is not set up as our server is", got)
+	}
 	for request := range table.requests {
 		want := reached
 		switch request {

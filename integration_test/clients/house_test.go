@@ -2,13 +2,9 @@ package clients
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -58,7 +54,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{t: t, dir: t.TempDir(), upstream: newUpstream(t), done: make(chan struct{})}
 	redis := redistest.Start(t)
 	for _, url := range []*string{&h.issuer, &h.shop, &h.wave} {
-		*url = fmt.Sprint("https://127.0.0.1:", redistest.FreePort(t))
+		*url = fmt.Sprint("https://127.0.0.1:", freePort(t))
 	}
 	consent := httptest.NewServer(http.HandlerFunc(h.consent))
 	t.Cleanup(consent.Close)
@@ -110,42 +106,6 @@ func (h *house) writeFiles(redis *redistest.Server) {
 			h.t.Fatal(err)
 		}
 	}
-}
-
-func signingKey(t *testing.T, alg string) string {
-	t.Helper()
-	key, err := tokenexchange.GenerateSigningKey(alg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := key.Encode()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
-// signer makes a key with which a client signs assertions, and the JWK set with
-// its public half.
-func signer(t *testing.T) (private, public string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	point, err := key.PublicKey.Bytes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	encode := base64.RawURLEncoding.EncodeToString
-	public = jsonOf(t, map[string]any{"keys": []any{map[string]string{
-		"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "x": encode(point[1:33]), "y": encode(point[33:]),
-	}}})
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), public
 }
 
 func jsonOf(t *testing.T, value any) string {

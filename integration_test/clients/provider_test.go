@@ -19,13 +19,13 @@ type provider struct {
 	values map[string]string // of the $names, during one case
 }
 
-func newProvider(t *testing.T) *provider {
+func newProvider(t *testing.T, robot robot) *provider {
 	t.Helper()
 	node := need(t, "node", "install nodejs, 20 or later, and npm")
 	logPackages(t, node, "oidc-provider")
 	cmd := exec.Command(node, "--no-warnings", "oidc-provider.mjs")
 	cmd.Dir, cmd.SysProcAttr = "npm", dieWithParent()
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "ROBOT_KEY=" + robot.pem}
 	said := &strings.Builder{}
 	cmd.Stderr = said
 	out, err := cmd.StdoutPipe()

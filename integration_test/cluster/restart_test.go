@@ -61,9 +61,11 @@ var restarts = []restart{
 	}},
 }
 
-// TestRestart starts servers again after everything was revoked. From the first
-// request that they answer they refuse it, and take everything else.
+// TestRestart ends servers right after the last answer that says that something
+// was revoked, and starts them again. From the first request that they answer
+// they refuse it, and take everything else.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	for _, c := range restarts {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -73,9 +75,9 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// TestRestartWithBolt has one server with a store of its own, which is killed
-// right after the last answer.
+// TestRestartWithBolt has one server with a store of its own.
 func TestRestartWithBolt(t *testing.T) {
+	t.Parallel()
 	for _, c := range restarts[:2] {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

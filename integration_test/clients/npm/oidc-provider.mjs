@@ -3,13 +3,14 @@
 // standard input does. GET /make/<name> gives what a $name of that table is here.
 import { createHash } from 'node:crypto'
 import http from 'node:http'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { exportJWK, generateKeyPair, importPKCS8, SignJWT } from 'jose'
 import { Provider, errors } from 'oidc-provider'
 
 const callback = 'https://web.example.com/callback'
 const verifier = 'dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk'
-const robot = await generateKeyPair('ES256', { extractable: true })
+const robot = await importPKCS8(process.env.ROBOT_KEY, 'ES256', { extractable: true })
 const stranger = await generateKeyPair('ES256', { extractable: true })
+const { d, ...robotJWK } = await exportJWK(robot)
 const signing = await generateKeyPair('RS256', { extractable: true })
 
 // The grants that oidc-provider has not. What comes to their handler was taken
@@ -28,6 +29,7 @@ const client = (client_id, grant_types, more) => ({
 })
 const login = { redirect_uris: [callback], response_types: ['code'] }
 const open = { client_secret: undefined, token_endpoint_auth_method: 'none' }
+const signs = (key) => ({ client_secret: undefined, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'ES256', jwks: { keys: [key] } })
 
 const server = http.createServer()
 await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -38,7 +40,9 @@ const provider = new Provider(issuer, {
 		client('legacy', ['authorization_code'], login),
 		client('phone', ['authorization_code', 'refresh_token'], { ...open, response_types: ['code'], redirect_uris: ['http://127.0.0.1/done'], application_type: 'native' }),
 		client('nightly', ['client_credentials'], { scope: 'orders reports' }),
-		client('signer', ['client_credentials'], { client_secret: undefined, token_endpoint_auth_method: 'private_key_jwt', token_endpoint_auth_signing_alg: 'ES256', jwks: { keys: [await exportJWK(robot.publicKey)] } }),
+		client('signer', ['client_credentials'], signs(robotJWK)),
+		client('robot', ['client_credentials'], signs(robotJWK)),
+		client('tractor', ['client_credentials'], signs(await exportJWK(stranger.publicKey))),
 		client('mobile', ['password'], open),
 		client('console', ['password', 'refresh_token', 'context_switch', 'impersonate_user'], { ...login, scope: 'openid orders' }),
 		client('batch', ['client_credentials', 'audience_exchange', exchange]),
@@ -51,6 +55,7 @@ const provider = new Provider(issuer, {
 	features: { clientCredentials: { enabled: true }, devInteractions: { enabled: false }, resourceIndicators: { enabled: false } },
 	pkce: { required: (ctx, { clientId }) => clientId !== 'legacy' },
 	allowOmittingSingleRegisteredRedirectUri: false,
+	clockTolerance: 5,
 	rotateRefreshToken: true,
 	issueRefreshToken: () => true,
 	clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'private_key_jwt', 'none'],
@@ -78,7 +83,7 @@ async function code(clientId, more = {}) {
 }
 
 const assertion = (key) => new SignJWT({}).setProtectedHeader({ alg: 'ES256' }).setIssuer('signer').setSubject('signer').setAudience(issuer)
-	.setJti(Math.random().toString(36)).setIssuedAt().setExpirationTime('1m').sign(key.privateKey)
+	.setJti(Math.random().toString(36)).setIssuedAt().setExpirationTime('1m').sign(key)
 
 const make = {
 	code: () => code('web'),
@@ -93,7 +98,7 @@ const make = {
 	code_slash: () => code('web', { text: `${'x'.repeat(43)}/` }),
 	refresh: async () => new provider.RefreshToken({ ...await granted('web'), authTime: 1 }).save(),
 	assertion: () => assertion(robot),
-	assertion_forged: () => assertion(stranger),
+	assertion_forged: () => assertion(stranger.privateKey),
 	assertion_used: async () => {
 		const used = await assertion(robot)
 		const body = new URLSearchParams({ grant_type: 'client_credentials', client_assertion: used, client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer' })

@@ -143,10 +143,10 @@ func (d Draft) Session() string { return d.login }
 // login does not name them; its id tokens do.
 const Offline = "offline_access"
 
-// sid returns the login that a token ends with, "" for none. Of a derived token
-// that is what its subject says.
+// sid returns the login that a token ends with, "" for none. Of a derived token,
+// which speaks of no user of its own, that is what its subject says.
 func (d Draft) sid() string {
-	if d.user == nil || d.claims.RootJTI != "" {
+	if d.user == nil {
 		return d.claims.SID
 	}
 	if d.offline || d.HasScope(Offline) {
