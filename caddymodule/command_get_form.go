@@ -52,8 +52,11 @@ func (t *tokenRequest) form(in io.Reader) (url.Values, error) {
 		form.Set("grant_type", t.grant)
 	}
 	for _, p := range []struct{ flag, value, parameter string }{
-		{"username", t.username, "username"}, {"audience", t.audience, t.target()}, {"org", t.org, "orgId"},
-		{"scope", t.scope, "scope"}, {"allowed-resource-scope", t.resourceScope, "allowed_resource_scope"},
+		{"username", t.username, "username"},
+		{"audience", t.audience, t.target()},
+		{"org", t.org, "orgId"},
+		{"scope", t.scope, "scope"},
+		{"allowed-resource-scope", t.resourceScope, "allowed_resource_scope"},
 	} {
 		if err := takes.check(p.flag, p.value != "", t.grant); err != nil {
 			return nil, err
