@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -88,17 +89,27 @@ func inspect(ctx context.Context, out io.Writer, raw, issuer string, asJSON bool
 		err = verifyAt(ctx, token, issuer, now)
 		seen.Verified = err == nil
 		if err != nil {
-			seen.Failure, err = err.Error(), fmt.Errorf("not verified: %w", err)
+			seen.Failure = printable(err.Error())
+			err = errors.New("not verified: " + seen.Failure)
 		}
 	}
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return errors.Join(err, enc.Encode(seen))
+		text, jsonErr := seen.json()
+		_, writeErr := io.WriteString(out, text)
+		return errors.Join(err, jsonErr, writeErr)
 	}
 	_, writeErr := io.WriteString(out, seen.text(now))
 	return errors.Join(err, writeErr)
+}
+
+// json is what a program reads.
+func (i inspection) json() (string, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(i)
+	return printableJSON(text.Bytes()), err
 }
 
 // verifyAt holds a token against the keys that an issuer publishes.
@@ -116,8 +127,20 @@ func verifyAt(ctx context.Context, token *tokenexchange.Inspected, issuer string
 
 // told are the claims with a line of their own, in this order.
 var told = []struct{ claim, means string }{
-	{"iss", "issuer"}, {"sub", "who"}, {"username", "name"}, {"aud", "for"}, {"azp", "through client"}, {"context_name", "organization"},
-	{"scope", "scope"}, {"iat", "issued"}, {"nbf", "not before"}, {"exp", "expires"}, {"auth_time", "logged in"}, {"act", "acts"}, {"via", "via"}, {"narrowed", "narrowed"},
+	{"iss", "issuer"},
+	{"sub", "who"},
+	{"username", "name"},
+	{"aud", "for"},
+	{"azp", "through client"},
+	{"context_name", "organization"},
+	{"scope", "scope"},
+	{"iat", "issued"},
+	{"nbf", "not before"},
+	{"exp", "expires"},
+	{"auth_time", "logged in"},
+	{"act", "acts"},
+	{"via", "via"},
+	{"narrowed", "narrowed"},
 }
 
 const boundaryClaim = "allowed_resource_scope"
