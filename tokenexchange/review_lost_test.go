@@ -66,3 +66,23 @@ func TestLossesOutliveWhatWasGiven(t *testing.T) {
 		}
 	}
 }
+
+// TestLossesThatCanBeRevoked sets a tokens_not_before of the next century, and takes
+// the word api_tokens from a client.
+func TestLossesThatCanBeRevoked(t *testing.T) {
+	was := lostRealm(t, asItIs, func(c *Config) { c.client("mobile").APITokens = true })
+	is := lostRealm(t, func(users string) string {
+		return strings.Replace(users, `12:30:00Z`, `12:30:00+01:00","given_name":"k`, 1)
+	}, func(*Config) {})
+	future := lostRealm(t, func(users string) string { return strings.Replace(users, `2026-05-01T12:30:00Z`, `2126-05-01T12:30:00Z`, 1) }, func(*Config) {})
+	if got := Lost(was, is, start.Add(time.Second), start); len(got) != 1 || got[0].Kind != RevokedClientRights || got[0].Value != "mobile" {
+		t.Errorf("no API tokens any more: got %v", got)
+	}
+	got := Lost(is, future, start.Add(time.Second), start)
+	if len(got) != 1 || !got[0].Before.Equal(start.Add(time.Second)) {
+		t.Errorf("a tokens_not_before in the future: got %v, want what was issued so far", got)
+	}
+	if alive, err := aliveOf(got, start); err != nil || len(alive) != 1 {
+		t.Errorf("got %v, %v, want a revocation that can be made", alive, err)
+	}
+}
