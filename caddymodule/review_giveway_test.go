@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/scopegate/scopegate/tokenexchange"
@@ -30,4 +31,27 @@ func TestReloadWithAnotherWayToTheStore(t *testing.T) {
 	if old.GiveWay(old) == nil { // It changes nothing, and tells.
 		t.Error("the server of the configuration before goes on to answer requests that are under way")
 	}
+}
+
+// TestReloadTakesAwayWhatAFileGave hands over from a configuration that gave more
+// than when it was loaded, as a file that changed meanwhile has it.
+func TestReloadTakesAwayWhatAFileGave(t *testing.T) {
+	w := newLive(t)
+	next := w.start(t, live("\t\tstore memory\n", ""))
+	token := w.token(t)
+	before := &App{Config: next.Config, ctx: next.ctx, log: next.log, realm: next.realm, number: next.number - 1, shared: next.shared}
+	before.Clients = slices.Clone(before.Clients)
+	own := append(slices.Clone(*before.Clients[0].Own), tokenexchange.PermissionLine{Permission: "shop/write", Patterns: []string{"**"}})
+	before.Clients[0].Own = &own
+	more, err := before.find(files{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before.work.reading = more
+	before.number = next.number + 1 // It was refused, and the one before stays.
+	before.giveWay()
+	w.guarded(t, "/orders/1", token, 200)
+	before.number = next.number - 1
+	before.giveWay()
+	w.guarded(t, "/orders/1", token, 401)
 }

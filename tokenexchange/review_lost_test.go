@@ -74,7 +74,9 @@ func TestLossesThatCanBeRevoked(t *testing.T) {
 	is := lostRealm(t, func(users string) string {
 		return strings.Replace(users, `12:30:00Z`, `12:30:00+01:00","given_name":"k`, 1)
 	}, func(*Config) {})
-	future := lostRealm(t, func(users string) string { return strings.Replace(users, `2026-05-01T12:30:00Z`, `2126-05-01T12:30:00Z`, 1) }, func(*Config) {})
+	future := lostRealm(t, func(users string) string {
+		return strings.Replace(users, `2026-05-01T12:30:00Z`, `2126-05-01T12:30:00Z`, 1)
+	}, func(*Config) {})
 	if got := Lost(was, is, start.Add(time.Second), start); len(got) != 1 || got[0].Kind != RevokedClientRights || got[0].Value != "mobile" {
 		t.Errorf("no API tokens any more: got %v", got)
 	}
