@@ -63,6 +63,14 @@ func TestGetCommandErrors(t *testing.T) {
 		switch r.URL.Path {
 		case "/elsewhere/.well-known/oauth-authorization-server":
 			_, _ = rw.Write([]byte(`{"issuer":"http://` + r.Host + `/elsewhere","token_endpoint":"https://elsewhere.example.com/token","jwks_uri":"http://` + r.Host + `/elsewhere/keys"}`))
+		case "/public":
+			if id, _, basic := r.BasicAuth(); basic || id != "" || r.PostFormValue("client_id") != "nightly" || r.PostFormValue("grant_type") != "client_credentials" {
+				rw.WriteHeader(http.StatusTeapot)
+				return
+			}
+			_, _ = rw.Write([]byte(`{"error":"none"}`))
+		case "/moved/.well-known/oauth-authorization-server":
+			http.Redirect(rw, r, w.url("/.well-known/oauth-authorization-server"), http.StatusTemporaryRedirect)
 		case "/away":
 			http.Redirect(rw, r, w.url("/oauth2/token"), http.StatusTemporaryRedirect)
 		case "/rude":
@@ -97,8 +105,10 @@ func TestGetCommandErrors(t *testing.T) {
 		"metadata of another":          {"", []string{"--issuer", other.URL}, "that of another issuer"},
 		"an endpoint of another":       {"", []string{"--issuer", other.URL + "/elsewhere"}, "an endpoint of another server"},
 		"a redirect":                   {wrong, []string{"--token-endpoint", other.URL + "/away", "--client-secret-file", "-"}, "got 307"},
+		"metadata that moved":          {"", []string{"--issuer", other.URL + "/moved"}, "got 307"},
 		"an answer without a token":    {"", []string{"--token-endpoint", other.URL + "/token"}, "the answer has no access_token"},
 		"an answer to steer terminals": {"", []string{"--token-endpoint", other.URL + "/rude"}, "?[31mrude: a?b"},
+		"a public client":              {"", []string{"--token-endpoint", other.URL + "/public"}, "the answer has no access_token"},
 		"an unknown grant":             {"", []string{"--grant", "magic"}, "--grant: expected"},
 		"a flag of another grant":      {"", []string{"--username", "alice"}, "--username means nothing with --grant client_credentials"},
 		"a password too few":           {"", []string{"--grant", "password", "--username", "alice"}, "--grant password needs --password"},

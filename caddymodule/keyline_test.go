@@ -228,3 +228,32 @@ func TestKeyLineInFiles(t *testing.T) {
 		t.Errorf("got %v, %v, want a file of mode 0600", info, err)
 	}
 }
+
+// TestDiscardedKey takes a key out in each phase. Whoever signs then, it is never one
+// that is retired.
+func TestDiscardedKey(t *testing.T) {
+	for gone, want := range map[string]string{"1": "2 3", "2": "3 1", "3": "2 1"} {
+		s, made := newShelf(), 0
+		l := textLine(s, hundred, &made)
+		first := at(0)
+		first.start = true
+		settled(t, l, first)
+		settled(t, l, at(75))
+		a := at(175)
+		a.life = 200 * time.Hour
+		settled(t, l, at(100))
+		s.values["line.json"] = []byte(strings.ReplaceAll(string(s.values["line.json"]), "72000", "720000"))
+		if got := settled(t, l, a); got != "2 1 3" {
+			t.Fatalf("got the ring %s", got)
+		}
+		if err := l.discard(t.Context(), gone, hours(175)); err != nil {
+			t.Fatal(err)
+		}
+		if got := settled(t, l, ask{now: hours(175), life: 20 * time.Hour, start: true}); got != want {
+			t.Errorf("without %s: got the ring %s, want %s", gone, got, want)
+		}
+		if err := l.discard(t.Context(), gone, hours(175)); err == nil {
+			t.Errorf("%s again: got no error", gone)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -152,6 +153,30 @@ func TestRulesCannotNameTheMetadata(t *testing.T) {
 		}
 		if refused := err != nil && strings.Contains(err.Error(), "the guard answers this path itself"); refused != want || !want && err != nil {
 			t.Errorf("%s: got %v", path, err)
+		}
+	}
+}
+
+// Scripts can read that a server is not ready, as far as anybody knows whose.
+func TestNotReadyToScripts(t *testing.T) {
+	w := newLive(t)
+	app := w.start(t, live("\t\tclient spa {\n\t\t\tpublic\n\t\t\tgrant_types authorization_code\n\t\t\tredirect_uri https://app.example.com/cb\n\t\t\tpermit none\n\t\t}\n", ""))
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	waiting := &App{ready: make(chan struct{}), ctx: app.ctx, realm: app.realm, log: app.log}
+	for name, c := range map[string]struct {
+		app  *App
+		path string
+		want string
+	}{
+		"not started, the token endpoint": {waiting, "/oauth2/token", "https://app.example.com"},
+		"not started, keys":               {waiting, "/oauth2/jwks", "*"},
+		"not bound, the token endpoint":   {nil, "/oauth2/token", ""},
+	} {
+		r, rec := request("POST", "http://localhost"+c.path, "").WithContext(gone), httptest.NewRecorder()
+		r.Header.Set("Origin", "https://app.example.com")
+		if err := (&OAuthServer{app: c.app, log: app.log}).ServeHTTP(rec, r, new(next)); err != nil || rec.Code != 503 || rec.Header().Get("Access-Control-Allow-Origin") != c.want {
+			t.Errorf("%s: got %d %v, %v, want 503 for %q", name, rec.Code, rec.Header(), err, c.want)
 		}
 	}
 }

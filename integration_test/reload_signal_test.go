@@ -11,7 +11,8 @@ import (
 
 // SIGUSR1 reads the users file again although the Caddyfile did not change,
 // with the admin API off. Who was disabled stays so over reloads, and a token
-// from before tokens_not_before never works again.
+// from before that, or from before tokens_not_before, never works again. A file
+// that changes is read without a signal too.
 func TestReloadReadsUsersAgain(t *testing.T) {
 	t.Parallel()
 	g := startGuardedConfig(t, Config{Caddyfile: durableShop})
@@ -28,7 +29,7 @@ func TestReloadReadsUsersAgain(t *testing.T) {
 		{"as it was", "", http.StatusOK},
 		{"disabled", `"disabled":true,`, http.StatusUnauthorized},
 		{"still disabled", `"disabled":true,`, http.StatusUnauthorized},
-		{"enabled", "", http.StatusOK},
+		{"enabled", "", http.StatusUnauthorized},
 		{"cut", `"tokens_not_before":"2090-01-01T00:00:00Z",`, http.StatusUnauthorized},
 	} {
 		alice(step.with)
@@ -36,10 +37,27 @@ func TestReloadReadsUsersAgain(t *testing.T) {
 		if got := g.again(http.MethodGet, "/orders/1", before); got.Status != step.before {
 			t.Errorf("%s: got %d %s, want %d", step.name, got.Status, got.Body, step.before)
 		}
+		if step.name == "enabled" {
+			g.worksSoon("she is back and logs in", login)
+		}
 	}
 	alice("")
+	g.worksSoon("a file that was changed and not loaded", login)
 	if got := g.again(http.MethodGet, "/orders/1", before); got.Status != http.StatusUnauthorized {
-		t.Errorf("a file that was changed and not read: got %d", got.Status)
+		t.Errorf("the token from before: got %d, want 401", got.Status)
+	}
+}
+
+// worksSoon logs in until the guard takes the token. Logins have whole seconds, and
+// a change is in force within one.
+func (g *guarded) worksSoon(what string, login func() string) {
+	g.t.Helper()
+	began := time.Now()
+	for g.again(http.MethodGet, "/orders/1", login()).Status != http.StatusOK {
+		if time.Since(began) > 3*time.Second {
+			g.t.Fatalf("%s: no token works after 3 s", what)
+		}
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 

@@ -48,7 +48,7 @@ func (i *Inspected) Verify(jwks []byte, issuer string, now time.Time) error {
 	if err != nil {
 		return fmt.Errorf("the keys of the issuer: %w", err)
 	}
-	at := slices.IndexFunc(keys, func(k assertionKey) bool { return k.id == i.KeyID && k.id != "" })
+	at := slices.IndexFunc(keys, func(k assertionKey) bool { return k.id == i.KeyID })
 	var claims map[string]json.RawMessage // Its names are compared letter for letter.
 	claimsErr := json.Unmarshal(i.Claims, &claims)
 	var iss string

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // deletedFor is how long an API token whose entry is gone gives nothing anywhere:
@@ -33,21 +35,21 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 		return nil
 	}
 	l := &losses{
-		before: issuedBefore,
+		after: after, before: issuedBefore,
 		tokens: now.Add(max(before.longestLife(), after.longestLife())),
-		logins: now.Add(max(before.longestLogin(), after.longestLogin())),
+		logins: now.Add(max(before.longestFamily(), after.longestFamily())),
 		found:  map[outboxKey]Revocation{},
 	}
 	for _, u := range before.users.bySubject {
-		l.user(u, after.users)
+		l.user(u)
 	}
 	for _, t := range before.users.apiTokens {
-		l.apiToken(t, after.users, now)
+		l.apiToken(t, now)
 	}
 	for _, c := range before.clients {
-		l.client(c, after)
+		l.client(c)
 	}
-	l.impersonation(before, after)
+	l.impersonation(before)
 	all := make([]Revocation, 0, len(l.found))
 	for _, r := range l.found {
 		all = append(all, r)
@@ -58,18 +60,9 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 	return all
 }
 
-// longestLogin is how long what came of a login of now can be refreshed, and the
-// last token of it lives.
-func (r *Realm) longestLogin() time.Duration {
-	longest := defaultRefreshValidity
-	for _, c := range r.clients {
-		longest = max(longest, c.refreshValidity)
-	}
-	return longest + r.longestLife()
-}
-
 // losses collects revocations, each once.
 type losses struct {
+	after          *Realm
 	before         time.Time
 	tokens, logins time.Time // when the last token, and the last of a login, is over
 	found          map[outboxKey]Revocation
@@ -85,8 +78,8 @@ func (l *losses) clientRights(id string) {
 	l.add(RevokeClientRights(id, l.before, l.tokens))
 }
 
-func (l *losses) user(u *User, after *Directory) {
-	next := after.user(u.subject())
+func (l *losses) user(u *User) {
+	next := l.after.users.user(u.subject())
 	switch {
 	case u.Disabled && (next == nil || next.Disabled):
 		return
@@ -103,24 +96,34 @@ func (l *losses) user(u *User, after *Directory) {
 			l.subject(u.subject(), until)
 		}
 	}
-	if u.hasMoreThan(next) {
+	if l.less(u, next) {
 		l.add(RevokeSubjectRights(u.subject(), l.before, l.tokens))
 	}
 }
 
-// hasMoreThan reports whether tokens of a user say or give what those of the next
-// entry do not.
-func (u *User) hasMoreThan(next *User) bool {
+// less reports whether tokens of a user say or give what those of the next entry do
+// not.
+func (l *losses) less(u, next *User) bool {
 	if u.Username != next.Username || u.Email != next.Email || u.EmailVerified && !next.EmailVerified || u.account() != next.account() {
 		return true
 	}
 	for org, held := range u.held {
 		now, member := next.in(org)
-		if !member || !subset(held.roles, now.roles) || !subset(held.groups, now.groups) || !now.rights.Contains(held.rights) {
+		if !member || !subset(held.roles, now.roles) || !subset(held.groups, now.groups) || !l.contains(now.rights, held.rights) {
 			return true
 		}
 	}
 	return false
+}
+
+// contains reports whether a set holds what another one held of the permissions
+// that there are still. One that no service declares any more is nobody's, and no
+// rule can ask for it.
+func (l *losses) contains(now, before scopes.Set) bool {
+	return !slices.ContainsFunc(before.Services(), func(id string) bool {
+		s := l.after.services[id]
+		return s != nil && !now.Contains(before.Permissions(id, s.permissions))
+	})
 }
 
 // subset reports whether all of a list are in another one.
@@ -128,16 +131,16 @@ func subset[E comparable](list, in []E) bool {
 	return !slices.ContainsFunc(list, func(e E) bool { return !slices.Contains(in, e) })
 }
 
-func (l *losses) apiToken(t *apiToken, after *Directory, now time.Time) {
+func (l *losses) apiToken(t *apiToken, now time.Time) {
 	grant := t.grant()
-	next := after.apiTokens[t.id]
+	next := l.after.users.apiTokens[t.id]
 	switch {
 	case !t.expires.After(now):
 		return // What came of it has ended with it.
 	case next == nil || next.grant() != grant:
 		l.add(RevokeGrant(grant, now.Add(deletedFor)))
 	case next.user.subject() == t.user.subject() && next.org == t.org && next.client.ID == t.client.ID &&
-		next.rights.Contains(t.rights) && !next.expires.Before(t.expires):
+		l.contains(next.rights, t.rights) && !next.expires.Before(t.expires):
 		return
 	}
 	l.add(RevokeGrantRights(grant, l.before, l.tokens))
@@ -145,12 +148,12 @@ func (l *losses) apiToken(t *apiToken, after *Directory, now time.Time) {
 
 // client ends what came of a client that may do less. What others made of its
 // first tokens does not name it, so it ends by them: they are those that it allowed.
-func (l *losses) client(c *client, after *Realm) {
-	next := after.clients[c.ID]
+func (l *losses) client(c *client) {
+	next := l.after.clients[c.ID]
 	switch {
 	case next == nil:
 		l.add(RevokeClient(c.ID, l.before, l.logins))
-	case c.mayMoreThan(next):
+	case l.lessOf(c, next):
 		l.clientRights(c.ID)
 	default:
 		return
@@ -162,10 +165,10 @@ func (l *losses) client(c *client, after *Realm) {
 	}
 }
 
-// mayMoreThan reports whether a client could get tokens that the next one of its
-// name cannot.
-func (c *client) mayMoreThan(next *client) bool {
-	return !next.ceiling().Contains(c.ceiling()) || !next.Own.Contains(c.Own) ||
+// lessOf reports whether a client could get tokens that the next one of its name
+// cannot.
+func (l *losses) lessOf(c, next *client) bool {
+	return !l.contains(next.ceiling(), c.ceiling()) || !l.contains(next.Own, c.Own) ||
 		!subset(c.Scopes, next.Scopes) || !subset(c.grants, next.grants) || !subset(c.targets, next.targets) ||
 		c.apiTokens && !next.apiTokens || !c.orgsWithin(next) ||
 		slices.ContainsFunc(c.allow, func(a allowance) bool { return !next.allowsAll(a) })
@@ -195,9 +198,9 @@ func (c *client) allowsAll(a allowance) bool {
 
 // impersonation ends the tokens of the clients that impersonate where fewer may be
 // impersonated, by fewer, or for less.
-func (l *losses) impersonation(before, after *Realm) {
-	was, is := before.impersonation, after.impersonation
-	if was == nil || is != nil && subset(was.roles, is.roles) && subset(was.orgs, is.orgs) && subset(is.neverRoles, was.neverRoles) && is.permit.Contains(was.permit) {
+func (l *losses) impersonation(before *Realm) {
+	was, is := before.impersonation, l.after.impersonation
+	if was == nil || is != nil && subset(was.roles, is.roles) && subset(was.orgs, is.orgs) && subset(is.neverRoles, was.neverRoles) && l.contains(is.permit, was.permit) {
 		return
 	}
 	for _, c := range before.clients {

@@ -133,9 +133,11 @@ func TestChallengesNameTheMetadata(t *testing.T) {
 	if _, a := urn.pass(crm, bearer("GET", "/me", "")); a.header.Get("WWW-Authenticate") != "Bearer" {
 		t.Errorf("an audience that is no URL: got %q", a.header.Get("WWW-Authenticate"))
 	}
-	w := httptest.NewRecorder()
-	new(Verdict).WriteRefusal(w)
-	if w.Code < http.StatusBadRequest || strings.Contains(w.Header().Get("WWW-Authenticate"), "resource_metadata") {
-		t.Errorf("the zero verdict: got %d %v", w.Code, w.Header())
+	for _, nobodys := range []*Verdict{{}, {Reason: scopes.ReasonNoToken}} { // No guard decided.
+		w := httptest.NewRecorder()
+		nobodys.WriteRefusal(w)
+		if w.Code < http.StatusBadRequest || strings.Contains(w.Header().Get("WWW-Authenticate"), "resource_metadata") {
+			t.Errorf("a verdict of nobody: got %d %v", w.Code, w.Header())
+		}
 	}
 }

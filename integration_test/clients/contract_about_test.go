@@ -68,7 +68,7 @@ func (c *contract) walkLogouts() {
 		if got := c.ask(form(path, "", "id_token_hint", alice(), "post_logout_redirect_uri", goodbye, "state", "x").with("Origin", "")); got.Status != http.StatusSeeOther {
 			c.t.Errorf("POST %s: got %d %s, want 303", path, got.Status, got.Answer)
 		}
-		c.granted(question{http.MethodPost, path, "", map[string]string{"Content-Type": "application/json", "Origin": ""}, `{"idToken":"` + alice() + `"}`})
+		c.granted(question{method: http.MethodPost, path: path, sent: map[string]string{"Content-Type": "application/json", "Origin": ""}, body: `{"idToken":"` + alice() + `"}`})
 	}
 	get := func(more ...string) question {
 		return question{method: http.MethodGet, path: logoutPaths[0] + "?" + encode(append([]string{"id_token_hint", id}, more...)...)}

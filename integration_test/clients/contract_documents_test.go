@@ -19,14 +19,20 @@ func (c *contract) walkDocuments() {
 	for _, path := range documents {
 		c.granted(question{method: http.MethodGet, path: path})
 		c.granted(question{method: http.MethodHead, path: path})
-		c.granted(question{method: http.MethodGet, path: "/" + path})
 	}
 	for _, path := range []string{readyPath, resourcePath} {
 		c.granted(question{method: http.MethodGet, path: path})
 		c.granted(question{method: http.MethodHead, path: path})
 	}
-	if got := c.ask(question{method: http.MethodGet, path: resourcePath + "/other"}); got.Status != http.StatusNotFound {
-		c.t.Errorf("metadata of another resource: got %d %s, want 404", got.Status, got.Answer)
+	// The audience of stock has a path.
+	below := question{elsewhere: c.stock, method: http.MethodGet, path: resourcePath + "/api"}
+	c.granted(below)
+	below.method = http.MethodHead
+	c.granted(below)
+	for _, q := range []question{{method: http.MethodGet, path: resourcePath, elsewhere: c.stock}, {method: http.MethodGet, path: resourcePath + "/other"}} {
+		if got := c.ask(q); got.Status != http.StatusNotFound {
+			c.t.Errorf("metadata of another resource: got %d %s, want 404", got.Status, got.Answer)
+		}
 	}
 	c.granted(question{method: http.MethodGet, path: publicKeyPath + "?format=jwks"})
 	c.refused(400, "parameter_invalid", question{method: http.MethodGet, path: publicKeyPath + "?format=der"})
@@ -38,7 +44,8 @@ func preflight(path, method string) question {
 	return question{method: http.MethodOptions, path: path, sent: map[string]string{"Origin": appOrigin, "Access-Control-Request-Method": method}}
 }
 
-// walkMethods sends preflights, and methods that a path does not have.
+// walkMethods sends preflights, methods that a path does not have, and paths with
+// two slashes.
 func (c *contract) walkMethods() {
 	guards := []question{
 		{method: http.MethodGet, path: readyPath},
@@ -46,6 +53,13 @@ func (c *contract) walkMethods() {
 		preflight(resourcePath, http.MethodGet),
 		{method: http.MethodGet, path: resourcePath + "/other"},
 		preflight(resourcePath+"/other", http.MethodGet),
+	}
+	for _, q := range c.everything() {
+		once := c.ask(q)
+		q.path = "/" + q.path
+		if twice := c.ask(q); twice.Status != once.Status {
+			c.t.Errorf("%s %s: got %d %s, want %d as with one slash", q.method, q.path, twice.Status, twice.Answer, once.Status)
+		}
 	}
 	for _, q := range append(c.everything(), guards...) {
 		if q.method == http.MethodOptions {

@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
 	"os"
@@ -43,6 +42,7 @@ const (
 // contract is a server of contract.Caddyfile, and all that it answered.
 type contract struct {
 	*house
+	stock                 string // the site with the guard of the service stock
 	client                *http.Client
 	redis                 *redistest.Server
 	key                   *ecdsa.PrivateKey // that the issuer signs with
@@ -63,6 +63,7 @@ func newContract(t *testing.T) *contract {
 	}
 	c.issuer = fmt.Sprint("http://127.0.0.1:", freePort(t))
 	c.shop = c.issuer // Where it says whether it is ready.
+	c.stock = fmt.Sprint("http://127.0.0.1:", redistest.FreePort(t))
 	c.files()
 	return c
 }
@@ -137,7 +138,7 @@ func (c *contract) users() string {
 func (c *contract) environment() map[string]string {
 	literals, wide, areas := manyResources()
 	return map[string]string{
-		"ISSUER": c.issuer, "REDIS": c.redis.Addr(), "CLIENT_SECRET": clientSecret, "LITERALS": literals, "WIDE": wide, "AREAS": areas,
+		"ISSUER": c.issuer, "STOCK": c.stock, "REDIS": c.redis.Addr(), "CLIENT_SECRET": clientSecret, "LITERALS": literals, "WIDE": wide, "AREAS": areas,
 	}
 }
 
@@ -206,54 +207,4 @@ func login(path, client, user string, more ...string) question {
 func (e exchanged) member(name string) string {
 	text, _ := e.said[name].(string)
 	return text
-}
-
-// forged signs an access token as the issuer does, with changes to its claims
-// and its header; nil takes one out.
-func (c *contract) forged(claims, header map[string]any) string {
-	c.t.Helper()
-	now := time.Now().Unix()
-	all := map[string]any{
-		"iss": c.issuer, "sub": "example.com:alice", "aud": []string{shopAud, c.issuer}, "client_id": "web", "azp": "web",
-		"iat": now, "nbf": now, "exp": now + 300, "jti": rand.Text(), "grant_id": rand.Text(), "context_name": "acme",
-		"allowed_resource_scope": json.RawMessage(holding("orders.read", "orders/**")),
-	}
-	head := map[string]any{"alg": "ES256", "typ": "at+jwt", "kid": c.kid}
-	return signed(c.t, c.key, changed(head, header), changed(all, claims))
-}
-
-func changed(all, changes map[string]any) map[string]any {
-	maps.Copy(all, changes)
-	maps.DeleteFunc(all, func(_ string, value any) bool { return value == nil })
-	return all
-}
-
-// signed is a JWT with ES256.
-func signed(t *testing.T, key *ecdsa.PrivateKey, header, claims map[string]any) string {
-	t.Helper()
-	encode := base64.RawURLEncoding.EncodeToString
-	input := encode([]byte(jsonOf(t, header))) + "." + encode([]byte(jsonOf(t, claims)))
-	sum := sha256.Sum256([]byte(input))
-	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
-	if err != nil {
-		t.Fatal(err)
-	}
-	signature := make([]byte, 64)
-	r.FillBytes(signature[:32])
-	s.FillBytes(signature[32:])
-	return input + "." + encode(signature)
-}
-
-// assertion is what the client robot signs.
-func (c *contract) assertion() string {
-	c.t.Helper()
-	block, _ := pem.Decode([]byte(c.robotKey))
-	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	now := time.Now().Unix()
-	return signed(c.t, key.(*ecdsa.PrivateKey), map[string]any{"alg": "ES256"}, map[string]any{
-		"iss": "robot", "sub": "robot", "aud": c.issuer, "jti": rand.Text(), "iat": now, "exp": now + 60,
-	})
 }

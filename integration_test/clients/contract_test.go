@@ -22,6 +22,7 @@ func TestContract(t *testing.T) {
 	c := newContract(t)
 	c.starting()
 	c.walkTokens()
+	c.walkParameters()
 	c.walkAPITokens()
 	c.walkAbout()
 	c.walkLogouts()
@@ -54,12 +55,13 @@ type question struct {
 	method, path, client string
 	sent                 map[string]string
 	body                 string
+	elsewhere            string // the site, if it is not the issuer's
 }
 
 // form asks for something with parameters: name, value, name, value. An empty
 // client sends no header.
 func form(path, client string, params ...string) question {
-	return question{http.MethodPost, path, client, map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, encode(params...)}
+	return question{method: http.MethodPost, path: path, client: client, sent: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, body: encode(params...)}
 }
 
 // with changes a header.
@@ -79,7 +81,11 @@ func (q question) with(name, value string) question {
 // phone, if it does not say otherwise.
 func (c *contract) ask(q question) exchanged {
 	c.t.Helper()
-	r := c.request(c.issuer, q)
+	site := c.issuer
+	if q.elsewhere != "" {
+		site = q.elsewhere
+	}
+	r := c.request(site, q)
 	answer, err := c.client.Do(r)
 	if err != nil {
 		c.t.Fatalf("%s %s: %v", q.method, q.path, err)

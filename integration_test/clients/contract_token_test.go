@@ -24,7 +24,6 @@ func (c *contract) walkTokens() {
 			return form(path, "web", append([]string{"grant_type", "client_credentials"}, more...)...)
 		})
 	}
-	c.granted(form("/"+tokenPaths[0], "web", "grant_type", "client_credentials"))
 }
 
 // walkLogins goes through codes, refresh tokens and passwords.
@@ -122,8 +121,8 @@ func (c *contract) walkClients(path string) {
 	c.refused(401, "client_authentication", robot)
 	c.granted(own("", "client_id", "web", "client_secret", clientSecret))
 	c.granted(own("web", "client_id", "web", "state", "the-state"))
-	c.granted(question{"POST", path, "web", map[string]string{"Content-Type": "application/json"}, `{"grant_type":"client_credentials","accessTokenValiditySeconds":60}`})
-	c.granted(question{"POST", path, "web", map[string]string{"Content-Type": "application/json"}, `{"grant_type":"client_credentials","servicesPermissionsScopesDto":` + holding("orders.read", "orders/1") + `}`})
+	c.granted(question{method: "POST", path: path, client: "web", sent: map[string]string{"Content-Type": "application/json"}, body: `{"grant_type":"client_credentials","accessTokenValiditySeconds":60}`})
+	c.granted(question{method: "POST", path: path, client: "web", sent: map[string]string{"Content-Type": "application/json"}, body: `{"grant_type":"client_credentials","servicesPermissionsScopesDto":` + holding("orders.read", "orders/1") + `}`})
 	c.refused(401, "client_authentication", own("", "client_id", "web", "client_secret", "wrong"))
 	c.refused(400, "client_ambiguous", own("web", "client_id", "batch"))
 	c.refused(400, "grant_unknown", form(path, "web", "grant_type", "client_exchange"))

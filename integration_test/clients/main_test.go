@@ -2,7 +2,8 @@
 // against the real binary with a real redis-server: each in a test of its own,
 // with what it insists on written beside it. It also sends the malformed token
 // requests of our own table to another server, and holds the answers together
-// (differential_test.go).
+// (differential_test.go), and asks the server for each answer that
+// docs/openapi.yaml describes (contract_test.go).
 //
 // It owns the Caddyfile of these tests and a small harness (house_test.go); the
 // programs of other languages are in npm and python. The clients in Go are
