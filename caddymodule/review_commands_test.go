@@ -102,3 +102,29 @@ func TestCommandsKeepTheTerminal(t *testing.T) {
 		t.Errorf("the walk through the example: %q", shown)
 	}
 }
+
+// TestSecretsStayWithTheIssuer has addresses that look like those of the issuer, and
+// addresses to which a secret would go in clear.
+func TestSecretsStayWithTheIssuer(t *testing.T) {
+	tail := ""
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		issuer := "http://" + r.Host
+		_, _ = rw.Write([]byte(`{"issuer":"` + issuer + `","token_endpoint":"` + issuer + tail + `","jwks_uri":"` + issuer + `/keys"}`))
+	}))
+	defer server.Close()
+	for text, ok := range map[string]bool{"/token": true, ".example.com/token": false, "@example.com/token": false, "0/token": false, "": false} {
+		tail = text
+		if _, err := discover(t.Context(), server.URL); (err == nil) != ok {
+			t.Errorf("a token endpoint at the issuer and %q: got %v, want it taken: %t", text, err, ok)
+		}
+	}
+	for address, ok := range map[string]bool{
+		"https://auth.example.com": true, "http://localhost:8080": true, "http://127.0.0.1": true, "http://[::1]:80": true,
+		"http://192.0.2.1": false, "http://0.0.0.0": false, "http://auth.example.com": false, "http://localhost.example.com": false,
+		"ftp://localhost": false, "https://user@auth.example.com": false, "https://auth.example.com?a": false, "//auth.example.com": false,
+	} {
+		if err := checkServer("issuer", address); (err == nil) != ok {
+			t.Errorf("%s: got %v, want it taken: %t", address, err, ok)
+		}
+	}
+}
