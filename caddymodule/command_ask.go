@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
 )
 
 const (
@@ -65,7 +67,7 @@ func fetch(ctx context.Context, address string) ([]byte, error) {
 		return nil, err
 	}
 	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("GET %s: got %s, expected 200", address, res.Status)
+		return nil, fmt.Errorf("GET %s: got %s, expected 200", printable(address), printable(res.Status))
 	}
 	return body, nil
 }
@@ -176,6 +178,23 @@ func readInput(in io.Reader, what string) ([]byte, error) {
 		err = fmt.Errorf("more than %d bytes on standard input; expected one line", maxSecretFile)
 	}
 	return data, err
+}
+
+// printableJSON is printable for JSON, which says the same afterwards.
+func printableJSON(text []byte) string {
+	var out strings.Builder
+	for len(text) > 0 {
+		r, size := utf8.DecodeRune(text)
+		if r == '\n' || unicode.IsPrint(r) && size > 0 && r != utf8.RuneError {
+			out.WriteRune(r)
+		} else {
+			for _, unit := range utf16.Encode([]rune{r}) {
+				fmt.Fprintf(&out, `\u%04x`, unit)
+			}
+		}
+		text = text[size:]
+	}
+	return out.String()
 }
 
 // printable keeps what a stranger wrote from steering a terminal.

@@ -175,5 +175,5 @@ func shownAnswer(body []byte, into *string) string {
 	if err := enc.Encode(fields); err != nil {
 		return "\n"
 	}
-	return out.String()
+	return printableJSON(out.Bytes())
 }

@@ -180,7 +180,7 @@ func (t *tokenRequest) print(out io.Writer, answer []byte) error {
 		if err := json.Indent(&indented, answer, "", "  "); err != nil {
 			return fmt.Errorf("asking for a token: %w", err)
 		}
-		text = strings.TrimSpace(indented.String()) + "\n"
+		text = strings.TrimSpace(printableJSON(indented.Bytes())) + "\n"
 	}
 	if _, err := io.WriteString(out, text); err != nil {
 		return fmt.Errorf("writing the token: %w", err)

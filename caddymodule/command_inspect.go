@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -88,17 +89,27 @@ func inspect(ctx context.Context, out io.Writer, raw, issuer string, asJSON bool
 		err = verifyAt(ctx, token, issuer, now)
 		seen.Verified = err == nil
 		if err != nil {
-			seen.Failure, err = err.Error(), fmt.Errorf("not verified: %w", err)
+			seen.Failure = printable(err.Error())
+			err = errors.New("not verified: " + seen.Failure)
 		}
 	}
 	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		enc.SetEscapeHTML(false)
-		return errors.Join(err, enc.Encode(seen))
+		text, jsonErr := seen.json()
+		_, writeErr := io.WriteString(out, text)
+		return errors.Join(err, jsonErr, writeErr)
 	}
 	_, writeErr := io.WriteString(out, seen.text(now))
 	return errors.Join(err, writeErr)
+}
+
+// json is what a program reads.
+func (i inspection) json() (string, error) {
+	var text bytes.Buffer
+	enc := json.NewEncoder(&text)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(i)
+	return printableJSON(text.Bytes()), err
 }
 
 // verifyAt holds a token against the keys that an issuer publishes.

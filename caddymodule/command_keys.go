@@ -84,7 +84,7 @@ func runKeys(ctx context.Context, out io.Writer, f keysFlags) error {
 	defer stop()
 	lines := linesOf(storage, app.Issuer, app.SigningKeys, app.StateKeys)
 	now := time.Now()
-	keys := issuerKeys{Issuer: app.Issuer, Storage: fmt.Sprint(storage)}
+	keys := issuerKeys{Issuer: app.Issuer, Storage: nameOf(storage)}
 	if f.drop != "" {
 		if err := app.drop(ctx, lines, f.drop, now); err != nil {
 			return err
@@ -102,6 +102,15 @@ func runKeys(ctx context.Context, out io.Writer, f keysFlags) error {
 		return enc.Encode(keys)
 	}
 	return keys.print(out)
+}
+
+// nameOf names a storage as it names itself. One that does not is named by its type:
+// among its settings there may be passwords.
+func nameOf(storage certmagic.Storage) string {
+	if named, ok := storage.(fmt.Stringer); ok {
+		return named.String()
+	}
+	return fmt.Sprintf("%T", storage)
 }
 
 // issuerOf reads what a configuration says of its issuer and the storage, and

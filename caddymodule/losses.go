@@ -73,7 +73,9 @@ func (a *App) giveWay() {
 	next.work.Lock()
 	defer next.work.Unlock()
 	var last <-chan struct{}
-	if old, server := a.server.Load(), next.server.Load(); old != nil && server != nil && a.shared == next.shared {
+	// A request that goes on there while yet another configuration takes over may
+	// find its store closed, if that is reached in another way than here.
+	if old, server := a.server.Load(), next.server.Load(); old != nil && server != nil {
 		last = old.GiveWay(server)
 	}
 	next.loses(a.work.realm, next.work.realm, last)

@@ -33,6 +33,11 @@ func draftRefreshToken(c *call) (drafts, error) {
 	if err != nil {
 		return drafts{}, c.refreshSpent(turn, err)
 	}
+	// A family from when refresh tokens lived longer ends with those of now. What
+	// ended its login is remembered for as long, and no longer.
+	if !c.server.now().Before(turn.Created.Add(c.client.refreshValidity + CodeLife)) {
+		return drafts{}, refusedBecause("refresh_token_invalid", errors.New("the login is older than the client's refresh_token_validity"))
+	}
 	draft, err := c.renew(&turn.Grant)
 	if err != nil {
 		var gone *Refused

@@ -92,7 +92,9 @@ func (l *losses) user(u *User) {
 		if until.After(l.before) {
 			until = l.before // What is issued later is refused by the file.
 		}
-		l.subject(u.subject(), until)
+		if !until.IsZero() { // Nothing was issued before that.
+			l.subject(u.subject(), until)
+		}
 	}
 	if l.less(u, next) {
 		l.add(RevokeSubjectRights(u.subject(), l.before, l.tokens))

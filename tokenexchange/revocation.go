@@ -176,22 +176,29 @@ func (v *Revocations) Revoke(ctx context.Context, s *State, what ...Revocation) 
 	alive = v.told.news(alive, v.now())
 	rest, err := s.publish(ctx, feed, alive)
 	v.told.add(alive[:len(alive)-len(rest)], v.now())
-	v.outbox.keep(rest)
+	v.outbox.keep(rest, maxOutbox)
 	return err
 }
 
 // RevokeLater ends tokens here at once, and has that published in the background,
-// at once or when the store is back: for what no caller waits for.
-func (v *Revocations) RevokeLater(what ...Revocation) error {
-	alive, err := aliveOf(what, v.now())
-	if err != nil {
-		return fmt.Errorf("revoking: %w", err)
+// at once or when the store is back: for what no caller waits for. One that is
+// refused holds up none of the others.
+func (v *Revocations) RevokeLater(what ...Revocation) (err error) {
+	now := v.now()
+	var good []Revocation
+	for _, r := range what {
+		alive, wrong := aliveOf([]Revocation{r}, now)
+		if wrong != nil {
+			err = errors.Join(err, fmt.Errorf("revoking: %w", wrong))
+			continue
+		}
+		for _, r := range alive {
+			v.add(r)
+			good = append(good, r)
+		}
 	}
-	for _, r := range alive {
-		v.add(r)
-	}
-	v.outbox.keep(alive)
-	return nil
+	v.outbox.keep(good, maxRevocations)
+	return err
 }
 
 // aliveOf checks revocations, and leaves out those whose tokens are over.

@@ -15,8 +15,10 @@ const (
 	lastOutboxPause  = 250 * time.Millisecond
 )
 
-// maxOutbox bounds what waits for the store. What does not fit holds in this
-// process alone; its caller was told that others may not know.
+// maxOutbox bounds what requests may have wait for the store. What does not fit
+// holds in this process alone; its caller was told that others may not know. For
+// what is lost with a changed file nobody is told, and its number is bounded by the
+// files: it has as much room as the set.
 const maxOutbox = 1 << 16
 
 // lastDelivery is how long a process that ends still tries to publish.
@@ -43,13 +45,13 @@ func newOutbox() *outbox {
 
 // keep adds what could not be published. Of two that name the same the stricter
 // parts count.
-func (o *outbox) keep(what []Revocation) {
+func (o *outbox) keep(what []Revocation, room int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range what {
 		key := outboxKey{r.Kind, r.Value}
 		old, known := o.unsent[key]
-		if !known && len(o.unsent) >= maxOutbox {
+		if !known && len(o.unsent) >= room {
 			o.full = true
 			continue
 		}
@@ -124,7 +126,7 @@ func (v *Revocations) deliver(ctx context.Context, feed Feed) {
 		n, err := v.empty(ctx, feed)
 		log := v.reading.log()
 		if v.outbox.overflowed() {
-			log.Error("more revocations wait for the store than fit: some of them hold in this process alone", "room", maxOutbox)
+			log.Error("more revocations wait for the store than fit: some of them hold in this process alone", "waiting", v.outbox.size())
 		}
 		if n > 0 {
 			log.Info("revocations from while the store was away were published", "revocations", n)

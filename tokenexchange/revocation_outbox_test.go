@@ -85,7 +85,7 @@ func TestPartOfTheRevocationsIsPublished(t *testing.T) {
 		if !errors.Is(err, ErrStoreUnavailable) || len(rest) != entryRevocations+1 {
 			t.Errorf("got %d that are left and %v, want %d and ErrStoreUnavailable", len(rest), err, entryRevocations+1)
 		}
-		one.outbox.keep(rest)
+		one.outbox.keep(rest, maxOutbox)
 		time.Sleep(lastOutboxPause)
 		synctest.Wait()
 		for _, r := range all {
@@ -116,14 +116,14 @@ func TestOutboxKeepsTheStricter(t *testing.T) {
 	now := time.Now()
 	in := func(minutes int) time.Time { return now.Add(time.Duration(minutes) * time.Minute) }
 	o := newOutbox()
-	o.keep([]Revocation{RevokeSubject("s", in(-5), in(60))})
-	o.keep([]Revocation{RevokeSubject("s", in(-9), in(90)), RevokeGrant("s", in(5))})
-	o.keep([]Revocation{RevokeSubject("s", in(-7), in(30))})
+	o.keep([]Revocation{RevokeSubject("s", in(-5), in(60))}, maxOutbox)
+	o.keep([]Revocation{RevokeSubject("s", in(-9), in(90)), RevokeGrant("s", in(5))}, maxOutbox)
+	o.keep([]Revocation{RevokeSubject("s", in(-7), in(30))}, maxOutbox)
 	some := o.take(in(10))
 	if len(some) != 1 || some[0] != RevokeSubject("s", in(-5), in(90)) || o.size() != 1 {
 		t.Fatalf("got %v and %d that wait, want the subject alone, before minute -5 and until minute 90", some, o.size())
 	}
-	o.keep([]Revocation{RevokeSubject("s", in(-1), in(90))})
+	o.keep([]Revocation{RevokeSubject("s", in(-1), in(90))}, maxOutbox)
 	if o.sent(some); o.size() != 1 {
 		t.Error("what was made stricter while it was published is forgotten")
 	}
@@ -143,7 +143,7 @@ func TestOutboxIsBounded(t *testing.T) {
 		for i := range maxOutbox {
 			many = append(many, RevokeGrant(fmt.Sprint(i), until))
 		}
-		one.outbox.keep(many)
+		one.outbox.keep(many, maxOutbox)
 		one.cannot(RevokeGrant("dead", until))
 		if got := one.Unpublished(); got != maxOutbox {
 			t.Errorf("got %d that wait, want %d", got, maxOutbox)

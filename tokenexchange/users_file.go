@@ -60,6 +60,10 @@ type holding struct {
 	rights scopes.Set
 }
 
+// maxDomain is the length in bytes of the longest domain, as of a DNS name. So the
+// sub of every user fits into a revocation.
+const maxDomain = 253
+
 func (u *User) subject() string { return u.Domain + ":" + u.ID }
 
 func (u *User) account() string {
@@ -119,8 +123,8 @@ func (d *Directory) addUser(u *User, expand func(line, org string) ([]scopes.Ent
 		return fmt.Errorf(".id: %q: expected 1 to 128 characters of [A-Za-z0-9._:-]", u.ID)
 	case u.Username == "" || strings.ContainsAny(u.Username, " \t\r\n"):
 		return errors.New(".username: expected a name without blanks")
-	case u.Domain == "" || strings.ContainsAny(u.Domain, ": \t\r\n"):
-		return errors.New(".domain: expected a domain such as example.com")
+	case u.Domain == "" || len(u.Domain) > maxDomain || strings.ContainsAny(u.Domain, ": \t\r\n"):
+		return errors.New(".domain: expected a domain such as example.com, of at most 253 bytes")
 	case u.Domain == "guard":
 		return errors.New(".domain: guard:... is what guards are called where they act; expected a domain such as example.com")
 	case d.bySubject[u.subject()] != nil:
