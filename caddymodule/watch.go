@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // watchPause is the time between two looks at the files. What was changed is in
@@ -132,6 +134,7 @@ func (w *watcher) judge(f files) {
 		w.said = ""
 		return
 	}
+	signed := a.work.signing
 	next, err := a.find(f)
 	if err == nil {
 		err = a.change(next, a.work.generated)
@@ -151,6 +154,11 @@ func (w *watcher) judge(f files) {
 	filesRead.WithLabelValues("in_force").Inc()
 	users, tokens, clients := next.realm.Counts()
 	a.log.Info("files changed and are in force", "files", changed, "users", users, "api_tokens", tokens, "clients", clients)
+	for _, key := range signed {
+		if !slices.ContainsFunc(a.work.signing, func(k tokenexchange.SigningKey) bool { return k.ID() == key.ID() }) {
+			a.log.Warn("a signing key is gone: tokens that it signed are refused, and cannot be revoked in case it comes back", "kid", key.ID())
+		}
+	}
 }
 
 // differs names the files that hold something else than what is at work, or cannot

@@ -213,8 +213,13 @@ func TestChangedKeysAndSecrets(t *testing.T) {
 	t.Run("signing key", func(t *testing.T) {
 		before := keys()
 		next, first := read(t, w.path("es256-next.pem")), read(t, w.path("es256.pem"))
+		gone := func() int { return strings.Count(read(t, w.path("log")), "a signing key is gone") }
+		if n := gone(); n != 0 {
+			t.Errorf("got %d warnings of keys that are gone, want none yet", n)
+		}
 		w.replace(t, "es256-next.pem", freshPEM(t))
 		eventually(t, "a new key in the key set", func() bool { return keys() != before })
+		eventually(t, "a warning of the key that is gone", func() bool { return gone() == 1 })
 		w.guarded(t, "/orders/1", access, 200)
 		w.replace(t, "es256.pem", next)
 		w.replace(t, "es256-next.pem", first)

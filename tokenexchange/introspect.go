@@ -39,6 +39,10 @@ func (s *Server) aboutToken(r *http.Request, rec *Record, read func() (parameter
 	if err != nil {
 		return nil, err
 	}
+	// Nothing is issued, so nobody waits for it; but who was taken out while the
+	// body came is out.
+	s = c.enter()
+	s.leave()
 	if c.client, err = s.authenticate(r, c.params); err != nil {
 		return nil, err
 	}

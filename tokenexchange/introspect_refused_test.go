@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// is slowed down as everywhere.
+// TestAboutATokenByAssertion authenticates by an assertion: it is used up, and who
+// guesses is slowed down as everywhere.
 func TestAboutATokenByAssertion(t *testing.T) {
 	h := everyGrant(t)
 	ask := func(path, assertion, token string) got {
@@ -36,6 +37,7 @@ func TestAboutATokenByAssertion(t *testing.T) {
 	last.refused(t, 429, "temporarily_unavailable", "too_many_attempts")
 }
 
+// TestIntrospectionIsRefused asks what no client may ask, what is no question,
 // and what nobody can tell.
 func TestIntrospectionIsRefused(t *testing.T) {
 	h := newHouse(t, logins)
@@ -44,6 +46,14 @@ func TestIntrospectionIsRefused(t *testing.T) {
 		return func() got {
 			r := form(body)
 			r.URL.Path = "/csp/gateway/am/api/auth/introspect"
+			return h.do(r)
+		}
+	}
+	postJSON := func(body string) func() got {
+		return func() got {
+			r := httptest.NewRequest("POST", "/oauth2/introspect", strings.NewReader(body))
+			r.Header.Set("Content-Type", "application/json")
+			r.SetBasicAuth("web", secretOf("web"))
 			return h.do(r)
 		}
 	}
@@ -57,6 +67,8 @@ func TestIntrospectionIsRefused(t *testing.T) {
 	}{
 		"a public client":         {post(pairs("token", access, "client_id", "phone")), 401, "invalid_client", "client_public", ""},
 		"a public one, own token": {post(pairs("token", "x", "client_id", "mobile")), 401, "invalid_client", "client_public", ""},
+		"an array for the token":  {postJSON(`{"token":["x"]}`), 400, "invalid_request", "parameter_type", "token"},
+		"a number for the token":  {postJSON(`{"token":5}`), 400, "invalid_request", "parameter_type", "token"},
 		"nobody":                  {post(pairs("token", access)), 401, "invalid_client", "client_authentication", ""},
 		"a wrong secret":          {post(pairs("token", access, "client_id", "web", "client_secret", "not the secret of the client")), 401, "invalid_client", "client_authentication", ""},
 		"an unknown client":       {as("unknown", "token", access), 401, "invalid_client", "client_authentication", ""},
@@ -120,7 +132,8 @@ func TestIntrospectedCorruption(t *testing.T) {
 	h.introspectAs("web", refresh).refused(t, 500, "server_error", "server_error")
 }
 
-// what is about the server is not.
+// TestEveryReasonIsJudged takes what is about a token for a judgement, and
+// what is about the server not.
 func TestEveryReasonIsJudged(t *testing.T) {
 	for reason, a := range answers {
 		if _, dead := inactive(refused(reason, "")); dead != (a.status == 400) {

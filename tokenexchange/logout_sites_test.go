@@ -7,6 +7,7 @@ import (
 	"testing"
 )
 
+// TestLogoutFromOtherSites has other sites send a browser here by POST: they
 // get the button, as with a GET, and nothing ends.
 func TestLogoutFromOtherSites(t *testing.T) {
 	h := newHouse(t, leavers)
@@ -43,6 +44,7 @@ func TestLogoutFromOtherSites(t *testing.T) {
 	}
 }
 
+// TestLogoutPolicies says where the form may lead: an origin, and of a
 // scheme without a host what a policy can say.
 func TestLogoutPolicies(t *testing.T) {
 	for uri, want := range map[string]string{

@@ -139,7 +139,7 @@ func jsonValue(name string, raw []byte) (string, error) {
 			}
 		}
 	}
-	if _, matters := nearMisses[fold(name)]; matters || slices.Contains(readNames, name) {
+	if known(name) != "" {
 		return "", refused("parameter_type", known(name))
 	}
 	return "", nil // A name that we do not know is ignored, whatever it holds.

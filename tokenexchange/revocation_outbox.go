@@ -122,17 +122,18 @@ func (v *Revocations) Unpublished() int { return v.outbox.size() }
 
 // deliver publishes what waits, until ctx is done and then once more.
 func (v *Revocations) deliver(ctx context.Context, feed Feed) {
+	waited := false
 	for pause := firstOutboxPause; ; {
 		n, err := v.empty(ctx, feed)
 		log := v.reading.log()
 		if v.outbox.overflowed() {
 			log.Error("more revocations wait for the store than fit: some of them hold in this process alone", "waiting", v.outbox.size())
 		}
-		if n > 0 {
+		if n > 0 && waited {
 			log.Info("revocations from while the store was away were published", "revocations", n)
 		}
 		var again <-chan time.Time
-		if err == nil {
+		if waited = err != nil; !waited {
 			pause = firstOutboxPause
 		} else {
 			again = time.After(pause)

@@ -17,6 +17,7 @@ func (s *Server) revokePresented(r *http.Request, rec *Record, read func() (para
 	if err != nil {
 		return nil, err
 	}
+	s = c.server
 	token := c.params["token"]
 	if id, ours := s.state.refreshGrant(token, c.client.ID); ours {
 		return revocationDone, published(c.revokeFamily(id))
