@@ -16,6 +16,8 @@ import (
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 )
 
 const (
@@ -113,6 +115,32 @@ type source struct {
 
 func (s source) given() bool { return s.file != "" || s.env != "" }
 
+// flags names the flag that was given, or those that may be.
+func (s source) flags() string {
+	switch {
+	case s.file != "":
+		return "--" + s.name + "-file"
+	case s.env != "":
+		return "--" + s.name + "-env"
+	}
+	return "--" + s.name + "-file or --" + s.name + "-env"
+}
+
+// variable is the name of a variable for an error. A secret that was typed in its
+// place is left out: one of a client has at least 22 characters, and hardly ever
+// only capitals, digits and an underscore.
+func (s source) variable() string {
+	for _, c := range s.env {
+		if (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' {
+			return "the variable"
+		}
+	}
+	if len(s.env) >= 22 && !strings.Contains(s.env, "_") {
+		return "the variable"
+	}
+	return "the variable " + s.env
+}
+
 // read reads the secret. Errors do not quote what was typed: it may be the secret.
 func (s source) read(in io.Reader) (string, error) {
 	var data []byte
@@ -131,11 +159,13 @@ func (s source) read(in io.Reader) (string, error) {
 		return "", fmt.Errorf("--%s-file: %w", s.name, err)
 	}
 	text := strings.TrimRight(string(data), "\r\n")
-	if text == "" {
-		return "", fmt.Errorf("--%s-file or --%s-env: it is empty, or not set; expected one line", s.name, s.name)
-	}
-	if strings.ContainsAny(text, "\r\n") {
-		return "", fmt.Errorf("--%s-file or --%s-env: several lines; expected one", s.name, s.name)
+	switch {
+	case text == "" && s.env != "":
+		return "", fmt.Errorf("%s: %s is empty, or not set; expected one line in it", s.flags(), s.variable())
+	case text == "":
+		return "", fmt.Errorf("%s: it is empty; expected one line", s.flags())
+	case strings.ContainsAny(text, "\r\n"):
+		return "", fmt.Errorf("%s: several lines; expected one", s.flags())
 	}
 	return text, nil
 }
@@ -168,14 +198,15 @@ func withoutPath(err error) error {
 
 // readInput reads standard input, which must not be a terminal.
 func readInput(in io.Reader, what string) ([]byte, error) {
-	if file, ok := in.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return nil, fmt.Errorf("standard input is a terminal, which shows what is typed; expected a pipe or a file with the %s", what)
-		}
+	if isTerminal(in) {
+		return nil, fmt.Errorf("standard input is a terminal, which shows what is typed; expected a pipe or a file with the %s", what)
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxSecretFile+1))
 	if err == nil && len(data) > maxSecretFile {
 		err = fmt.Errorf("more than %d bytes on standard input; expected one line", maxSecretFile)
+	}
+	if err == nil && len(data) == 0 {
+		err = fmt.Errorf("standard input is empty; expected a pipe or a file with the %s", what)
 	}
 	return data, err
 }
@@ -195,6 +226,13 @@ func printableJSON(text []byte) string {
 		text = text[size:]
 	}
 	return out.String()
+}
+
+// isTerminal reports whether somebody types the input. /dev/null is a character
+// device too, and is only empty.
+func isTerminal(in io.Reader) bool {
+	file, ok := in.(*os.File)
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // printable keeps what a stranger wrote from steering a terminal.

@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 func demoCommand() *cobra.Command {
@@ -65,7 +67,7 @@ func (d *demoWalk) run(ctx context.Context) error {
 		return fmt.Errorf("the example does not run there: %w; start it in another terminal: caddy run --config Caddyfile.example", err)
 	}
 	exchange := url.Values{
-		"grant_type": {"audience_exchange"}, "target_audience": {"http://localhost:8081"}, "subject_token_type": {accessTokenType},
+		"grant_type": {"audience_exchange"}, "target_audience": {d.resource(ctx)}, "subject_token_type": {accessTokenType},
 	}
 	for _, step := range []func() error{
 		func() error { return d.ask(ctx, "Without a token nobody gets in", "/orders/1", 401) },
@@ -93,6 +95,23 @@ func (d *demoWalk) run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// resource is what the guard calls the service (RFC 9728), which is its audience.
+// If it does not say, it is where it listens, as in the example.
+func (d *demoWalk) resource(ctx context.Context) string {
+	var metadata struct {
+		Resource string `json:"resource"`
+	}
+	body, err := fetch(ctx, strings.TrimSuffix(d.guard, "/")+tokenexchange.ResourcePath)
+	if err != nil || json.Unmarshal(body, &metadata) != nil {
+		return d.guard
+	}
+	// It stands in a command that people copy.
+	if name := metadata.Resource; checkServer("guard", name) == nil && !strings.ContainsAny(name, "'\\") && printable(name) == name {
+		return name
+	}
+	return d.guard
 }
 
 // ask sends a request to the guard, with Alice's token once there is one.

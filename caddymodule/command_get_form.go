@@ -23,12 +23,13 @@ var grantInputs = map[string]inputs{
 }
 
 // check refuses a flag that this grant lacks, or that says nothing to it.
-func (i inputs) check(flag string, given bool, grant string) error {
+// Flags is how an error writes it.
+func (i inputs) check(flag, flags string, given bool, grant string) error {
 	switch {
 	case given && !slices.Contains(i.needs, flag) && !slices.Contains(i.takes, flag):
-		return fmt.Errorf("--%s means nothing with --grant %s; expected it left out", flag, grant)
+		return fmt.Errorf("%s means nothing with --grant %s; expected it left out", flags, grant)
 	case !given && slices.Contains(i.needs, flag):
-		return fmt.Errorf("--grant %s needs --%s", grant, flag)
+		return fmt.Errorf("--grant %s needs %s", grant, flags)
 	}
 	return nil
 }
@@ -58,7 +59,7 @@ func (t *tokenRequest) form(in io.Reader) (url.Values, error) {
 		{"scope", t.scope, "scope"},
 		{"allowed-resource-scope", t.resourceScope, "allowed_resource_scope"},
 	} {
-		if err := takes.check(p.flag, p.value != "", t.grant); err != nil {
+		if err := takes.check(p.flag, "--"+p.flag, p.value != "", t.grant); err != nil {
 			return nil, err
 		}
 		if p.value != "" {
@@ -69,7 +70,7 @@ func (t *tokenRequest) form(in io.Reader) (url.Values, error) {
 		source
 		parameter string
 	}{{t.password, "password"}, {t.subject, "subject_token"}, {t.refresh, "refresh_token"}, {t.token, "api_token"}} {
-		if err := takes.check(s.name, s.given(), t.grant); err != nil || !s.given() {
+		if err := takes.check(s.name, s.flags(), s.given(), t.grant); err != nil || !s.given() {
 			if err != nil {
 				return nil, err
 			}

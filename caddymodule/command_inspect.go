@@ -65,7 +65,7 @@ func readToken(in io.Reader, file string) (string, error) {
 	}
 	text := strings.TrimSpace(string(data))
 	if err == nil && text == "" {
-		err = errors.New("no token; expected one on standard input, or --file")
+		err = errors.New("no token, only blanks; expected one on standard input, or --file")
 	}
 	return text, err
 }

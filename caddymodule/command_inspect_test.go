@@ -1,12 +1,17 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 // unsigned is a token that nobody signed.
@@ -75,7 +80,8 @@ func TestInspectCommand(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing":           {"", nil, "no token"},
+		"nothing":           {"", nil, "standard input is empty; expected a pipe or a file with the token"},
+		"a blank line":      {"\n", nil, "no token, only blanks"},
 		"no token":          {liveSecret, nil, "expected an access token or an id token"},
 		"as an argument":    {"", []string{token}, "an unknown argument"},
 		"as a file":         {"", []string{"--file", token}, "reading the file: "},
@@ -105,6 +111,43 @@ func TestDemoCommand(t *testing.T) {
 	for _, address := range []string{"https://auth.example.com", "http://auth.example.com"} {
 		if _, err := runPublic("", "demo", "--issuer", address); err == nil || !strings.Contains(err.Error(), "expected http on loopback") {
 			t.Errorf("%s: got %v, want an error", address, err)
+		}
+	}
+}
+
+// TestDemoFollowsTheGuard walks through an example whose ports were changed.
+func TestDemoFollowsTheGuard(t *testing.T) {
+	for name, c := range map[string]struct{ metadata, want string }{
+		"its resource":         {`{"resource":"http://localhost:9081"}`, "http://localhost:9081"},
+		"no metadata":          {`404`, ""},
+		"a resource to inject": {`{"resource":"http://localhost:9081/'$(id)"}`, ""},
+	} {
+		var targets []string
+		s := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			here := "http://" + r.Host
+			switch at := r.URL.Path; {
+			case at == "/.well-known/oauth-authorization-server":
+				fmt.Fprintf(rw, `{"issuer":%q,"token_endpoint":%q,"jwks_uri":%q}`, here, here+"/oauth2/token", here+"/keys")
+			case at == tokenexchange.ResourcePath:
+				_, _ = rw.Write([]byte(c.metadata))
+			case at == "/oauth2/token" && r.FormValue("grant_type") == "audience_exchange":
+				targets = append(targets, r.FormValue("target_audience"))
+				if r.FormValue("allowed_resource_scope") != "" {
+					rw.WriteHeader(400)
+				}
+			case at == "/oauth2/token":
+				_, _ = rw.Write([]byte(`{"access_token":"x"}`))
+			case r.Header.Get("Authorization") == "":
+				rw.WriteHeader(401)
+			case at == "/orders/2":
+				rw.WriteHeader(403)
+			}
+		}))
+		defer s.Close()
+		want := cmp.Or(c.want, s.URL)
+		out, err := runPublic("", "demo", "--issuer", s.URL, "--guard", s.URL)
+		if err != nil || fmt.Sprint(targets) != fmt.Sprint([]string{want, want}) || strings.Count(out, "'target_audience="+want+"'") != 2 {
+			t.Errorf("%s: got the targets %v, %v, want %s", name, targets, err, want)
 		}
 	}
 }

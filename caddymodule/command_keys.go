@@ -41,14 +41,15 @@ Generated keys turn by themselves. If one that signs was stolen, take it out:
 
   caddy token keys --config /etc/caddy/Caddyfile --drop <kid>
 
-What it signed is worth nothing from then on. The next key signs, or a new one.
+It says what it did, and shows the keys that are left. What the key signed is worth
+nothing from then on. The next key signs, or a new one, since the drop.
 Running servers know it within a minute, and at once after a reload. Run this as
 the user that Caddy runs as, so that the server can read what is written. For keys
 in files, and for state keys, see docs/keys.md.
 `,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return runKeys(cmd.Context(), cmd.OutOrStdout(), f)
+			return runKeys(cmd.Context(), cmd.OutOrStdout(), cmd.ErrOrStderr(), f)
 		},
 	}
 	flags := cmd.Flags()
@@ -67,13 +68,16 @@ type issuerKeys struct {
 	State   []shownKey `json:"state_keys"`
 }
 
-func runKeys(ctx context.Context, out io.Writer, f keysFlags) error {
+func runKeys(ctx context.Context, out, notes io.Writer, f keysFlags) error {
 	if f.adapter != "" && f.config == "" {
 		return errors.New("--adapter without --config; expected both")
 	}
 	config, _, _, err := caddycmd.LoadConfig(f.config, f.adapter)
 	if err != nil {
 		return err
+	}
+	if len(config) == 0 && f.config == "" {
+		return errors.New("there is no Caddyfile in this folder; expected --config with the path of the configuration")
 	}
 	app, storage, cancel, err := issuerOf(config)
 	if err != nil {
@@ -88,6 +92,9 @@ func runKeys(ctx context.Context, out io.Writer, f keysFlags) error {
 	if f.drop != "" {
 		if err := app.drop(ctx, lines, f.drop, now); err != nil {
 			return err
+		}
+		if _, err := fmt.Fprintf(notes, "dropped %s; running servers follow within a minute, reload them for at once\n", f.drop); err != nil {
+			return fmt.Errorf("%s was dropped; writing that: %w", f.drop, err)
 		}
 	}
 	if keys.Signing, err = app.showSigning(ctx, lines, now); err != nil {

@@ -66,7 +66,15 @@ func TestKeysCommand(t *testing.T) {
 
 	// The key that signs was stolen.
 	stolen, next := keys.Signing[0].ID, keys.Signing[1].ID
-	keys, err = w.keysOf(t, text, "--drop", stolen)
+	dropped := time.Now().Truncate(time.Millisecond)
+	_, notes, err := runCommand("", "keys", "--config", w.path("Caddyfile"), "--drop", stolen)
+	if want := "dropped " + stolen + "; running servers follow within a minute, reload them for at once\n"; err != nil || notes != want {
+		t.Errorf("got the note %q, %v, want %q", notes, err, want)
+	}
+	keys, err = w.keysOf(t, text)
+	if since := keys.Signing[0].Since; since == nil || since.Before(dropped) {
+		t.Errorf("the next key signs since %v, want not before the drop at %v", since, dropped)
+	}
 	if got := does(keys.Signing[:2]); err != nil || got != "ES256 signs, RS256 signs" || keys.Signing[0].ID != next {
 		t.Errorf("dropped: got %s, %v, want the next one in its place", got, err)
 	}
@@ -78,8 +86,9 @@ func TestKeysCommand(t *testing.T) {
 	}
 	// And the next one too: nobody has another.
 	w.edit(t, "es256", func(doc *lineDocument) { doc.Keys = doc.Keys[:1] })
+	dropped = time.Now().Truncate(time.Millisecond)
 	keys, err = w.keysOf(t, text, "--drop", next)
-	if err != nil || keys.Signing[0].Does != "signs" || keys.Signing[0].ID == next {
+	if err != nil || keys.Signing[0].Since.Before(dropped) || keys.Signing[0].Does != "signs" || keys.Signing[0].ID == next {
 		t.Errorf("the last one dropped: got %+v, %v, want a new one", keys.Signing, err)
 	}
 	k.look(t.Context(), time.Now())
@@ -87,6 +96,13 @@ func TestKeysCommand(t *testing.T) {
 	w.guarded(t, "/orders/1", w.token(t), 200)
 	if err := caddy.Stop(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestKeysCommandWithoutACaddyfile(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if _, err := runPublic("", "keys"); err == nil || !strings.Contains(err.Error(), "there is no Caddyfile in this folder; expected --config") {
+		t.Errorf("got %v, want an error that names --config", err)
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -144,10 +143,8 @@ of the shell and in the list of processes.
 const maxSecretInput = 4 << 10
 
 func printHash(in io.Reader, out io.Writer) error {
-	if file, ok := in.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return errors.New("standard input is a terminal, which shows what is typed; expected a file or a pipe, as in: caddy token hash-secret < client.secret")
-		}
+	if isTerminal(in) {
+		return errors.New("standard input is a terminal, which shows what is typed; expected a file or a pipe, as in: caddy token hash-secret < client.secret")
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxSecretInput+1))
 	if err != nil {
@@ -155,6 +152,8 @@ func printHash(in io.Reader, out io.Writer) error {
 	}
 	secret := strings.TrimRight(string(data), "\r\n") // As of {file.X}.
 	switch {
+	case len(data) == 0:
+		return errors.New("standard input is empty; expected a secret, as in: caddy token hash-secret < client.secret")
 	case len(data) > maxSecretInput:
 		return fmt.Errorf("more than %d bytes on standard input; expected one secret", maxSecretInput)
 	case strings.ContainsAny(secret, "\r\n"):

@@ -83,7 +83,7 @@ func TestHashSecret(t *testing.T) {
 		args []string
 		want string
 	}{
-		"nothing":            {"", nil, "a secret of 0 characters; expected at least 22"},
+		"nothing":            {"", nil, "standard input is empty; expected a secret"},
 		"an empty line":      {"\n", nil, "a secret of 0 characters"},
 		"a short secret":     {secret[1:] + "\n", nil, "a secret of 21 characters; expected at least 22"},
 		"two lines":          {secret + "\n" + secret + "\n", nil, "several lines"},
@@ -100,13 +100,19 @@ func TestHashSecret(t *testing.T) {
 			t.Errorf("%s: the secret is repeated: %s", name, notes)
 		}
 	}
-	terminal, err := os.Open(os.DevNull) // A character device, as a terminal is.
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer terminal.Close()
-	if err := printHash(terminal, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), "is a terminal, which shows what is typed") {
-		t.Errorf("a terminal: got %v, want a refusal", err)
+	// Both are character devices.
+	for path, want := range map[string]string{"/dev/ptmx": "standard input is a terminal, which shows what is typed", os.DevNull: "standard input is empty; expected"} {
+		in, err := os.OpenFile(path, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer in.Close()
+		if err := printHash(in, new(bytes.Buffer)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("hash-secret < %s: got %v, want an error with %s", path, err, want)
+		}
+		if _, err := readToken(in, "-"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("inspect < %s: got %v, want an error with %s", path, err, want)
+		}
 	}
 }
 

@@ -78,10 +78,10 @@ func (l *keyLine[K]) discard(ctx context.Context, id string, now time.Time) erro
 			return nil
 		}
 		if signs+1 == len(turns) {
-			return l.add(doc, gone.From, time.Duration(gone.Life)*time.Second)
+			return l.add(doc, now, time.Duration(gone.Life)*time.Second)
 		}
 		next := slices.IndexFunc(doc.Keys, func(k storedKey) bool { return k.ID == turns[signs+1].id })
-		doc.Keys[next].From = gone.From
+		doc.Keys[next].From = now.UTC().Truncate(time.Millisecond)
 		return nil
 	})
 }

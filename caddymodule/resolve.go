@@ -73,7 +73,7 @@ func readSecret(readFile func(path string) ([]byte, error), ref string, demo boo
 	inner, closed := strings.CutSuffix(inner, "}")
 	switch kind, name, _ := strings.Cut(inner, "."); {
 	case isRef && closed && kind == "env":
-		if value = os.Getenv(name); value == "" {
+		if value = strings.TrimRight(os.Getenv(name), "\r\n"); value == "" {
 			return "", unset(name)
 		}
 	case isRef && closed && kind == "file":
@@ -91,5 +91,17 @@ func readSecret(readFile func(path string) ([]byte, error), ref string, demo boo
 	default:
 		value = ref
 	}
+	// Two secrets in one file would be one that nobody presents.
+	if strings.ContainsAny(value, "\r\n") {
+		return "", fmt.Errorf("%s holds more than one line; expected one secret", named(ref))
+	}
 	return value, nil
+}
+
+// named is a reference; what is none may be the secret itself.
+func named(ref string) string {
+	if strings.HasPrefix(ref, "{") {
+		return ref
+	}
+	return "the secret"
 }

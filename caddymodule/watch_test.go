@@ -327,6 +327,7 @@ func TestFilesWithAMistake(t *testing.T) {
 		{"a permission that is none", "users.json", strings.Replace(watchedUsers, "shop/write", "shop/wriet", 1), `users[0].memberships[0].permissions[1]: "shop/wriet": service shop declares no such permission; expected one of read, write`},
 		{"a secret that is too short", "web", "short\n", "client web: secret: a secret of 5 characters; expected at least 22"},
 		{"an empty secret", "web", "", "is empty; expected a secret"},
+		{"two secrets", "web", liveSecret + "\n" + liveSecret + "\n", "client web: secret: {file." + w.path("web") + "} holds more than one line; expected one secret"},
 		{"no key", "es256.pem", "no key\n", "signing_key: file " + w.path("es256.pem") + ": expected a PEM private key"},
 		{"the same state key twice", "state-next.key", read(t, w.path("state.key")), "the same key is given twice"},
 		{"a private key of a client", "jwks.json", `{"keys":[{"kty":"EC","d":"x"}]}`, "client robot: jwks_file"},

@@ -121,7 +121,7 @@ func TestAPITokenEntries(t *testing.T) {
 		t.Errorf("an unknown name: got %v", err)
 	}
 	text = strings.TrimSuffix(baseUsers, "}") + `,"api_tokens":[{"id":"a","permissions":null}]}`
-	if _, err := Compile(baseConfig(), []string{usersPath(t, text)}); err == nil || !strings.Contains(err.Error(), "api_tokens[0].permissions: expected a value, found null") {
+	if _, err := Compile(baseConfig(), []string{usersPath(t, text)}); err == nil || !strings.Contains(err.Error(), "api_tokens[0].permissions: expected a list, found null") {
 		t.Errorf("null permissions: got %v", err)
 	}
 	text = strings.TrimSuffix(baseUsers, "}") + `,"api_tokens":[{"id":"a","hash":"` + good.Hash + `","user":"example.com:ada","org":"acme","client":"web","expires":"2026-06-01T00:00:00Z"}]}`

@@ -116,6 +116,9 @@ func (s *Server) check(ctx context.Context, c *client, p proof) (err error) {
 		err = c.checkSecrets(p.secrets)
 	}
 	if c == &nobody {
+		if p.client == "" {
+			return notAuthenticated("no client is named")
+		}
 		return notAuthenticated("no client has this id")
 	}
 	return err

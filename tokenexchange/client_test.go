@@ -80,6 +80,33 @@ func TestClientAuthentication(t *testing.T) {
 	}
 }
 
+// Outside it is one answer; who reads the log wants to know which it was.
+func TestCauseOfNoClient(t *testing.T) {
+	h := newHouse(t)
+	for name, c := range map[string]struct {
+		header string
+		body   []string
+		want   string
+	}{
+		"nothing":         {"", nil, "no client is named"},
+		"an empty id":     {basic("", secretOf("nightly")), nil, "no client is named"},
+		"a secret alone":  {"", []string{"client_secret", secretOf("nightly")}, "no client is named"},
+		"an unknown id":   {basic("nobody", secretOf("nightly")), nil, "no client has this id"},
+		"the same, plain": {"", []string{"client_id", "nobody"}, "no client has this id"},
+	} {
+		r := form(pairs(append([]string{"grant_type", "client_credentials"}, c.body...)...))
+		delete(r.Header, "Authorization")
+		if c.header != "" {
+			r.Header.Set("Authorization", c.header)
+		}
+		g := h.do(r)
+		g.refused(t, 401, "invalid_client", "client_authentication")
+		if got := fmt.Sprint(g.record["cause"]); got != c.want {
+			t.Errorf("%s: got the cause %q, want %q", name, got, c.want)
+		}
+	}
+}
+
 func TestPublicClient(t *testing.T) {
 	h := newHouse(t)
 	login := []string{"grant_type", "password", "username", "ada", "password", password}

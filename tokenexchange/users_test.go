@@ -115,15 +115,18 @@ func TestUsersFile(t *testing.T) {
 	}
 	memb := func(members string) string { return user(`"memberships":[{"org":"acme",` + members + `}]`) }
 	for name, c := range map[string]struct{ text, want string }{
-		"empty":                    {``, "unexpected end"},
+		"empty":                    {``, "users.json: it is empty; expected a JSON object"},
 		"no JSON":                  {`users: []`, "json"},
 		"unknown name":             {`{"user":[]}`, "user: unknown name"},
-		"unknown name of a user":   {user(`"pasword_hash":"x"`), "users[0].pasword_hash: unknown name"},
+		"unknown name of a user":   {user(`"pasword_hash":"x"`), "users[0].pasword_hash: unknown name; expected one of default_org, disabled, domain, email,"},
 		"name in other case":       {user(`"Disabled":true`), "users[0].Disabled: unknown name"},
 		"name twice":               {user(`"disabled":true,"disabled":false`), `duplicate name "disabled"`},
-		"null":                     {user(`"disabled":null`), "users[0].disabled: expected a value"},
-		"wrong type":               {user(`"disabled":"yes"`), "cannot unmarshal"},
-		"bad time":                 {user(`"tokens_not_before":"yesterday"`), "yesterday"},
+		"null":                     {user(`"disabled":null`), "users[0].disabled: expected true or false, found null"},
+		"wrong type":               {user(`"disabled":"yes"`), "users[0].disabled: expected true or false, found a string"},
+		"a string as a list":       {memb(`"permissions":"shop/orders.read **"`), "users[0].memberships[0].permissions: expected a list, found a string"},
+		"orgs by their ids":        {`{"orgs":["acme"]}`, "line 1, column 10: orgs[0]: expected an object, found a string"},
+		"bad time":                 {user(`"tokens_not_before":"yesterday"`), `users[0].tokens_not_before: expected a time such as 2026-12-31T00:00:00Z, found "yesterday"`},
+		"a date as a time":         {user(`"tokens_not_before":"2026-01-31"`), `users[0].tokens_not_before: expected a time such as 2026-12-31T00:00:00Z, found "2026-01-31"`},
 		"something behind":         {`{} {}`, "after the value"},
 		"bad id":                   {`{"users":[{"id":"a/b","username":"a","domain":"d"}]}`, `users[0].id: "a/b"`},
 		"no username":              {`{"users":[{"id":"a","domain":"d"}]}`, "users[0].username"},

@@ -130,12 +130,16 @@ func FuzzUnmarshal(f *testing.F) {
 	for _, s := range []string{
 		`{"name":"a","items":[{"id":1}],"any":{"x":[1,null]}}`, `{"Name":"a"}`, `{"name":null}`, `{"items":[{"id":1,"id":2}]}`,
 		`{"name":"a"}{}`, `{"any":null}`, `{}`, `null`, `[]`, `"x"`, `{"items":[[]]}`, `{"items":{}}`, `{"any":{"a":1,"a":1}}`, `{"items":[{"id":1e0}]}`,
+		`{"at":"2026-12-31T00:00:00Z","yes":true}`, `{"at":"2026-12-31"}`, `{"at":null,"yes":"x"}`,
 	} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var got, want doc
 		if err := Unmarshal(data, &got); err != nil {
+			if strings.Contains(err.Error(), "does not fit") {
+				t.Errorf("%q: its kinds were held to be right", data)
+			}
 			return
 		}
 		dec := json.NewDecoder(bytes.NewReader(data))

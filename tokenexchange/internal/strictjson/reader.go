@@ -28,6 +28,7 @@ type Reader struct {
 	data  []byte
 	pos   int
 	depth int
+	place string // in the document, for errors; only Unmarshal sets it
 }
 
 // NewReader returns a Reader over data, which it does not copy.
@@ -36,7 +37,11 @@ func NewReader(data []byte) *Reader { return &Reader{data: data} }
 func (r *Reader) fail(format string, args ...any) error {
 	before := r.data[:r.pos]
 	line, column := bytes.Count(before, []byte("\n"))+1, r.pos-bytes.LastIndexByte(before, '\n')
-	return fmt.Errorf("json: line %d, column %d: %s", line, column, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if r.place != "" {
+		text = r.place + ": " + text
+	}
+	return fmt.Errorf("json: line %d, column %d: %s", line, column, text)
 }
 
 func (r *Reader) space() {
