@@ -69,7 +69,7 @@ func draftAPIToken(c *call) (drafts, error) {
 		return drafts{}, errRevocationsUnread
 	}
 	if s.revocations.endedGrant(grant) {
-		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": its grant was revoked, or its entry was gone a moment ago"))
+		return drafts{}, refusedBecause("api_token_invalid", errors.New("API token "+token.id+": its grant was revoked, or its entry was gone within the last eleven minutes"))
 	}
 	now, member := token.user.mintUser(token.org, time.Time{})
 	if !member || !c.client.worksIn(token.org) {
