@@ -33,6 +33,7 @@ func TestContract(t *testing.T) {
 	c.halfWritten()
 	c.storeAway()
 	c.faults()
+	c.floods()
 	c.late()
 	c.compare()
 }
