@@ -90,15 +90,11 @@ type follower struct {
 // follow begins to look at the store, until Stop. away says why it did not
 // answer at the start, if so.
 func (a *App) follow(away error) {
-	ctx, cancel := context.WithCancel(a.ctx)
-	done := make(chan struct{})
-	a.stops = append(a.stops, func() { cancel(); <-done })
 	f := &follower{app: a}
 	if away != nil {
 		f.lost(away)
 	}
-	go func() {
-		defer close(done)
+	a.background(func(ctx context.Context) {
 		for pause := firstPause; ; pause = min(2*pause, lastPause) {
 			select {
 			case <-ctx.Done():
@@ -109,7 +105,7 @@ func (a *App) follow(away error) {
 				pause = lastPause
 			}
 		}
-	}()
+	})
 }
 
 // look reads the epoch, and puts another one than that at work to work: the

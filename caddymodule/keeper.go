@@ -78,11 +78,7 @@ func (a *App) keepKeys(k *keeper) {
 	if len(k.lines.signing) == 0 && k.lines.state == nil {
 		return
 	}
-	ctx, cancel := context.WithCancel(a.ctx)
-	done := make(chan struct{})
-	a.stops = append(a.stops, func() { cancel(); <-done })
-	go func() {
-		defer close(done)
+	a.background(func(ctx context.Context) {
 		for {
 			select {
 			case <-ctx.Done():
@@ -91,7 +87,7 @@ func (a *App) keepKeys(k *keeper) {
 			}
 			k.next = k.look(ctx, time.Now())
 		}
-	}()
+	})
 }
 
 // look brings the lines up to date, and puts what changed to work. It returns when

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -117,6 +118,17 @@ func (a *App) putToWork(p prepared, epoch tokenexchange.Epoch) (last <-chan stru
 		close(a.ready)
 	}
 	return last, nil
+}
+
+// background runs something until Stop, which waits for its end.
+func (a *App) background(run func(ctx context.Context)) {
+	ctx, cancel := context.WithCancel(a.ctx)
+	done := make(chan struct{})
+	a.stops = append(a.stops, func() { cancel(); <-done })
+	go func() {
+		defer close(done)
+		run(ctx)
+	}()
 }
 
 // Stop ends what runs in the background. Requests that still run use the server

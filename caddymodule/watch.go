@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"maps"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -50,7 +49,7 @@ func (s stamps) equal(other stamps) bool {
 
 // watch begins to look at the files, until Stop.
 func (a *App) watch() {
-	w := &watcher{app: a, paths: slices.Sorted(maps.Keys(a.work.digests))}
+	w := &watcher{app: a, paths: a.work.paths()}
 	if len(w.paths) == 0 {
 		return
 	}
@@ -60,11 +59,7 @@ func (a *App) watch() {
 			return
 		}
 	}
-	ctx, cancel := context.WithCancel(a.ctx)
-	done := make(chan struct{})
-	a.stops = append(a.stops, func() { cancel(); <-done })
-	go func() {
-		defer close(done)
+	a.background(func(ctx context.Context) {
 		tick := time.NewTicker(watchPause)
 		defer tick.Stop()
 		for {
@@ -76,7 +71,7 @@ func (a *App) watch() {
 				w.look()
 			}
 		}
-	}()
+	})
 }
 
 func (w *watcher) stamp() stamps {

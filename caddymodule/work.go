@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 
@@ -37,6 +38,13 @@ func (a *App) prepare(f reading, g generated) (prepared, error) {
 		signing: inOrder(a.SigningKeys, f.signing, g.signing), ring: inOrder(a.StateKeys, f.state, g.state),
 	}
 	return p, a.rehearse(p)
+}
+
+// paths names the files that are at work, in order.
+func (w *work) paths() []string {
+	w.Lock()
+	defer w.Unlock()
+	return slices.Sorted(maps.Keys(w.digests))
 }
 
 // stateKeys returns the state keys at work.
