@@ -89,18 +89,9 @@ func (m *metadata) authenticates(c *client) {
 	}
 }
 
-// endpoints names those that are in the table and that a client of this
-// configuration can use.
+// endpoints names those that a client of this configuration can use.
 func (m *metadata) endpoints(r *Realm) {
-	offered := func(path string) string {
-		if !Owns(path) {
-			return ""
-		}
-		return r.issuer + path
-	}
-	if m.Revocation = offered("/oauth2/revoke"); m.Revocation != "" {
-		m.RevocationMethods, m.RevocationAuthAlgorithms = m.AuthMethods, m.AuthAlgorithms
-	}
+	m.Revocation, m.RevocationMethods, m.RevocationAuthAlgorithms = r.issuer+"/oauth2/revoke", m.AuthMethods, m.AuthAlgorithms
 	// Introspection is for clients that can prove who they are.
 	for _, method := range m.AuthMethods {
 		if method != "none" {
@@ -108,14 +99,11 @@ func (m *metadata) endpoints(r *Realm) {
 		}
 	}
 	if len(m.IntrospectionMethods) > 0 {
-		m.Introspection = offered("/oauth2/introspect")
-	}
-	if m.IntrospectionAlgorithms = m.AuthAlgorithms; m.Introspection == "" {
-		m.IntrospectionMethods, m.IntrospectionAlgorithms = nil, nil
+		m.Introspection, m.IntrospectionAlgorithms = r.issuer+"/oauth2/introspect", m.AuthAlgorithms
 	}
 	for _, c := range r.clients {
 		if c.opens() {
-			m.Userinfo, m.EndSession = offered("/oauth2/userinfo"), offered("/oauth2/logout")
+			m.Userinfo, m.EndSession = r.issuer+"/oauth2/userinfo", r.issuer+logoutPath
 		}
 	}
 }
