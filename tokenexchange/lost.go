@@ -38,7 +38,7 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 		after: after, before: issuedBefore,
 		tokens: now.Add(max(before.longestLife(), after.longestLife())),
 		logins: now.Add(max(before.longestFamily(), after.longestFamily())),
-		found:  map[outboxKey]Revocation{},
+		found:  map[revocationName]Revocation{},
 	}
 	for _, u := range before.users.bySubject {
 		l.user(u)
@@ -65,10 +65,10 @@ type losses struct {
 	after          *Realm
 	before         time.Time
 	tokens, logins time.Time // when the last token, and the last of a login, is over
-	found          map[outboxKey]Revocation
+	found          map[revocationName]Revocation
 }
 
-func (l *losses) add(r Revocation) { l.found[outboxKey{r.Kind, r.Value}] = r }
+func (l *losses) add(r Revocation) { l.found[r.name()] = r }
 
 func (l *losses) subject(sub string, before time.Time) {
 	l.add(RevokeSubject(sub, before, l.logins))

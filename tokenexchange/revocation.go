@@ -90,6 +90,14 @@ func RevokeClientRights(id string, before, until time.Time) Revocation {
 	return Revocation{Kind: RevokedClientRights, Value: id, Before: before, Until: until}
 }
 
+// revocationName is what a revocation names: who repeats one says nothing new.
+type revocationName struct {
+	kind  RevocationKind
+	value string
+}
+
+func (r Revocation) name() revocationName { return revocationName{r.Kind, r.Value} }
+
 // maxRevokedValue is the length in bytes of the longest value.
 const maxRevokedValue = 1024
 

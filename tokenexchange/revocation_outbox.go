@@ -28,19 +28,13 @@ const lastDelivery = 2 * time.Second
 // already, and is published once the store is back. It is lost with the process.
 type outbox struct {
 	mu     sync.Mutex
-	unsent map[outboxKey]Revocation
+	unsent map[revocationName]Revocation
 	full   bool          // something did not fit, and that was not logged yet
 	wake   chan struct{} // has room for one
 }
 
-// outboxKey makes a revocation that is repeated take no more room.
-type outboxKey struct {
-	kind  RevocationKind
-	value string
-}
-
 func newOutbox() *outbox {
-	return &outbox{unsent: map[outboxKey]Revocation{}, wake: make(chan struct{}, 1)}
+	return &outbox{unsent: map[revocationName]Revocation{}, wake: make(chan struct{}, 1)}
 }
 
 // keep adds what could not be published. Of two that name the same the stricter
@@ -49,7 +43,7 @@ func (o *outbox) keep(what []Revocation, room int) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range what {
-		key := outboxKey{r.Kind, r.Value}
+		key := r.name()
 		old, known := o.unsent[key]
 		if !known && len(o.unsent) >= room {
 			o.full = true
@@ -95,7 +89,7 @@ func (o *outbox) sent(some []Revocation) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, r := range some {
-		if key := (outboxKey{r.Kind, r.Value}); o.unsent[key] == r {
+		if key := r.name(); o.unsent[key] == r {
 			delete(o.unsent, key)
 		}
 	}

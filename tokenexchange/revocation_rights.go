@@ -9,16 +9,12 @@ import (
 
 // endedGrant reports whether a grant is revoked, for who would issue a token of it.
 func (v *Revocations) endedGrant(id string) bool {
-	ended := func() bool {
-		v.mu.RLock()
-		defer v.mu.RUnlock()
-		return v.holds(ofGrants, id, 0)
-	}
-	if !ended() {
+	what := Revocation{Kind: RevokedGrant, Value: id}
+	if !v.knows(what) {
 		return false
 	}
 	v.Len() // It may be over: then it is forgotten now, and not with the next one.
-	return ended()
+	return v.knows(what)
 }
 
 // lacks tells which rights in a token were taken away after it was issued. Who

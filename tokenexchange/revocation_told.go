@@ -18,7 +18,7 @@ const (
 // told is what this process published lately.
 type told struct {
 	mu sync.Mutex
-	at map[outboxKey]toldRevocation
+	at map[revocationName]toldRevocation
 }
 
 type toldRevocation struct {
@@ -26,14 +26,14 @@ type toldRevocation struct {
 	until time.Time // it is written again from then on
 }
 
-func newTold() *told { return &told{at: map[outboxKey]toldRevocation{}} }
+func newTold() *told { return &told{at: map[revocationName]toldRevocation{}} }
 
 // news leaves out what was published lately, as strict as it is here.
 func (t *told) news(what []Revocation, now time.Time) []Revocation {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(what), func(r Revocation) bool {
-		last, ok := t.at[outboxKey{r.Kind, r.Value}]
+		last, ok := t.at[r.name()]
 		return ok && now.Before(last.until) && !last.Until.Before(r.Until) && !last.Before.Before(r.Before)
 	})
 }
@@ -44,7 +44,7 @@ func (t *told) add(what []Revocation, now time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, r := range what {
-		key := outboxKey{r.Kind, r.Value}
+		key := r.name()
 		if _, known := t.at[key]; !known && len(t.at) >= maxTold {
 			for other := range t.at {
 				delete(t.at, other)
