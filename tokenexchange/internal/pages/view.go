@@ -113,6 +113,9 @@ type Resource struct {
 	Chosen   bool
 }
 
+// Wild reports whether the pattern says more than its words: it covers several.
+func (r Resource) Wild() bool { return strings.Contains(r.Pattern, "*") }
+
 // Scope is a word of the OAuth scope.
 type Scope struct {
 	Value    string
