@@ -113,10 +113,6 @@ func (s *Server) serveRevocation(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "revoke", s.revokePresented)
 }
 
-func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, "logout", s.logout)
-}
-
 // reply writes the answer to a request that was not refused.
 type reply func(http.ResponseWriter)
 
