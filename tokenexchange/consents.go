@@ -49,8 +49,8 @@ type Consent struct {
 	Decided time.Time // by a person
 	name    consentName
 	rec     consentRecord
-	own     *storedRecord // what stands under the first state key, nil for nothing
-	end     time.Time     // of the record that lives longest
+	stored  []storedRecord // all that stands under the name, also what does not count
+	first   time.Time      // the end of what counts and stands under the first state key
 }
 
 // Load reads what is remembered. It gives ErrNotFound if there is nothing or
@@ -83,15 +83,13 @@ func (c Consents) read(ctx context.Context, name consentName) (found *Consent, s
 		if err != nil {
 			return nil, false, err
 		}
-		if i == 0 {
-			found.own = &stored
-		}
-		if stored.exp.After(found.end) {
-			found.end = stored.exp
-		}
+		found.stored = append(found.stored, stored)
 		switch {
 		case rec.Generation > found.rec.Generation:
-			found.rec, sure = rec, true
+			found.rec, found.first, sure = rec, time.Time{}, true
+			if i == 0 {
+				found.first = stored.exp
+			}
 		case rec.Generation == found.rec.Generation:
 			sure = sure && rec == found.rec
 		}
@@ -107,7 +105,7 @@ func (c Consents) key(k *sealer, name consentName) string {
 // Keep prolongs a consent that answered a request. Most uses find that it lives
 // long enough. One that was changed meanwhile stays as it is.
 func (c Consents) Keep(ctx context.Context, a Attempt, found *Consent) error {
-	if found.own != nil && found.own.exp.After(c.state.now().Add(consentLife-consentStep)) {
+	if found.first.After(c.state.now().Add(consentLife - consentStep)) {
 		return nil
 	}
 	_, err := c.write(ctx, a, found, found.rec)
@@ -145,21 +143,26 @@ func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec c
 }
 
 // write makes a record the newest, and tells whether it did. It stands under the
-// first state key, so that it outlives the others, and it lives as long as what it
-// outranks. It is a swap and never handOut: what it replaces may be wider.
+// first state key, so that it outlives the others, and takes the place of all that
+// stood under them: nothing comes back when a key is dropped. It is a swap and
+// never handOut, since what it replaces may be wider.
 func (c Consents) write(ctx context.Context, a Attempt, found *Consent, rec consentRecord) (bool, error) {
 	rec.Generation = found.rec.Generation + 1
-	end := inMillis(c.state.now().Add(consentLife))
-	if end.Before(found.end) {
-		end = found.end
+	end, first := inMillis(c.state.now().Add(consentLife)), c.key(c.state.ring[0], found.name)
+	stands := false
+	for _, old := range found.stored {
+		if done, err := c.state.swap(ctx, a, old, rec, end); !done || err != nil {
+			return false, err
+		}
+		stands = stands || old.key == first
 	}
-	if found.own != nil {
-		return c.state.swap(ctx, a, *found.own, rec, end)
+	if stands {
+		return true, nil
 	}
-	return c.state.add(ctx, a, kindConsent, c.key(c.state.ring[0], found.name), rec, end)
+	return c.state.add(ctx, a, kindConsent, first, rec, end)
 }
 
-// Remembered gives what a consent answers. See remembered.answers.
+// answers is that of what is remembered.
 func (c *Consent) answers(o offer) (choice, bool) { return c.rec.answers(o) }
 
 // overruled tells why a consent counts no more, "" if it does: what ends the logins
