@@ -27,6 +27,9 @@ type Config struct {
 
 	// Where the words outside of the blocks were written.
 	Sources Sources `json:"sources,omitempty"`
+
+	// What people see. Default: the built-in pages.
+	Pages *Pages `json:"-"`
 }
 
 // ServiceConfig is one API as tokens name it.

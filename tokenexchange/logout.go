@@ -102,16 +102,8 @@ func (s *Server) leaving(p parameters) (leaving, error) {
 	if l.hint == "" {
 		return l, refused("parameter_missing", "id_token_hint")
 	}
-	signed, _, err := s.verify(l.hint)
-	if err != nil {
-		return l, refusedBecause("id_token_hint_invalid", err)
-	}
-	var found bool
-	if l.login, found = signed.Login(s.realm.issuer); !found {
-		return l, refusedBecause("id_token_hint_invalid", errors.New("no id token that a login at this issuer gave"))
-	}
-	if l.client, found = s.realm.clients[l.login.Client]; !found {
-		return l, refusedBecause("id_token_hint_invalid", errors.New("the client that it was issued to is not configured"))
+	if l.login, l.client, err = s.hinted(l.hint); err != nil {
+		return l, err
 	}
 	if id := p["client_id"]; id != "" && id != l.client.ID {
 		return l, refused("parameter_invalid", "client_id")
@@ -122,6 +114,24 @@ func (s *Server) leaving(p parameters) (leaving, error) {
 	}
 	l.uri, l.state = uri, p["state"]
 	return l, nil
+}
+
+// hinted reads an id token that a client gives back: whose login it names, and
+// the client that got it. It may have expired.
+func (s *Server) hinted(hint string) (mint.Login, *client, error) {
+	signed, _, err := s.verify(hint)
+	if err != nil {
+		return mint.Login{}, nil, refusedBecause("id_token_hint_invalid", err)
+	}
+	login, found := signed.Login(s.realm.issuer)
+	if !found {
+		return mint.Login{}, nil, refusedBecause("id_token_hint_invalid", errors.New("no id token that a login at this issuer gave"))
+	}
+	c := s.realm.clients[login.Client]
+	if c == nil {
+		return mint.Login{}, nil, refusedBecause("id_token_hint_invalid", errors.New("the client that it was issued to is not configured"))
+	}
+	return login, c, nil
 }
 
 // next is where the user goes: the registered URI, with the state.

@@ -24,6 +24,7 @@ type Realm struct {
 	mint     []mint.Service
 	clients  map[string]*client
 	users    *Directory
+	pages    *Pages
 
 	warnings []string
 
@@ -71,6 +72,12 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 		}
 	}
 	r.appOrigins = r.appOriginsOf()
+	var err error
+	if r.pages = cfg.Pages; r.pages == nil {
+		if r.pages, err = ReadPages(""); err != nil {
+			return nil, err
+		}
+	}
 	users, err := readUsers(usersFiles, readFile, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
@@ -233,3 +234,25 @@ func (p parameters) seconds(name string) time.Duration {
 
 // scope returns the words of the parameter scope.
 func (p parameters) scope() []string { return scopeWords(p["scope"]) }
+
+// ask reads what the request wants of the rights. Both spellings must mean the
+// same; nil means that nothing was asked.
+func (p parameters) ask() (*scopes.Ask, error) {
+	var found *scopes.Ask
+	for _, name := range []string{"allowed_resource_scope", "servicesPermissionsScopesDto"} {
+		text, present := p[name]
+		if !present {
+			continue
+		}
+		ask, err := scopes.ParseAsk([]byte(text))
+		if err != nil {
+			// The parser quotes what it was sent, which the log must not hold.
+			return nil, refused("resource_scope_malformed", name)
+		}
+		if found != nil && !found.Equal(ask) {
+			return nil, refused("parameter_conflict", name)
+		}
+		found = &ask
+	}
+	return found, nil
+}
