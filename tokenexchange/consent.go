@@ -77,10 +77,7 @@ func (o offer) items() (list []item) {
 		list = append(list, item{Entry: e, required: true})
 	}
 	for _, e := range o.set.Entries() {
-		covers := func(r scopes.Entry) bool {
-			return r.Service == e.Service && r.Permission == e.Permission && r.Resource.Covers(e.Resource)
-		}
-		if !slices.ContainsFunc(required, covers) {
+		if !slices.ContainsFunc(required, func(r scopes.Entry) bool { return covers(r, e) }) {
 			list = append(list, item{Entry: e})
 		}
 	}
@@ -89,6 +86,11 @@ func (o offer) items() (list []item) {
 			cmp.Compare(a.Resource.String(), b.Resource.String()))
 	})
 	return list
+}
+
+// covers reports whether all that one right allows, the wider one does.
+func covers(wider, e scopes.Entry) bool {
+	return wider.Service == e.Service && wider.Permission == e.Permission && wider.Resource.Covers(e.Resource)
 }
 
 // everything is what is granted if no box is unticked.
