@@ -16,23 +16,27 @@ type opaqueKind int
 const (
 	opaqueCode    opaqueKind = iota + 1 // <key id>.<grant>.<mac>
 	opaqueRefresh                       // <key id>.<grant>.<counter>.<mac>
+	opaqueRequest                       // <key id>.<id>.<mac>, of a pushed authorization request
 )
 
-// opaque is what a code or a refresh token says. The client is in its MAC but
+// opaque is what a code, a refresh token or the name of a pushed request says. The client is in its MAC but
 // not in its text, so another client's try ends before the store is asked, as a
 // guess does. The key names where the record is: a successor keeps it.
 type opaque struct {
 	key     *sealer
-	grant   string
-	counter uint64 // 0 for a code
+	grant   string // or the id of the pushed request
+	counter uint64 // 0 for all but refresh tokens
 }
 
 // text is the one spelling of the token, made for a client of an issuer.
 func (o opaque) text(kind opaqueKind, issuer, client string) string {
 	counter := strconv.FormatUint(o.counter, 10)
 	key, parts := o.key.refreshMAC, []string{o.key.name(), o.grant, counter}
-	if kind == opaqueCode {
+	switch kind {
+	case opaqueCode:
 		key, parts = o.key.codeMAC, parts[:2]
+	case opaqueRequest:
+		key, parts = o.key.requestMAC, parts[:2]
 	}
 	mac := hmac.New(sha256.New, key())
 	mac.Write(joinFields(issuer, o.grant, counter, client))
@@ -56,7 +60,7 @@ func (s *State) readOpaque(kind opaqueKind, text, client string) (opaque, bool) 
 	parts := strings.Split(text, ".")
 	var o opaque
 	switch {
-	case kind == opaqueCode && len(parts) == 3:
+	case (kind == opaqueCode || kind == opaqueRequest) && len(parts) == 3:
 	case kind == opaqueRefresh && len(parts) == 4:
 		var err error
 		if o.counter, err = strconv.ParseUint(parts[2], 10, 64); err != nil {

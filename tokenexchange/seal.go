@@ -34,6 +34,7 @@ type sealer struct {
 	storeKey   hiddenBytes
 	codeMAC    hiddenBytes
 	refreshMAC hiddenBytes
+	requestMAC hiddenBytes
 }
 
 func newSealer(key StateKey) (*sealer, error) {
@@ -46,7 +47,7 @@ func newSealer(key StateKey) (*sealer, error) {
 	}
 	s := &sealer{id: sealKeyID(id)}
 	for purpose, into := range map[string]*hiddenBytes{
-		"seal": &s.seal, "store key": &s.storeKey, "code": &s.codeMAC, "refresh token": &s.refreshMAC,
+		"seal": &s.seal, "store key": &s.storeKey, "code": &s.codeMAC, "refresh token": &s.refreshMAC, "pushed request": &s.requestMAC,
 	} {
 		derived, err := key.derive(purpose, sha256.Size)
 		if err != nil {
