@@ -105,6 +105,10 @@ func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "api-token", s.apiToken)
 }
 
+func (s *Server) servePushed(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "par", s.pushed)
+}
+
 func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "introspect", s.introspect)
 }
