@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -8,8 +9,8 @@ import (
 	"testing"
 )
 
-// opaqueSamples are one code, one pushed request and refresh tokens of several
-// counters, of the second key of the state's ring.
+// opaqueSamples are one code and refresh tokens of several counters, of the
+// second key of the state's ring.
 func opaqueSamples(t testing.TB) (s *State, kinds map[string]opaqueKind, says map[string]opaque) {
 	t.Helper()
 	s = testState(t, NewMemoryStore(nil), stateIssuer, nil, nil, 1, 2)
@@ -19,8 +20,9 @@ func opaqueSamples(t testing.TB) (s *State, kinds map[string]opaqueKind, says ma
 		text := o.text(kind, stateIssuer, "web")
 		kinds[text], says[text] = kind, o
 	}
-	sample(opaqueCode, 0)
-	sample(opaqueRequest, 0)
+	for _, kind := range []opaqueKind{opaqueCode, opaqueTransaction, opaqueSession, opaquePushed} {
+		sample(kind, 0)
+	}
 	for _, counter := range []uint64{0, 1, 10, math.MaxUint64} {
 		sample(opaqueRefresh, counter)
 	}
@@ -50,9 +52,9 @@ func TestOpaqueTokens(t *testing.T) {
 		refused("no client's use", s, kind, text, "")
 		refused("another issuer's reading", other, kind, text, "web")
 		refused("reading without its key", dropped, kind, text, "web")
-		for _, other := range []opaqueKind{0, opaqueCode, opaqueRefresh, opaqueRequest, opaqueRequest + 1} {
+		for other := opaqueKind(-1); int(other) <= len(opaquePurposes)+1; other++ {
 			if other != kind {
-				refused("another kind's reading", s, other, text, "web")
+				refused(fmt.Sprintf("a reading as kind %d", other), s, other, text, "web")
 			}
 		}
 		for i := range text {
@@ -88,7 +90,6 @@ func TestOpaqueFieldsAreApart(t *testing.T) {
 		{"refresh", "https://a.example", "web", opaqueRefresh, opaque{s.ring[0], "g1", 0}},
 		{"counter", "https://a.example", "web", opaqueRefresh, opaque{s.ring[0], "g", 10}},
 		{"code", "https://a.example", "web", opaqueCode, opaque{s.ring[0], "g1", 0}},
-		{"request", "https://a.example", "web", opaqueRequest, opaque{s.ring[0], "g1", 0}},
 		{"client", "https://a.example", "0web", opaqueRefresh, opaque{s.ring[0], "g1", 0}},
 		{"issuer", "https://a.exampleg", "web", opaqueRefresh, opaque{s.ring[0], "1", 0}},
 		{"key", "https://a.example", "web", opaqueRefresh, opaque{s.ring[1], "g1", 0}},

@@ -76,7 +76,7 @@ func (s *Server) keep(ctx context.Context, a Attempt, p parameters) (requestURI 
 	if err != nil {
 		return "", fmt.Errorf("keeping an authorization request: %w", err)
 	}
-	return requestURN + id.text(opaqueRequest, state.issuer, p["client_id"]), nil
+	return requestURN + id.text(opaquePushed, state.issuer, p["client_id"]), nil
 }
 
 // requested returns the parameters of a request: those that were pushed, where it
@@ -109,7 +109,7 @@ func (s *Server) requested(ctx context.Context, a Attempt, p parameters) (parame
 // usePushed uses up what was pushed under an id. Of all who try one gets it, the
 // others ErrNotFound, as for an id that is forged, another client's or too old.
 func (s *State) usePushed(ctx context.Context, a Attempt, id, client string) (parameters, error) {
-	o, ok := s.readOpaque(opaqueRequest, id, client)
+	o, ok := s.readOpaque(opaquePushed, id, client)
 	if !ok {
 		return nil, fmt.Errorf("using a pushed request: %w: none of ours for this client", ErrNotFound)
 	}
