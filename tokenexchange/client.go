@@ -28,7 +28,7 @@ type client struct {
 	apiTokens       bool // API tokens may name this client
 	displayName     string
 	required        scopes.Set // what users cannot refuse on the page of a consent
-	consented       []string // services that a permit or own line names
+	consented       []string   // services that a permit or own line names
 	sources         Sources
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/pages"
 )
 
 // offer is what a client can be granted now: what it asked for, of what the user
@@ -91,3 +92,6 @@ func (o offer) digest() string {
 func (o offer) narrowed(c choice) bool {
 	return !o.set.Equal(c.set) || len(c.scope) < len(o.scope)
 }
+
+// view is the offer as its page shows it.
+func (o offer) view(r *Realm) (services []pages.Service, words []pages.Scope) { return nil, nil }

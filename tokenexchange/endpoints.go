@@ -16,6 +16,7 @@ type endpoint struct {
 var (
 	posted  = []string{http.MethodPost}
 	read    = []string{http.MethodGet, http.MethodHead}
+	paged   = []string{http.MethodGet, http.MethodPost}
 	visited = []string{http.MethodGet, http.MethodHead, http.MethodPost}
 )
 
@@ -29,6 +30,9 @@ var (
 	organization     = endpoint{read, (*Server).serveOrganization, sameOrigin}
 	logoutEndpoint   = endpoint{visited, (*Server).serveLogout, sameOrigin}
 	logoutCall       = endpoint{posted, (*Server).serveLogout, sameOrigin}
+	authorization    = endpoint{paged, (*Server).serveAuthorize, sameOrigin}
+	discovery        = endpoint{[]string{http.MethodGet}, (*Server).serveAuthorize, sameOrigin}
+	account          = endpoint{paged, (*Server).serveAccount, sameOrigin}
 	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
 	publicKey        = endpoint{read, (*Server).servePublicKey, anyOrigin}
 	metadataEndpoint = endpoint{read, (*Server).serveMetadata, anyOrigin}
@@ -44,6 +48,9 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/introspect":                       introspection,
 	"/oauth2/revoke":                                            revocation,
 	"/csp/gateway/am/api/auth/revoke":                           revocation,
+	authorizePath:                                               authorization,
+	"/csp/gateway/discovery":                                    discovery,
+	accountPath:                                                 account,
 	logoutPath:                                                  logoutEndpoint,
 	"/csp/gateway/am/api/auth/logout":                           logoutCall,
 	"/oauth2/jwks":                                              keysEndpoint,

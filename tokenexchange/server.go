@@ -154,13 +154,19 @@ const bodyTimeout = 10 * time.Second
 // readingBody returns what reads the parameters of a request, within the time
 // that a body may take.
 func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, error) {
-	return func() (parameters, error) {
-		// A body that comes slowly would hold the store beyond its configuration.
-		body := http.NewResponseController(w)
-		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
-		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
-		return readParameters(r)
+	return func() (p parameters, err error) {
+		inTime(w, func() { p, err = readParameters(r) })
+		return p, err
 	}
+}
+
+// inTime has a body read within the time that it may take: one that comes slowly
+// would hold the store beyond its configuration.
+func inTime(w http.ResponseWriter, read func()) {
+	body := http.NewResponseController(w)
+	_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
+	defer func() { _ = body.SetReadDeadline(time.Time{}) }()
+	read()
 }
 
 // ServeNotReady answers and records a request that came before the server was
