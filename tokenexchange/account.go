@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 	"github.com/scopegate/scopegate/tokenexchange/internal/pages"
 )
 
@@ -70,7 +70,7 @@ func (v *visit) endOf(step, id string) (reply, error) {
 // withdraw takes back all that a person granted to a client in an organization:
 // what is remembered first, so that nothing new comes of it meanwhile.
 func (s *Server) withdraw(v *visit, subject, client, org string, grants []heldGrant) error {
-	if err := s.state.Consents().Forget(v, v.attempt, consentFor{Subject: subject, Org: org, Client: client}); err != nil {
+	if err := s.state.Consents().Forget(v, v.attempt, consentName{Subject: subject, Org: org, Client: client}); err != nil {
 		return err
 	}
 	grants = slices.DeleteFunc(slices.Clone(grants), func(g heldGrant) bool { return g.Client != client || g.Org != org })
@@ -136,22 +136,19 @@ func (v *visit) granted(a allowed, grants []heldGrant) (pages.Grant, error) {
 			g.Until = latest(g.Until, held.End)
 		}
 	}
-	was, err := s.state.Consents().Load(v, consentFor{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
+	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
 	if errors.Is(err, ErrNotFound) {
 		return g, nil
 	}
 	if err != nil {
 		return g, err
 	}
-	set, err := scopes.ParseSet([]byte(was.Granted.Set))
-	if was.Granted.Set == "" {
-		set, err = scopes.Set{}, nil
-	}
+	has, err := was.rec.Granted.read()
 	if err != nil {
 		return g, err
 	}
-	g.Services, g.Scopes = offer{set: set, scope: strings.Fields(was.Granted.Scope)}.view(s.realm)
-	g.Offline = slices.Contains(strings.Fields(was.Granted.Scope), "offline_access")
+	g.Services, g.Scopes = has.view()
+	g.Offline = slices.Contains(has.scope, mint.Offline)
 	return g, nil
 }
 

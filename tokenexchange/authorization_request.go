@@ -37,6 +37,7 @@ const (
 	promptNone    = "none"
 	promptLogin   = "login"
 	promptConsent = "consent"
+	promptSelect  = "select_account"
 )
 
 // redirectable reports whether the client may be told by redirect what became
@@ -79,6 +80,7 @@ func (s *Server) authorizationRequest(p parameters) (authorizationRequest, error
 		return q, err
 	}
 	for _, check := range []func() error{
+		func() error { return checkSizes(p) },
 		func() error { return checkResponse(p) },
 		func() error { return q.readChallenge(c, p) },
 		func() error { return q.readRights(c, p) },
@@ -109,6 +111,20 @@ func (s *Server) addressed(p parameters) (*client, error) {
 		return nil, refusedBecause("redirect_uri_unregistered", errors.New("of client "+c.ID))
 	}
 	return c, nil
+}
+
+// longest are the sizes in bytes of what is kept until the user has decided.
+var longest = map[string]int{
+	"nonce": 1 << 10, "login_hint": 1 << 10, "prompt": 1 << 10, "ui_locales": 1 << 10, "scope": 8 << 10, "orgId": 1 << 10, "org_id": 1 << 10,
+}
+
+func checkSizes(p parameters) error {
+	for name, size := range longest {
+		if len(p[name]) > size {
+			return refused("parameter_invalid", name)
+		}
+	}
+	return nil
 }
 
 // checkResponse refuses every other way to answer than a code in the query, and
@@ -202,7 +218,7 @@ func (q *authorizationRequest) readPrompt(p parameters) error {
 	for word := range strings.FieldsSeq(p["prompt"]) {
 		switch word {
 		case promptNone, promptLogin, promptConsent:
-		case "select_account":
+		case promptSelect:
 			word = promptLogin // Who logs in anew chooses the account.
 		default:
 			return refused("parameter_invalid", "prompt")
@@ -223,16 +239,8 @@ func (q *authorizationRequest) readPrompt(p parameters) error {
 	return nil
 }
 
-// maxHint is the size in bytes of the largest nonce and login_hint.
-const maxHint = 1 << 10
-
 // readHints reads what says who is expected, and what goes back to the client.
 func (s *Server) readHints(q *authorizationRequest, p parameters) error {
-	for _, name := range []string{"nonce", "login_hint"} {
-		if len(p[name]) > maxHint {
-			return refused("parameter_invalid", name)
-		}
-	}
 	q.Nonce, q.LoginHint, q.Locales = p["nonce"], p["login_hint"], locales(p["ui_locales"])
 	hint := p["id_token_hint"]
 	if hint == "" {

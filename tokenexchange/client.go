@@ -83,6 +83,14 @@ func (c *client) ceiling() scopes.Set {
 	return c.Own
 }
 
+// ceilingWord is the word of the lines that the ceiling is from.
+func (c *client) ceilingWord() string {
+	if c.Ceilings {
+		return "permit"
+	}
+	return "own"
+}
+
 // opens reports whether the client can get id tokens of its own.
 func (c *client) opens() bool { return slices.Contains(c.Scopes, "openid") }
 

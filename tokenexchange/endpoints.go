@@ -23,6 +23,7 @@ var (
 var (
 	tokenEndpoint    = endpoint{posted, (*Server).serveToken, appOrigins}
 	apiTokenEndpoint = endpoint{posted, (*Server).serveAPIToken, sameOrigin}
+	pushedRequests   = endpoint{posted, (*Server).servePushed, appOrigins}
 	introspection    = endpoint{posted, (*Server).serveIntrospection, sameOrigin}
 	revocation       = endpoint{posted, (*Server).serveRevocation, appOrigins}
 	userinfo         = endpoint{visited, (*Server).serveUserinfo, appOrigins}
@@ -44,6 +45,7 @@ var endpoints = map[string]endpoint{
 	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
 	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
 	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
+	"/oauth2/par":                                               pushedRequests,
 	"/oauth2/introspect":                                        introspection,
 	"/csp/gateway/am/api/auth/introspect":                       introspection,
 	"/oauth2/revoke":                                            revocation,

@@ -59,6 +59,11 @@ func (v *visit) grant(st standing) (reply, error) {
 	if err := v.list(st.client, g); err != nil {
 		return nil, err
 	}
+	if st.was != nil {
+		if err := s.state.Consents().Keep(v, v.attempt, st.was); err != nil {
+			return nil, err
+		}
+	}
 	code, err := s.state.Codes().Issue(v, v.attempt, Code{
 		Grant: g, RedirectURI: q.RedirectURI, Challenge: q.Challenge, Method: q.Method, Nonce: q.Nonce, State: q.State,
 	})
@@ -84,7 +89,7 @@ func (v *visit) list(c *client, g Grant) error {
 		return err
 	}
 	for _, a := range forgotten {
-		if err := s.state.Consents().Forget(v, v.attempt, consentFor{Subject: g.Subject, Org: a.Org, Client: a.Client}); err != nil {
+		if err := s.state.Consents().Forget(v, v.attempt, consentName{Subject: g.Subject, Org: a.Org, Client: a.Client}); err != nil {
 			return err
 		}
 	}

@@ -112,12 +112,30 @@ func (r *Realm) longestFamily() time.Duration {
 	return longest + r.longestLife()
 }
 
+// longestConsent is how long a consent can count that is remembered now, 0 if no
+// client can be consented to.
+func (r *Realm) longestConsent() time.Duration {
+	for _, c := range r.clients {
+		if slices.Contains(c.grants, authorizationCode) {
+			return consentLife
+		}
+	}
+	return 0
+}
+
+// longestEnd is how long it is remembered that a user or a client ended: until
+// nothing counts any more that they did before.
+func (r *Realm) longestEnd() time.Duration {
+	return max(r.longestFamily(), r.longestConsent())
+}
+
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
-// last access token of the family is over, and a logout up to a step longer.
+// last access token of the family is over, and a logout up to a step longer; or
+// where a consent was used at last.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	return r.longestLife(), r.longestFamily() + logoutStep + CollectAfter
+	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent()) + CollectAfter
 }
 
 // Issuer returns the issuer.

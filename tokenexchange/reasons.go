@@ -71,7 +71,7 @@ var answers = map[Reason]answer{
 	"transaction_unknown":   {invalidRequest, 400, "this login is unknown, or over, or was begun in another browser; go back to the application and begin again"},
 	"step_expired":          {invalidRequest, 400, "this page is not the newest one of the login; go on in the newest one"},
 	"session_ended":         {invalidRequest, 400, "the login of this browser ended or changed meanwhile; go back to the application and begin again"},
-	"offer_changed":         {invalidRequest, 409, "what can be granted has changed since the page was made; look at it again"},
+	"offer_changed":         {invalidRequest, 400, "what can be granted has changed since the page was made; look at it again"},
 	"form_malformed":        {invalidRequest, 400, "the form is not one that a page of this server sends"},
 	"request_forged":        {invalidRequest, 400, "the form was not sent from a page of this server"},
 

@@ -33,6 +33,8 @@ func checkCodes(cfg ClientConfig) error {
 			return withoutCodes("pkce")
 		case len(cfg.PKCEMethods) > 0:
 			return withoutCodes("pkce_methods")
+		case len(cfg.Required) > 0:
+			return withoutCodes("required")
 		}
 		return nil
 	}

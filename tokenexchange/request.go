@@ -147,7 +147,7 @@ func jsonValue(name string, raw []byte) (string, error) {
 }
 
 // numbers are the parameters that are numbers.
-var numbers = []string{"accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken"}
+var numbers = []string{"accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken", "max_age"}
 
 // readNames are the names besides the grant-bound ones that we read.
 var readNames = []string{
@@ -157,7 +157,11 @@ var readNames = []string{
 }
 
 // otherNames are those that other endpoints than the token endpoint read.
-var otherNames = []string{"token", "token_type_hint", "id_token_hint", "idToken", "post_logout_redirect_uri"}
+var otherNames = []string{
+	"token", "token_type_hint", "id_token_hint", "idToken", "post_logout_redirect_uri",
+	"response_type", "response_mode", "nonce", "prompt", "max_age", "login_hint", "ui_locales",
+	"code_challenge", "code_challenge_method", "request", "request_uri", "registration",
+}
 
 // known returns a name that may be shown: one of ours, else nothing.
 func known(name string) string {

@@ -105,16 +105,16 @@ func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "api-token", s.apiToken)
 }
 
+func (s *Server) servePushed(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "par", s.pushed)
+}
+
 func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "introspect", s.introspect)
 }
 
 func (s *Server) serveRevocation(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "revoke", s.revokePresented)
-}
-
-func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, "logout", s.logout)
 }
 
 // reply writes the answer to a request that was not refused.

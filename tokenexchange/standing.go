@@ -39,7 +39,8 @@ type standing struct {
 	org    string   // from stageConsent on
 	draft  mint.Draft
 	offer  offer
-	choice choice // in stageGranted
+	choice choice   // in stageGranted
+	was    *Consent // that was remembered, in stageGranted
 }
 
 // stand tells how far a request has come. It asks everything anew, and trusts no
@@ -145,14 +146,16 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	if err != nil {
 		return err
 	}
-	silent := false
-	if st.choice, silent = was.answers(st.offer); silent {
-		st.stage = stageGranted
+	if why, err := s.overruled(was); why != "" || err != nil {
+		return err
+	}
+	if choice, silent := was.answers(st.offer); silent {
+		st.stage, st.choice, st.was = stageGranted, choice, was
 	}
 	return nil
 }
 
 // consentOf names what is remembered of a person for this client.
-func (st *standing) consentOf(subject string) consentFor {
-	return consentFor{Subject: subject, Org: st.org, Client: st.client.ID}
+func (st *standing) consentOf(subject string) consentName {
+	return consentName{Subject: subject, Org: st.org, Client: st.client.ID}
 }
