@@ -21,7 +21,7 @@ func newApps(h *house) string {
 			single.ServeHTTP(w, r)
 		case "web.example.org":
 			web.ServeHTTP(w, r)
-		case "evil.example.edu":
+		case "evil.example.edu", "blog.example.com":
 			evil(w, r)
 		default:
 			http.NotFound(w, r)

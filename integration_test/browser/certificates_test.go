@@ -21,7 +21,7 @@ import (
 // the server finds it by itself.
 var names = []string{
 	"auth.example.com", "shop.example.com", "reports.example.com",
-	"app.example.net", "web.example.org", "evil.example.edu", "localhost",
+	"app.example.net", "web.example.org", "evil.example.edu", "blog.example.com", "localhost",
 }
 
 // certificate is one for all names. The browser knows it by the hash of its key

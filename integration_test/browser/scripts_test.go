@@ -103,9 +103,3 @@ func pictures(t *testing.T) string {
 	}
 	return t.TempDir()
 }
-
-// TestLogin logs in, or does not.
-func TestLogin(t *testing.T) {
-	t.Parallel()
-	newHouse(t, "bolt").play("login.mjs")
-}

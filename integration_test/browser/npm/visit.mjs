@@ -10,6 +10,7 @@ export const issuer = 'https://auth.example.com'
 export const app = 'https://app.example.net'
 export const web = 'https://web.example.org'
 export const evil = 'https://evil.example.edu'
+export const neighbour = 'https://blog.example.com' // the same site as the issuer, another origin
 export const shop = 'https://shop.example.com'
 export const reports = 'https://reports.example.com'
 export const { password } = world
@@ -107,42 +108,3 @@ async function arrive(options, secrets) {
 	const page = await context.newPage()
 	return { context, page, faults, pages: () => context.pages() }
 }
-
-// The steps of a person. Each waits for what comes after.
-
-export async function openApp(page) {
-	await page.goto(`${app}/`)
-	await page.waitForSelector('body[data-ready]')
-}
-
-// loginAtApp lets the single-page application send the browser to the server.
-export async function loginAtApp(page, parameters = {}) {
-	if (!page.url().startsWith(app)) await openApp(page)
-	await page.evaluate((parameters) => { window.app.login(parameters) }, parameters)
-	await page.waitForURL((url) => url.origin !== app || url.pathname === '/callback')
-}
-
-export const press = (page, step) => page.click(`button[name="step"][value="${step}"]`)
-
-export async function login(page, user, secret = password) {
-	await page.fill('input[name="username"]', user)
-	await page.fill('input[name="password"]', secret)
-	await press(page, 'login')
-}
-
-// result is what an application shows of its last act.
-export async function result(page) {
-	await page.waitForFunction(() => document.body.dataset.ready !== '' && !['', '...'].includes(document.querySelector('#result')?.textContent ?? ''))
-	return JSON.parse(await page.textContent('#result'))
-}
-
-export const who = (page) => page.textContent('#who')
-
-// backAtApp waits until the application has redeemed the code or was told no.
-export async function backAtApp(page) {
-	await page.waitForURL((url) => url.origin === app)
-	await page.waitForSelector('body[data-ready]')
-	return result(page)
-}
-
-export const call = (page, url) => page.evaluate((url) => window.app.call(url), url)
