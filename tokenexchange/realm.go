@@ -26,6 +26,8 @@ type Realm struct {
 	users    *Directory
 	pages    *Pages
 
+	providers map[string]*provider // by the domain of their users
+
 	warnings []string
 
 	appOrigins map[string]bool // of applications in browsers
@@ -50,7 +52,7 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
-	r := &Realm{issuer: cfg.Issuer, services: map[string]*service{}, clients: map[string]*client{}}
+	r := &Realm{issuer: cfg.Issuer, services: map[string]*service{}, clients: map[string]*client{}, providers: map[string]*provider{}}
 	for _, s := range cfg.Services {
 		if err := r.addService(s); err != nil {
 			return nil, s.Sources.Place("service "+s.ID, err)
@@ -86,8 +88,18 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 	if kinds := users.hashKinds(); len(kinds) > 1 {
 		r.warn("users: password hashes of several kinds take several times, which tells who guesses that a user exists; expected one kind, found " + strings.Join(kinds, ", "))
 	}
+	for _, p := range cfg.UsersOIDC {
+		if err := r.addProvider(p); err != nil {
+			return nil, p.Sources.Place("users oidc "+p.Issuer, err)
+		}
+	}
 	if err := r.addImpersonation(cfg); err != nil {
 		return nil, err
+	}
+	for _, p := range cfg.UsersOIDC {
+		if err := r.checkOperators(p); err != nil {
+			return nil, p.Sources.Place("users oidc "+p.Issuer, err)
+		}
 	}
 	return r, nil
 }
@@ -112,12 +124,30 @@ func (r *Realm) longestFamily() time.Duration {
 	return longest + r.longestLife()
 }
 
+// longestConsent is how long a consent can count that is remembered now, 0 if no
+// client can be consented to.
+func (r *Realm) longestConsent() time.Duration {
+	for _, c := range r.clients {
+		if slices.Contains(c.grants, authorizationCode) {
+			return consentLife
+		}
+	}
+	return 0
+}
+
+// longestEnd is how long it is remembered that a user or a client ended: until
+// nothing counts any more that they did before.
+func (r *Realm) longestEnd() time.Duration {
+	return max(r.longestFamily(), r.longestConsent())
+}
+
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
-// last access token of the family is over, and a logout up to a step longer.
+// last access token of the family is over, and a logout up to a step longer; or
+// where a consent was used at last.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	return r.longestLife(), r.longestFamily() + logoutStep + CollectAfter
+	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent()) + CollectAfter
 }
 
 // Issuer returns the issuer.
