@@ -19,6 +19,7 @@ import (
 //		state_key   generated|file <path>
 //		store       memory|bolt|redis [{ ... }]
 //		users       file <path>
+//		pages       <directory>
 //		demo
 //		service <id> <audience> { ... }
 //		client  <id> { ... }
@@ -58,6 +59,8 @@ func (a *App) parseWord(w *words) error {
 		return a.parseStore(w)
 	case "users":
 		return a.parseUsers(w)
+	case "pages":
+		return w.one(&a.PagesDir, "the path of a directory")
 	case "service":
 		s, err := parseService(w)
 		a.Services = append(a.Services, s)
@@ -71,7 +74,7 @@ func (a *App) parseWord(w *words) error {
 		a.Impersonation = c
 		return err
 	}
-	return w.unrecognized("issuer, signing_key, state_key, store, users, demo, service, client or impersonation")
+	return w.unrecognized("issuer, signing_key, state_key, store, users, pages, demo, service, client or impersonation")
 }
 
 func parseKeySource(w *words, into *[]KeySource) error {
