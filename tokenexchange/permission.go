@@ -31,7 +31,7 @@ func (r *Realm) requiredLines(c *client, lines []PermissionLine) (scopes.Set, er
 		return scopes.Set{}, err
 	}
 	for i, line := range lines {
-		entries, err := r.expand(line.Permission, line.Patterns, "")
+		entries, err := r.expand(line.Permission, line.Patterns, nil)
 		if err != nil {
 			return scopes.Set{}, InLine("required", i, err)
 		}

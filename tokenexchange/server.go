@@ -24,9 +24,9 @@ type Runtime struct {
 	Epoch       Epoch        // of the store, from State.Epoch
 	// For each of Realm.Providers, by the domain of its users.
 	LoginProviders map[string]LoginProvider
-	Log         *slog.Logger
-	Now         func() time.Time // nil is time.Now
-	Random      io.Reader        // of what records hold; see NewState
+	Log            *slog.Logger
+	Now            func() time.Time // nil is time.Now
+	Random         io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;

@@ -40,9 +40,9 @@ type house struct {
 	provider *provider
 	// remembered are the keys of redis when a script asked for it.
 	remembered map[string]bool
-	secrets  secrets
-	cmd      *exec.Cmd
-	done     chan struct{} // closed when the process has ended
+	secrets    secrets
+	cmd        *exec.Cmd
+	done       chan struct{} // closed when the process has ended
 }
 
 // newHouse starts everything with a store (memory, bolt or redis), and stops it
