@@ -43,8 +43,17 @@ func boxes(services []pages.Service, words []pages.Scope) (lines []string) {
 		}
 		return "[ ] " + value
 	}
+	seen := map[string]bool{}
+	once := func(group string) {
+		if seen[group] {
+			lines = append(lines, group+" is there twice")
+		}
+		seen[group] = true
+	}
 	for _, s := range services {
+		once(s.ID)
 		for _, p := range s.Permissions {
+			once(s.ID + "/" + p.ID)
 			for _, r := range p.Resources {
 				if want := s.ID + "/" + p.ID + " " + r.Pattern; r.Value != want {
 					lines = append(lines, fmt.Sprintf("%s sends %s", want, r.Value))
