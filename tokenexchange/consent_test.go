@@ -102,6 +102,10 @@ func TestOfferOnThePage(t *testing.T) {
 			offered(theSet("shop/write **"), "", theSet("shop/read **")),
 			[]string{"[x] shop/read **"},
 		},
+		"two permissions of one service": {
+			offered(theSet("shop/write a"), "", theSet("shop/read a b", "shop/write a b")),
+			[]string{"[x] shop/read a", "[x] shop/read b", "[=] shop/write a", "[x] shop/write b"},
+		},
 		"a word twice": {offered(scopes.Set{}, "openid profile openid", scopes.Set{}), []string{"[=] openid", "[x] profile"}},
 	} {
 		if diff := cmp.Diff(c.want, boxes(c.offer.view(c.offer.everything()))); diff != "" {
