@@ -22,6 +22,7 @@ import (
 //		scope                    <scope...>
 //		permit                   <permission> <pattern...> | none
 //		own                      <permission> <pattern...> | none
+//		required                 <permission> <pattern...>       # repeated
 //		target_audiences         <audience...>
 //		allow                    <grant...> by <client...> [to <audience...>]
 //		access_token_validity    <duration>
@@ -69,6 +70,8 @@ func parseClientWord(w *words, c *tokenexchange.ClientConfig) error {
 		return parseLine(w, &c.Permit)
 	case "own":
 		return parseLine(w, &c.Own)
+	case "required":
+		return parseRequired(w, c)
 	case "target_audiences":
 		return w.list(&c.TargetAudiences, "at least one audience")
 	case "allow":
@@ -101,7 +104,7 @@ func parseClientSetting(w *words, c *tokenexchange.ClientConfig) error {
 	case "display_name":
 		return w.one(&c.DisplayName, "a name, in quotes if it has blanks")
 	}
-	return w.unrecognized("secret, public, jwks_file, grant_types, org, allowed_orgs, redirect_uri, post_logout_redirect_uri, pkce, pkce_methods, scope, permit, own, target_audiences, allow, access_token_validity, refresh_token_validity, max_groups_in_id_token, access_token_alg, id_token_alg, accept_subject_ip, api_tokens or display_name")
+	return w.unrecognized("secret, public, jwks_file, grant_types, org, allowed_orgs, redirect_uri, post_logout_redirect_uri, pkce, pkce_methods, scope, permit, own, required, target_audiences, allow, access_token_validity, refresh_token_validity, max_groups_in_id_token, access_token_alg, id_token_alg, accept_subject_ip, api_tokens or display_name")
 }
 
 func parseSecret(w *words, c *tokenexchange.ClientConfig) error {
@@ -136,6 +139,16 @@ func parseLine(w *words, lines **[]tokenexchange.PermissionLine) error {
 	}
 	**lines = append(**lines, tokenexchange.PermissionLine{Permission: args[0], Patterns: args[1:]})
 	return w.noBlock(word)
+}
+
+// parseRequired parses a required line. Where nothing is required there is none.
+func parseRequired(w *words, c *tokenexchange.ClientConfig) error {
+	args := w.RemainingArgs()
+	if len(args) < 2 {
+		return w.Errf("%s: required: expected SERVICE/PERMISSION and at least one resource pattern; no line if nothing is required", w.block)
+	}
+	c.Required = append(c.Required, tokenexchange.PermissionLine{Permission: args[0], Patterns: args[1:]})
+	return w.noBlock("required")
 }
 
 // parseAllow parses: allow <grant...> by <client...> [to <audience...>]

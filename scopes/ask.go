@@ -24,6 +24,10 @@ func (a Ask) Empty() bool { return len(a.services) == 0 }
 // Equal says whether both ask for the same, as two aliases of one parameter must.
 func (a Ask) Equal(b Ask) bool { return a.canonical == b.canonical }
 
+// Canonical returns the one text of what is asked for, which [ParseAsk] reads
+// back. It is "" for nothing.
+func (a Ask) Canonical() string { return a.canonical }
+
 // Resolve turns what is asked into what is granted, out of what is held. It is
 // the only way from an Ask to a [Set].
 //

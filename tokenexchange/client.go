@@ -27,7 +27,8 @@ type client struct {
 	acceptSubjectIP bool
 	apiTokens       bool // API tokens may name this client
 	displayName     string
-	consented       []string // services that a permit or own line names
+	required        scopes.Set // what users cannot refuse on the page of a consent
+	consented       []string   // services that a permit or own line names
 	sources         Sources
 }
 
@@ -80,6 +81,14 @@ func (c *client) ceiling() scopes.Set {
 		return c.Permit
 	}
 	return c.Own
+}
+
+// ceilingWord is the word of the lines that the ceiling is from.
+func (c *client) ceilingWord() string {
+	if c.Ceilings {
+		return "permit"
+	}
+	return "own"
 }
 
 // opens reports whether the client can get id tokens of its own.

@@ -30,6 +30,9 @@ type Config struct {
 
 	// Where the words outside of the blocks were written.
 	Sources Sources `json:"sources,omitempty"`
+
+	// What people see. Default: the built-in pages.
+	Pages *Pages `json:"-"`
 }
 
 // ServiceConfig is one API as tokens name it.
@@ -80,6 +83,9 @@ type ClientConfig struct {
 	Permit *[]PermissionLine `json:"permit,omitempty"`
 	// What the client may do by itself. "own none" is an empty list.
 	Own *[]PermissionLine `json:"own,omitempty"`
+	// What users cannot refuse when they are asked what the client may do: the
+	// rest they can untick. Inside permit, or own where there is no permit.
+	Required []PermissionLine `json:"required,omitempty"`
 	// The audiences that the client may ask for in an exchange.
 	TargetAudiences []string `json:"target_audiences,omitempty"`
 	// Which other clients may exchange this client's tokens, and for where.

@@ -25,7 +25,7 @@ var classes = map[string][]string{
 		"/.well-known/oauth-authorization-server", "/csp/gateway/am/api/auth/.well-known/openid-configuration",
 	},
 	"apps": {
-		"/oauth2/token", "/csp/gateway/am/api/auth/token", "/csp/gateway/am/api/auth/authorize",
+		"/oauth2/token", "/csp/gateway/am/api/auth/token", "/csp/gateway/am/api/auth/authorize", "/oauth2/par",
 		"/oauth2/revoke", "/csp/gateway/am/api/auth/revoke", "/oauth2/userinfo", "/csp/gateway/am/api/userinfo",
 	},
 }

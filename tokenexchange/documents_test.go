@@ -184,8 +184,15 @@ func TestMetadataOfLogins(t *testing.T) {
 		"code_challenge_methods_supported":      "[S256 plain]",
 		"id_token_signing_alg_values_supported": "[ES256 RS256]",
 		"scopes_supported":                      "[email group_names offline_access openid orders profile reports]",
-		"response_types_supported":              "[]",
+		"response_types_supported":              "[code]",
+		"response_modes_supported":              "[query]",
+		"prompt_values_supported":               "[none login consent select_account]",
+		"ui_locales_supported":                  "[en de]",
+		"request_parameter_supported":           "false",
+		"claims_parameter_supported":            "false",
 		"authorization_endpoint":                "<nil>",
+
+		"authorization_response_iss_parameter_supported": "true",
 	} {
 		if got := fmt.Sprint(g.body[name]); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)

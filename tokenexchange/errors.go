@@ -128,12 +128,17 @@ func writeError(w http.ResponseWriter, r *http.Request, e *Refused, decisionID s
 	a.write(w, r, e, decisionID)
 }
 
+// describe is the text of a refusal, with the name of the parameter that it is about.
+func (a answer) describe(e *Refused) string {
+	if e.Param == "" {
+		return a.text
+	}
+	return a.text + " (" + e.Param + ")"
+}
+
 // write is the one place that writes a refusal of an endpoint of the issuer.
 func (a answer) write(w http.ResponseWriter, r *http.Request, e *Refused, decisionID string) {
-	text := a.text
-	if e.Param != "" {
-		text += " (" + e.Param + ")"
-	}
+	text := a.describe(e)
 	body := errorBody{
 		Error: a.code, Description: text, URI: errorPage + string(e.Reason), StatusCode: a.status,
 		ModuleCode: "scopegate", Message: a.code + ": " + text, CSPErrorCode: string(e.Reason),

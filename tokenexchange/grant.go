@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
@@ -110,28 +109,6 @@ func (c *call) subjectIP() error {
 	}
 	c.record.ClaimedIP = ip.Unmap().String()
 	return nil
-}
-
-// ask reads what the request wants of the rights. Both spellings must mean the
-// same; nil means that nothing was asked.
-func (c *call) ask() (*scopes.Ask, error) {
-	var found *scopes.Ask
-	for _, name := range []string{"allowed_resource_scope", "servicesPermissionsScopesDto"} {
-		text, present := c.params[name]
-		if !present {
-			continue
-		}
-		ask, err := scopes.ParseAsk([]byte(text))
-		if err != nil {
-			// The parser quotes what it was sent, which the log must not hold.
-			return nil, refused("resource_scope_malformed", name)
-		}
-		if found != nil && !found.Equal(ask) {
-			return nil, refused("parameter_conflict", name)
-		}
-		found = &ask
-	}
-	return found, nil
 }
 
 // subject verifies a token that the request brought: who it was made for, and

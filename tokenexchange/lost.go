@@ -41,7 +41,7 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 	l := &losses{
 		after: after, before: issuedBefore,
 		tokens: now.Add(max(before.longestLife(), after.longestLife())),
-		logins: now.Add(max(before.longestFamily(), after.longestFamily())),
+		logins: now.Add(max(before.longestEnd(), after.longestEnd())),
 		found:  map[revocationName]Revocation{},
 	}
 	for _, u := range before.users.bySubject {
@@ -71,7 +71,7 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 type losses struct {
 	after          *Realm
 	before         time.Time
-	tokens, logins time.Time // when the last token, and the last of a login, is over
+	tokens, logins time.Time // when the last token, and all that a login left, is over
 	found          map[revocationName]Revocation
 }
 

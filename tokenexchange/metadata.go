@@ -17,9 +17,13 @@ type metadata struct {
 	Revocation        string   `json:"revocation_endpoint,omitempty"`
 	Userinfo          string   `json:"userinfo_endpoint,omitempty"`
 	EndSession        string   `json:"end_session_endpoint,omitempty"`
+	Pushed            string   `json:"pushed_authorization_request_endpoint,omitempty"`
 	Scopes            []string `json:"scopes_supported"`
 	Claims            []string `json:"claims_supported,omitempty"`
 	ResponseTypes     []string `json:"response_types_supported"`
+	ResponseModes     []string `json:"response_modes_supported,omitempty"`
+	Prompts           []string `json:"prompt_values_supported,omitempty"`
+	Locales           []string `json:"ui_locales_supported,omitempty"`
 	GrantTypes        []string `json:"grant_types_supported"`
 	SubjectTypes      []string `json:"subject_types_supported"`
 	IDTokenAlgorithms []string `json:"id_token_signing_alg_values_supported"`
@@ -32,6 +36,11 @@ type metadata struct {
 	RevocationMethods        []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 	RevocationAuthAlgorithms []string `json:"revocation_endpoint_auth_signing_alg_values_supported,omitempty"`
 
+	// Who answers with a code says by whom it was made (RFC 9207).
+	AnswersIssuer bool `json:"authorization_response_iss_parameter_supported,omitempty"`
+
+	RequestObjects bool `json:"request_parameter_supported"`
+	ClaimsRequests bool `json:"claims_parameter_supported"`
 	// Discovery has readers take its absence for true.
 	RequestURIs bool `json:"request_uri_parameter_supported"`
 }
@@ -57,6 +66,7 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 			}
 		}
 		if slices.Contains(c.grants, authorizationCode) {
+			m.authorizes(r)
 			// SHA256 is in no registry that readers of this page know.
 			add(&m.ChallengeMethods, slices.DeleteFunc(slices.Clone(c.pkceMethods), func(method string) bool { return method == "SHA256" })...)
 		}
@@ -74,6 +84,15 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 		slices.Sort(list)
 	}
 	return m
+}
+
+// authorizes says what the authorization endpoint can do.
+func (m *metadata) authorizes(r *Realm) {
+	m.Pushed = r.issuer + "/oauth2/par"
+	m.ResponseTypes, m.ResponseModes = []string{"code"}, []string{"query"}
+	m.Prompts = []string{promptNone, promptLogin, promptConsent, promptSelect}
+	m.Locales = []string{"en", "de"}
+	m.AnswersIssuer = true
 }
 
 // authenticates adds how a client says who it is.

@@ -29,6 +29,7 @@ func TestMetadataOfEndpoints(t *testing.T) {
 			"introspection_endpoint": issuer + "/oauth2/introspect", "introspection_endpoint_auth_methods_supported": secretBased,
 			"revocation_endpoint": issuer + "/oauth2/revoke", "revocation_endpoint_auth_methods_supported": "[client_secret_basic client_secret_post none]",
 			"userinfo_endpoint": issuer + "/oauth2/userinfo", "end_session_endpoint": issuer + "/oauth2/logout",
+			"pushed_authorization_request_endpoint": issuer + "/oauth2/par",
 		}},
 		"clients with keys": {robots, map[string]string{
 			"introspection_endpoint": issuer + "/oauth2/introspect", "introspection_endpoint_auth_methods_supported": keyed,
@@ -58,7 +59,7 @@ func TestMetadataOfEndpoints(t *testing.T) {
 			for _, member := range []string{
 				"introspection_endpoint", "introspection_endpoint_auth_methods_supported", "introspection_endpoint_auth_signing_alg_values_supported",
 				"revocation_endpoint", "revocation_endpoint_auth_methods_supported", "revocation_endpoint_auth_signing_alg_values_supported",
-				"token_endpoint_auth_signing_alg_values_supported", "userinfo_endpoint", "end_session_endpoint", "authorization_endpoint",
+				"token_endpoint_auth_signing_alg_values_supported", "userinfo_endpoint", "end_session_endpoint", "authorization_endpoint", "pushed_authorization_request_endpoint",
 			} {
 				want, there := c.want[member]
 				if value, has := body[member]; has != there || has && fmt.Sprint(value) != want {

@@ -14,27 +14,35 @@ import (
 type opaqueKind int
 
 const (
-	opaqueCode    opaqueKind = iota + 1 // <key id>.<grant>.<mac>
-	opaqueRefresh                       // <key id>.<grant>.<counter>.<mac>
+	opaqueCode        opaqueKind = iota + 1 // <key id>.<grant>.<mac>
+	opaqueRefresh                           // <key id>.<grant>.<counter>.<mac>
+	opaqueTransaction                       // <key id>.<id>.<mac>, of no client, as the next
+	opaqueSession
+	opaquePushed // <key id>.<id>.<mac>
 )
 
-// opaque is what a code or a refresh token says. The client is in its MAC but
-// not in its text, so another client's try ends before the store is asked, as a
-// guess does. The key names where the record is: a successor keeps it.
+// opaquePurposes name the MAC key of each kind. The zero kind has none.
+var opaquePurposes = [...]string{
+	opaqueCode: "code", opaqueRefresh: "refresh token", opaqueTransaction: "transaction", opaqueSession: "session", opaquePushed: "pushed request",
+}
+
+// opaque is what such a text says. The client is in its MAC but not in its text,
+// so another client's try ends before the store is asked, as a guess does. The
+// key names where the record is: a successor keeps it.
 type opaque struct {
 	key     *sealer
-	grant   string
-	counter uint64 // 0 for a code
+	grant   string // the grant, or what else the record is found by
+	counter uint64 // of a refresh token
 }
 
 // text is the one spelling of the token, made for a client of an issuer.
 func (o opaque) text(kind opaqueKind, issuer, client string) string {
 	counter := strconv.FormatUint(o.counter, 10)
-	key, parts := o.key.refreshMAC, []string{o.key.name(), o.grant, counter}
-	if kind == opaqueCode {
-		key, parts = o.key.codeMAC, parts[:2]
+	parts := []string{o.key.name(), o.grant}
+	if kind == opaqueRefresh {
+		parts = append(parts, counter)
 	}
-	mac := hmac.New(sha256.New, key())
+	mac := hmac.New(sha256.New, o.key.macs[kind]())
 	mac.Write(joinFields(issuer, o.grant, counter, client))
 	return strings.Join(append(parts, base64.RawURLEncoding.EncodeToString(mac.Sum(nil))), ".")
 }
@@ -56,7 +64,9 @@ func (s *State) readOpaque(kind opaqueKind, text, client string) (opaque, bool) 
 	parts := strings.Split(text, ".")
 	var o opaque
 	switch {
-	case kind == opaqueCode && len(parts) == 3:
+	case kind < opaqueCode || int(kind) >= len(opaquePurposes):
+		return opaque{}, false
+	case kind != opaqueRefresh && len(parts) == 3:
 	case kind == opaqueRefresh && len(parts) == 4:
 		var err error
 		if o.counter, err = strconv.ParseUint(parts[2], 10, 64); err != nil {

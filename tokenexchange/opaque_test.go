@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"fmt"
 	"math"
 	"regexp"
 	"slices"
@@ -19,7 +20,9 @@ func opaqueSamples(t testing.TB) (s *State, kinds map[string]opaqueKind, says ma
 		text := o.text(kind, stateIssuer, "web")
 		kinds[text], says[text] = kind, o
 	}
-	sample(opaqueCode, 0)
+	for _, kind := range []opaqueKind{opaqueCode, opaqueTransaction, opaqueSession, opaquePushed} {
+		sample(kind, 0)
+	}
 	for _, counter := range []uint64{0, 1, 10, math.MaxUint64} {
 		sample(opaqueRefresh, counter)
 	}
@@ -49,8 +52,11 @@ func TestOpaqueTokens(t *testing.T) {
 		refused("no client's use", s, kind, text, "")
 		refused("another issuer's reading", other, kind, text, "web")
 		refused("reading without its key", dropped, kind, text, "web")
-		refused("another kind's reading", s, opaqueCode+opaqueRefresh-kind, text, "web")
-		refused("no kind's reading", s, 0, text, "web")
+		for other := opaqueKind(-1); int(other) <= len(opaquePurposes)+1; other++ {
+			if other != kind {
+				refused(fmt.Sprintf("a reading as kind %d", other), s, other, text, "web")
+			}
+		}
 		for i := range text {
 			for _, c := range []byte{text[i] ^ 1, text[i] ^ 0x20, '.', '='} {
 				if c != text[i] {

@@ -23,6 +23,31 @@ func (r *Realm) lines(word string, lines []PermissionLine) (scopes.Set, error) {
 	return set, InLine(word, 0, err)
 }
 
+// requiredLines reads required lines. What the client cannot get at all would be
+// required of nobody, so somebody who wrote it believes otherwise.
+func (r *Realm) requiredLines(c *client, lines []PermissionLine) (scopes.Set, error) {
+	set, err := r.lines("required", lines)
+	if err != nil {
+		return scopes.Set{}, err
+	}
+	for i, line := range lines {
+		entries, err := r.expand(line.Permission, line.Patterns, nil)
+		if err != nil {
+			return scopes.Set{}, InLine("required", i, err)
+		}
+		for _, e := range entries {
+			one, err := scopes.NewSet(e)
+			if err == nil && !c.ceiling().Contains(one) {
+				err = fmt.Errorf("%s/%s %s is outside of the client's %s lines; expected a pattern inside one of theirs", e.Service, e.Permission, e.Resource, c.ceilingWord())
+			}
+			if err != nil {
+				return scopes.Set{}, InLine("required", i, err)
+			}
+		}
+	}
+	return set, nil
+}
+
 // userLine reads a permission of the users file: "shop/orders.read orders/** reports/{org}/*".
 func (r *Realm) userLine(line, org string) ([]scopes.Entry, error) {
 	fields := strings.Fields(line)

@@ -83,7 +83,7 @@ func (c *call) issue() (reply, error) {
 	if err := c.bind(); err != nil {
 		return nil, err
 	}
-	ask, err := c.ask()
+	ask, err := c.params.ask()
 	if err != nil {
 		return nil, err
 	}

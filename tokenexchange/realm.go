@@ -24,6 +24,7 @@ type Realm struct {
 	mint     []mint.Service
 	clients  map[string]*client
 	users    *Directory
+	pages    *Pages
 
 	providers map[string]*provider // by the domain of their users
 
@@ -73,6 +74,12 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 		}
 	}
 	r.appOrigins = r.appOriginsOf()
+	var err error
+	if r.pages = cfg.Pages; r.pages == nil {
+		if r.pages, err = ReadPages(""); err != nil {
+			return nil, err
+		}
+	}
 	users, err := readUsers(usersFiles, readFile, r)
 	if err != nil {
 		return nil, cfg.Sources.Place("", err)
@@ -117,12 +124,40 @@ func (r *Realm) longestFamily() time.Duration {
 	return longest + r.longestLife()
 }
 
+// longestConsent is how long a consent can count that is remembered now, 0 if no
+// client can be consented to.
+func (r *Realm) longestConsent() time.Duration {
+	for _, c := range r.clients {
+		if slices.Contains(c.grants, authorizationCode) {
+			return consentLife
+		}
+	}
+	return 0
+}
+
+// longestEnd is how long it is remembered that a user or a client ended: until
+// nothing counts any more that they did before.
+func (r *Realm) longestEnd() time.Duration {
+	return max(r.longestFamily(), r.longestConsent())
+}
+
+// accountLife is how long a user of another provider is remembered after a login:
+// until nothing counts any more that came of it, so that until then nobody else
+// can have the account.
+func (r *Realm) accountLife() time.Duration {
+	if len(r.providers) == 0 {
+		return 0
+	}
+	return sessionLife + r.longestEnd()
+}
+
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
-// last access token of the family is over, and a logout up to a step longer.
+// last access token of the family is over, and a logout up to a step longer; or
+// where a consent was used at last, or somebody of another provider logged in.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	return r.longestLife(), r.longestFamily() + logoutStep + CollectAfter
+	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent(), r.accountLife()) + CollectAfter
 }
 
 // Issuer returns the issuer.

@@ -65,6 +65,9 @@ func (r *Realm) addClient(cfg ClientConfig) error {
 			return err
 		}
 	}
+	if c.required, err = r.requiredLines(c, cfg.Required); err != nil {
+		return err
+	}
 	c.consented = append(c.Permit.Services(), c.Own.Services()...)
 	if slices.Contains(cfg.GrantTypes, grantPassword.name) {
 		r.warn("client " + c.ID + ": the password grant shows the user's password to the client (RFC 9700 section 2.4 advises against it)")

@@ -6,10 +6,11 @@ const (
 	invalidRequest = "invalid_request"
 	invalidScope   = "invalid_scope"
 	invalidGrant   = "invalid_grant"
+	accessDenied   = "access_denied"
 	unavailable    = "temporarily_unavailable"
 )
 
-// answers is the one table of what the token endpoint says for each reason.
+// answers is the one table of what the endpoints of the issuer say for each reason.
 // docs/errors.md has a section for each row; a test holds the two together.
 var answers = map[Reason]answer{
 	"content_type":             {invalidRequest, 400, "the Content-Type must be application/x-www-form-urlencoded or application/json"},
@@ -54,6 +55,32 @@ var answers = map[Reason]answer{
 
 	"credentials_wrong": {invalidGrant, 400, "username or password is wrong, or the account cannot be used"},
 	"org_not_allowed":   {invalidRequest, 400, "orgId is not an organization that this request can be made for"},
+
+	"client_unknown":             {"unauthorized_client", 400, "client_id is not the id of a client of this server"},
+	"redirect_uri_unregistered":  {invalidRequest, 400, "redirect_uri is not exactly one of those that are registered for the client; only on http://127.0.0.1 and http://[::1] may the port differ"},
+	"response_type_unsupported":  {"unsupported_response_type", 400, "response_type must be code"},
+	"request_not_supported":      {"request_not_supported", 400, "parameters in a request object (request) are not read: send them as they are, or push them"},
+	"request_uri_not_supported":  {"request_uri_not_supported", 400, "request_uri must be one that the pushed authorization request endpoint of this server gave"},
+	"registration_not_supported": {"registration_not_supported", 400, "clients do not register themselves here (registration)"},
+	"request_uri_invalid":        {"invalid_request_uri", 400, "request_uri is unknown here, or has expired, or was used, or was given to another client; go back to the application and begin again"},
+
+	"access_denied":         {accessDenied, 400, "the user did not allow it"},
+	"login_required":        {"login_required", 400, "the user must log in, which prompt=none does not let us ask for"},
+	"consent_required":      {"consent_required", 400, "the user must be asked for consent, which prompt=none does not let us do"},
+	"organization_required": {"interaction_required", 400, "the user must choose an organization, which prompt=none does not let us ask for: send orgId"},
+	"transaction_unknown":   {invalidRequest, 400, "this login is unknown, or over, or was begun in another browser; go back to the application and begin again"},
+	"step_expired":          {invalidRequest, 400, "this page is not the newest one of the login; go on in the newest one"},
+	"session_ended":         {invalidRequest, 400, "the login of this browser ended or changed meanwhile; go back to the application and begin again"},
+	"offer_changed":         {invalidRequest, 400, "what can be granted has changed since the page was made; look at it again"},
+	"provider_unknown":      {invalidRequest, 400, "there is no such other place to log in"},
+	"provider_unavailable":  {unavailable, 503, "the other place to log in does not answer as it must; try again, or log in elsewhere"},
+	"provider_denied":       {accessDenied, 400, "the other place did not log you in"},
+	"provider_answer":       {accessDenied, 400, "what the browser brought back from the other place to log in is not good for this login, or was used already; log in again"},
+	"provider_login_old":    {accessDenied, 400, "a new login was asked for, and the other place told of an old one; log in again"},
+	"no_mapping":            {accessDenied, 403, "the account of the other place has no rights here"},
+	"account_taken":         {accessDenied, 403, "the account belongs to a user of another place from before"},
+	"form_malformed":        {invalidRequest, 400, "the form is not one that a page of this server sends"},
+	"request_forged":        {invalidRequest, 400, "the form was not sent from a page of this server"},
 
 	Reason(mint.TokenMalformed):   {invalidRequest, 400, "a token is not a well-formed token of this issuer"},
 	Reason(mint.TokenExpired):     {invalidRequest, 400, "a token has expired"},

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -32,6 +33,8 @@ func checkCodes(cfg ClientConfig) error {
 			return withoutCodes("pkce")
 		case len(cfg.PKCEMethods) > 0:
 			return withoutCodes("pkce_methods")
+		case len(cfg.Required) > 0:
+			return withoutCodes("required")
 		}
 		return nil
 	}
@@ -121,4 +124,42 @@ func origin(u *url.URL) string {
 func loopback(host string) bool {
 	ip := net.ParseIP(host)
 	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// loopbacks are the literals at which any port may be asked for (RFC 8252
+// section 7.3): an app gets one from its system when it starts. A name, such as
+// localhost, can be made to lead elsewhere.
+var loopbacks = []string{"http://127.0.0.1", "http://[::1]"}
+
+// listensAt reports whether the answer to a request may go to a URI: it is one
+// of the registered ones byte for byte, but for the port on loopback.
+func (c *client) listensAt(uri string) bool {
+	if slices.Contains(c.redirectURIs, uri) {
+		return true
+	}
+	asked, ok := withoutPort(uri)
+	return ok && slices.ContainsFunc(c.redirectURIs, func(registered string) bool {
+		plain, ok := withoutPort(registered)
+		return ok && plain == asked
+	})
+}
+
+// withoutPort cuts the port out of a URI on loopback, and reports false for any
+// other URI.
+func withoutPort(uri string) (string, bool) {
+	for _, host := range loopbacks {
+		rest, ok := strings.CutPrefix(uri, host)
+		if !ok {
+			continue
+		}
+		if port, found := strings.CutPrefix(rest, ":"); found {
+			rest = strings.TrimLeft(port, "0123456789")
+			port = port[:len(port)-len(rest)]
+			if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 || port[0] == '0' {
+				return "", false
+			}
+		}
+		return host + rest, rest == "" || rest[0] == '/' || rest[0] == '?'
+	}
+	return "", false
 }

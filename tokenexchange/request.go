@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/scopegate/scopegate/scopes"
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
@@ -146,7 +147,7 @@ func jsonValue(name string, raw []byte) (string, error) {
 }
 
 // numbers are the parameters that are numbers.
-var numbers = []string{"accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken"}
+var numbers = []string{"accessTokenValiditySeconds", "refreshTokenValiditySeconds", "maxGroupsInIdToken", "max_age"}
 
 // readNames are the names besides the grant-bound ones that we read.
 var readNames = []string{
@@ -156,7 +157,11 @@ var readNames = []string{
 }
 
 // otherNames are those that other endpoints than the token endpoint read.
-var otherNames = []string{"token", "token_type_hint", "id_token_hint", "idToken", "post_logout_redirect_uri"}
+var otherNames = []string{
+	"token", "token_type_hint", "id_token_hint", "idToken", "post_logout_redirect_uri",
+	"response_type", "response_mode", "nonce", "prompt", "max_age", "login_hint", "ui_locales",
+	"code_challenge", "code_challenge_method", "request", "request_uri", "registration",
+}
 
 // known returns a name that may be shown: one of ours, else nothing.
 func known(name string) string {
@@ -233,3 +238,25 @@ func (p parameters) seconds(name string) time.Duration {
 
 // scope returns the words of the parameter scope.
 func (p parameters) scope() []string { return scopeWords(p["scope"]) }
+
+// ask reads what the request wants of the rights. Both spellings must mean the
+// same; nil means that nothing was asked.
+func (p parameters) ask() (*scopes.Ask, error) {
+	var found *scopes.Ask
+	for _, name := range []string{"allowed_resource_scope", "servicesPermissionsScopesDto"} {
+		text, present := p[name]
+		if !present {
+			continue
+		}
+		ask, err := scopes.ParseAsk([]byte(text))
+		if err != nil {
+			// The parser quotes what it was sent, which the log must not hold.
+			return nil, refused("resource_scope_malformed", name)
+		}
+		if found != nil && !found.Equal(ask) {
+			return nil, refused("parameter_conflict", name)
+		}
+		found = &ask
+	}
+	return found, nil
+}

@@ -29,11 +29,10 @@ type sealKeyID [4]byte
 
 // sealer holds the keys that one state key gives.
 type sealer struct {
-	id         sealKeyID
-	seal       hiddenBytes
-	storeKey   hiddenBytes
-	codeMAC    hiddenBytes
-	refreshMAC hiddenBytes
+	id       sealKeyID
+	seal     hiddenBytes
+	storeKey hiddenBytes
+	macs     [len(opaquePurposes)]hiddenBytes // by kind
 }
 
 func newSealer(key StateKey) (*sealer, error) {
@@ -45,9 +44,11 @@ func newSealer(key StateKey) (*sealer, error) {
 		return nil, err
 	}
 	s := &sealer{id: sealKeyID(id)}
-	for purpose, into := range map[string]*hiddenBytes{
-		"seal": &s.seal, "store key": &s.storeKey, "code": &s.codeMAC, "refresh token": &s.refreshMAC,
-	} {
+	purposes := map[string]*hiddenBytes{"seal": &s.seal, "store key": &s.storeKey}
+	for kind := opaqueCode; int(kind) < len(opaquePurposes); kind++ {
+		purposes[opaquePurposes[kind]] = &s.macs[kind]
+	}
+	for purpose, into := range purposes {
 		derived, err := key.derive(purpose, sha256.Size)
 		if err != nil {
 			return nil, err

@@ -24,9 +24,9 @@ type Runtime struct {
 	Epoch       Epoch        // of the store, from State.Epoch
 	// For each of Realm.Providers, by the domain of its users.
 	LoginProviders map[string]LoginProvider
-	Log         *slog.Logger
-	Now         func() time.Time // nil is time.Now
-	Random      io.Reader        // of what records hold; see NewState
+	Log            *slog.Logger
+	Now            func() time.Time // nil is time.Now
+	Random         io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
@@ -113,16 +113,16 @@ func (s *Server) serveAPIToken(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "api-token", s.apiToken)
 }
 
+func (s *Server) servePushed(w http.ResponseWriter, r *http.Request) {
+	s.answer(w, r, "par", s.pushed)
+}
+
 func (s *Server) serveIntrospection(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "introspect", s.introspect)
 }
 
 func (s *Server) serveRevocation(w http.ResponseWriter, r *http.Request) {
 	s.answer(w, r, "revoke", s.revokePresented)
-}
-
-func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
-	s.answer(w, r, "logout", s.logout)
 }
 
 // reply writes the answer to a request that was not refused.
@@ -162,13 +162,19 @@ const bodyTimeout = 10 * time.Second
 // readingBody returns what reads the parameters of a request, within the time
 // that a body may take.
 func readingBody(w http.ResponseWriter, r *http.Request) func() (parameters, error) {
-	return func() (parameters, error) {
-		// A body that comes slowly would hold the store beyond its configuration.
-		body := http.NewResponseController(w)
-		_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
-		defer func() { _ = body.SetReadDeadline(time.Time{}) }()
-		return readParameters(r)
+	return func() (p parameters, err error) {
+		inTime(w, func() { p, err = readParameters(r) })
+		return p, err
 	}
+}
+
+// inTime has a body read within the time that it may take: one that comes slowly
+// would hold the store beyond its configuration.
+func inTime(w http.ResponseWriter, read func()) {
+	body := http.NewResponseController(w)
+	_ = body.SetReadDeadline(time.Now().Add(bodyTimeout)) // Not all writers can.
+	defer func() { _ = body.SetReadDeadline(time.Time{}) }()
+	read()
 }
 
 // ServeNotReady answers and records a request that came before the server was

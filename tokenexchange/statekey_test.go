@@ -95,7 +95,10 @@ func TestStateKeyIsNeverPrinted(t *testing.T) {
 	out.WriteString(key.String() + key.GoString() + key.LogValue().String())
 
 	own := state.ring[0]
-	secrets := [][]byte{key.secret(), own.seal(), own.storeKey(), own.codeMAC(), own.refreshMAC()}
+	secrets := [][]byte{key.secret(), own.seal(), own.storeKey()}
+	for _, mac := range own.macs[opaqueCode:] {
+		secrets = append(secrets, mac())
+	}
 	for _, secret := range secrets {
 		part := secret[4:12]
 		for _, form := range []string{
@@ -119,9 +122,11 @@ func TestStateKeysPerPurpose(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, k := range map[string][]byte{
-			"id": s.id[:], "seal": s.seal(), "store key": s.storeKey(), "code": s.codeMAC(), "refresh token": s.refreshMAC(),
-		} {
+		derived := map[string][]byte{"id": s.id[:], "seal": s.seal(), "store key": s.storeKey()}
+		for kind := opaqueCode; int(kind) < len(opaquePurposes); kind++ {
+			derived[opaquePurposes[kind]] = s.macs[kind]()
+		}
+		for name, k := range derived {
 			name = fmt.Sprint(name, " of key ", fill)
 			if other, dup := seen[string(k)]; dup {
 				t.Errorf("%s equals %s", name, other)

@@ -53,13 +53,14 @@ type Throttles struct {
 	counted  [len(guessLimits)]counters
 	familiar *familiar
 	endings  *debts
+	begun    *debts // logins that were begun, by address
 }
 
 type counters struct{ pair, name, address *debts }
 
 // NewThrottles returns throttles that have seen nothing.
 func NewThrottles() *Throttles {
-	t := &Throttles{hashing: newHashing(runtime.GOMAXPROCS(0)), seed: maphash.MakeSeed(), familiar: newFamiliar(), endings: newDebts(endingLimit)}
+	t := &Throttles{hashing: newHashing(runtime.GOMAXPROCS(0)), seed: maphash.MakeSeed(), familiar: newFamiliar(), endings: newDebts(endingLimit), begun: newDebts(beginLimit)}
 	for kind, l := range guessLimits {
 		t.counted[kind] = counters{newDebts(l.pair), newDebts(l.name), newDebts(l.address)}
 	}

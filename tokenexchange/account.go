@@ -1,0 +1,156 @@
+package tokenexchange
+
+import (
+	"cmp"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+	"github.com/scopegate/scopegate/tokenexchange/internal/pages"
+)
+
+// serveAccount shows people where they are logged in and what they granted, and
+// lets them end it.
+func (s *Server) serveAccount(w http.ResponseWriter, r *http.Request) {
+	s.visited(w, r, "account", (*visit).account)
+}
+
+func (v *visit) account() (reply, error) {
+	v.retry = accountPath
+	if v.request.Method != http.MethodPost {
+		if v.session == nil {
+			return v.enter(authorizationRequest{Locales: v.params["ui_locales"]})
+		}
+		return v.lists("")
+	}
+	if err := v.sameSite(); err != nil {
+		return nil, err
+	}
+	if v.session == nil || v.params["session"] != v.session.mark() {
+		return nil, refused("session_ended", "")
+	}
+	return v.endOf(v.params["step"], v.params["id"])
+}
+
+// endOf ends one thing of the lists. What is not in the person's own lists is
+// nobody's.
+func (v *visit) endOf(step, id string) (reply, error) {
+	s, subject := v.server, v.session.Subject
+	h, err := s.state.Holdings().load(v, subject)
+	if err != nil {
+		return nil, err
+	}
+	switch step {
+	case "logout":
+		return v.logOut()
+	case "end-session":
+		i := slices.IndexFunc(h.Sessions, func(l heldSession) bool { return l.mark() == id })
+		if i < 0 {
+			return v.lists("") // It has ended meanwhile.
+		}
+		if h.Sessions[i].ID == v.session.id.grant {
+			return v.logOut()
+		}
+		if err := s.endSession(v, v.attempt, subject, h.Sessions[i]); err != nil {
+			return nil, err
+		}
+		return v.lists("session_ended")
+	case "revoke":
+		client, org, _ := strings.Cut(id, " ")
+		if err := s.withdraw(v, subject, client, org, h.Grants); err != nil {
+			return nil, err
+		}
+		return v.lists("grant_revoked")
+	}
+	return nil, refused("form_malformed", "step")
+}
+
+// withdraw takes back all that a person granted to a client in an organization:
+// what is remembered first, so that nothing new comes of it meanwhile.
+func (s *Server) withdraw(v *visit, subject, client, org string, grants []heldGrant) error {
+	if err := s.state.Consents().Forget(v, v.attempt, consentName{Subject: subject, Org: org, Client: client}); err != nil {
+		return err
+	}
+	grants = slices.DeleteFunc(slices.Clone(grants), func(g heldGrant) bool { return g.Client != client || g.Org != org })
+	if err := s.endGrants(v, v.attempt, grants); err != nil {
+		return err
+	}
+	return s.state.Holdings().change(v, v.attempt, subject, func(h *holdings) {
+		h.Allowed = slices.DeleteFunc(h.Allowed, func(a allowed) bool { return a.is(client, org) })
+		h.Grants = slices.DeleteFunc(h.Grants, func(g heldGrant) bool {
+			return slices.ContainsFunc(grants, func(ended heldGrant) bool { return ended.ID == g.ID })
+		})
+	})
+}
+
+// logOut ends this session, and shows that it has ended.
+func (v *visit) logOut() (reply, error) {
+	if err := v.server.endSession(v, v.attempt, v.session.Subject, v.session.held()); err != nil {
+		return nil, err
+	}
+	v.cookies = append(v.cookies, newCookie(sessionCookie, ""))
+	return func(w http.ResponseWriter) {
+		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{}, pages.Options{})
+	}, nil
+}
+
+// lists shows the lists.
+func (v *visit) lists(notice string) (reply, error) {
+	s, in := v.server, v.session
+	h, err := s.state.Holdings().load(v, in.Subject)
+	if err != nil {
+		return nil, err
+	}
+	page := pages.Account{
+		Form: pages.Form{Action: accountPath, Fields: []pages.Field{{Name: "session", Value: in.mark()}}},
+		User: v.user.Username, Name: strings.TrimSpace(v.user.GivenName + " " + v.user.FamilyName), Notice: notice,
+	}
+	for _, l := range slices.Backward(h.Sessions) {
+		page.Sessions = append(page.Sessions, pages.Session{
+			ID: l.mark(), Since: l.Since, Method: s.realm.methodName(l.Method), Device: l.Device, Current: l.ID == in.id.grant,
+		})
+	}
+	for _, a := range slices.Backward(h.Allowed) {
+		g, err := v.granted(a, h.Grants)
+		if err != nil {
+			return nil, err
+		}
+		page.Grants = append(page.Grants, g)
+	}
+	return func(w http.ResponseWriter) {
+		s.show(w, v.request, http.StatusOK, page, pages.Options{Locales: v.params["ui_locales"]})
+	}, nil
+}
+
+// granted is what a person lets a client do, at most.
+func (v *visit) granted(a allowed, grants []heldGrant) (pages.Grant, error) {
+	s := v.server
+	g := pages.Grant{ID: a.Client + " " + a.Org, Client: a.Client, Org: s.realm.orgName(a.Org), Since: a.Since}
+	if c := s.realm.clients[a.Client]; c != nil {
+		g.Client = cmp.Or(c.displayName, c.ID)
+	}
+	for _, held := range grants {
+		if a.is(held.Client, held.Org) {
+			g.Until = latest(g.Until, held.End)
+		}
+	}
+	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
+	if errors.Is(err, ErrNotFound) {
+		return g, nil
+	}
+	if err != nil {
+		return g, err
+	}
+	has, err := was.rec.Granted.read()
+	if err != nil {
+		return g, err
+	}
+	g.Services, g.Scopes = has.view()
+	g.Offline = slices.Contains(has.scope, mint.Offline)
+	return g, nil
+}
+
+// methodName is how people call the way in which somebody logged in.
+func (r *Realm) methodName(method string) string { return method }

@@ -1,0 +1,59 @@
+package pages
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// headers let a page run nothing, load nothing, be in no frame, be kept nowhere
+// and tell nobody its address, which may have a token in it.
+func (p *Pages) headers(h http.Header, targets []string) {
+	sum := sha256.Sum256([]byte(p.style))
+	style := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+style+"; img-src data:; form-action 'self'"+
+		formTargets(targets)+"; base-uri 'none'; frame-ancestors 'none'")
+}
+
+// formTargets are the source expressions of URIs. Browsers let a form go only
+// where the policy says, also by a redirect that answers it.
+func formTargets(uris []string) string {
+	var sources []string
+	for _, uri := range uris {
+		if source := formTarget(uri); source != "" && !slices.Contains(sources, source) {
+			sources = append(sources, source)
+		}
+	}
+	if len(sources) == 0 {
+		return ""
+	}
+	return " " + strings.Join(sources, " ")
+}
+
+var sourceHost = regexp.MustCompile(`^[A-Za-z0-9._-]+(:[0-9]{1,5})?$`)
+
+// formTarget is the source expression of a URI (CSP level 3, section 2.3.1), ""
+// for one that a policy cannot say.
+func formTarget(uri string) string {
+	u, err := url.Parse(uri)
+	switch {
+	case err != nil || u.Scheme == "":
+		return ""
+	case u.Scheme != "http" && u.Scheme != "https":
+		return u.Scheme + ":"
+	case u.Scheme == "http" && strings.HasPrefix(u.Host, "[::1]"):
+		return "http:" // A host-source has no form for an address in brackets.
+	case !sourceHost.MatchString(u.Host):
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

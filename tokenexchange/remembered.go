@@ -1,0 +1,87 @@
+package tokenexchange
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
+)
+
+// remembered is what a person was asked for a client and what was granted then,
+// as a record keeps it. Both are needed: what was granted alone does not tell
+// what was refused from what nobody asked.
+type remembered struct {
+	Asked   extent `json:"asked"`
+	Granted extent `json:"granted"`
+}
+
+// extent is a scope and a set as texts.
+type extent struct {
+	Scope string `json:"scope"` // words set apart by blanks
+	Set   string `json:"set"`   // the canonical text of the scopes.Set, "" for none
+}
+
+// remember gives what is kept of a person's choice. It takes the place of what
+// was kept before, since the page asks for all of the offer anew.
+func remember(o offer, c choice) remembered {
+	return remembered{Asked: extentOf(o.everything()), Granted: extentOf(c)}
+}
+
+func extentOf(c choice) extent {
+	return extent{Scope: strings.Join(c.scope, " "), Set: c.set.Canonical()}
+}
+
+// read gives an extent as it can be compared.
+func (e extent) read() (choice, error) {
+	c := choice{scope: strings.Fields(e.Scope)}
+	if e.Set == "" {
+		return c, nil
+	}
+	var err error
+	if c.set, err = scopes.ParseSet([]byte(e.Set)); err != nil {
+		return choice{}, fmt.Errorf("a remembered set: %w", err)
+	}
+	return c, nil
+}
+
+// answers gives what was granted before of what is offered now, and whether that
+// is the answer without asking again. It is if
+//
+//   - all that is offered was asked before, so that nobody grants unasked, and
+//   - all that is required was granted, and
+//   - something is left of it. What was granted to be known by name alone, or is
+//     offered no rights now, is left with the name.
+//
+// The answer lies inside the offer and inside what was granted.
+func (r remembered) answers(o offer) (choice, bool) {
+	asked, err := r.Asked.read()
+	if err != nil || !asked.set.Contains(o.set) || !subset(o.scope, asked.scope) {
+		return choice{}, false
+	}
+	granted, err := r.Granted.read()
+	if err != nil {
+		return choice{}, false
+	}
+	set, err := o.set.Meet(granted.set)
+	if err != nil {
+		return choice{}, false
+	}
+	c := choice{set: set}
+	for _, word := range o.scope {
+		if slices.Contains(granted.scope, word) {
+			c.scope = append(c.scope, word)
+		}
+	}
+	switch {
+	case !c.set.Contains(o.required):
+		return choice{}, false
+	case slices.Contains(o.scope, openID) && !slices.Contains(c.scope, openID):
+		return choice{}, false
+	case c.set.Empty() && !o.set.Empty() && !granted.set.Empty():
+		return choice{}, false // All that is asked now was refused then.
+	case c.nothing():
+		return choice{}, false
+	}
+	return c, true
+}

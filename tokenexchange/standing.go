@@ -1,0 +1,161 @@
+package tokenexchange
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
+)
+
+// stage is what a person has to do next. The zero stage is the first one.
+type stage int
+
+const (
+	stageLogin stage = iota
+	stageOrganization
+	stageConsent
+	stageGranted // nothing: all was said before
+)
+
+// reason tells a client that wants nobody to be asked what would be asked
+// (OpenID Connect Core section 3.1.2.6).
+func (g stage) reason() Reason {
+	switch g {
+	case stageOrganization:
+		return "organization_required"
+	case stageConsent:
+		return "consent_required"
+	}
+	return "login_required"
+}
+
+// standing is how far a request has come, and what is known of it by then.
+type standing struct {
+	stage  stage
+	client *client
+	orgs   []string // from stageOrganization on: those that the person can choose
+	org    string   // from stageConsent on
+	draft  mint.Draft
+	offer  offer
+	choice choice   // in stageGranted
+	was    *Consent // that was remembered, in stageGranted
+}
+
+// stand tells how far a request has come. It asks everything anew, and trusts no
+// earlier step: a person who lost a right, or the session, is where they are now.
+func (v *visit) stand(tx *transaction) (standing, error) {
+	q, in := &tx.Request, v.session
+	if in == nil || !in.serves(tx, v.server.now()) {
+		return standing{}, nil
+	}
+	if q.HintSubject != "" && q.HintSubject != in.Subject {
+		if tx.logged(in) { // The wrong person came, and would come again.
+			return standing{}, refusedBecause("login_required", errors.New("somebody else logged in than id_token_hint names"))
+		}
+		return standing{}, nil
+	}
+	if q.Client == "" {
+		return standing{stage: stageGranted}, nil
+	}
+	st := standing{stage: stageOrganization, client: v.server.realm.clients[q.Client]}
+	if st.orgs = v.orgsFor(st.client); len(st.orgs) == 0 || q.Org != "" && !slices.Contains(st.orgs, q.Org) {
+		return st, refused("org_not_allowed", "")
+	}
+	if st.org = v.org(tx, st.orgs); st.org == "" {
+		return st, nil
+	}
+	v.record.Org = st.org
+	return st, v.ask(tx, &st)
+}
+
+// serves reports whether the client takes the person's word, in this session, for
+// who they are.
+func (in *session) serves(tx *transaction, now time.Time) bool {
+	if tx.logged(in) {
+		return true
+	}
+	q := &tx.Request
+	return !q.prompts(promptLogin) && (q.MaxAge == nil || now.Sub(in.AuthTime) <= time.Duration(*q.MaxAge)*time.Second)
+}
+
+// logged reports whether the session began in the transaction, with a proof made
+// for it.
+func (tx *transaction) logged(in *session) bool { return in.Fresh && tx.Session == in.mark() }
+
+// orgsFor are the organizations in which a person can use a client.
+func (v *visit) orgsFor(c *client) (orgs []string) {
+	for _, m := range v.user.Memberships {
+		if c.worksIn(m.Org) {
+			add(&orgs, m.Org)
+		}
+	}
+	return orgs
+}
+
+// org is the one that the request is for, "" for one that the person has to choose.
+// What was chosen in this session holds until the client has the person asked again.
+func (v *visit) org(tx *transaction, orgs []string) string {
+	q := &tx.Request
+	switch chosen := v.session.Orgs[q.Client]; {
+	case q.Org != "":
+		return q.Org
+	case len(orgs) == 1:
+		return orgs[0]
+	case slices.Contains(orgs, tx.Org):
+		return tx.Org
+	case !q.prompts(promptConsent) && !q.prompts(promptLogin) && slices.Contains(orgs, chosen):
+		return chosen
+	}
+	return ""
+}
+
+// ask makes the offer of what the client can be granted, and looks whether the
+// person has decided about all of it before.
+func (v *visit) ask(tx *transaction, st *standing) error {
+	q, s := &tx.Request, v.server
+	now, member := v.user.mintUser(st.org, v.session.AuthTime)
+	if !member {
+		return refused("org_not_allowed", "")
+	}
+	ask, err := q.ask()
+	if err != nil {
+		return err
+	}
+	if st.draft, err = s.mint.First(now, &st.client.Client); err != nil {
+		return err
+	}
+	if st.draft, err = st.draft.Narrow(ask); err != nil {
+		return err
+	}
+	if st.draft, err = st.draft.Limit(q.Scope); err != nil {
+		return err
+	}
+	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
+		return err
+	}
+	st.stage = stageConsent
+	if q.prompts(promptConsent) {
+		return nil
+	}
+	was, err := s.state.Consents().Load(v, st.consentOf(v.session.Subject))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if why, err := s.overruled(was); why != "" || err != nil {
+		return err
+	}
+	if choice, silent := was.answers(st.offer); silent {
+		st.stage, st.choice, st.was = stageGranted, choice, was
+	}
+	return nil
+}
+
+// consentOf names what is remembered of a person for this client.
+func (st *standing) consentOf(subject string) consentName {
+	return consentName{Subject: subject, Org: st.org, Client: st.client.ID}
+}
