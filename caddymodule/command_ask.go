@@ -79,6 +79,8 @@ type discovered struct {
 	Issuer        string `json:"issuer"`
 	TokenEndpoint string `json:"token_endpoint"`
 	KeysURI       string `json:"jwks_uri"`
+	// Absent where no client uses it.
+	AuthorizationEndpoint string `json:"authorization_endpoint"`
 }
 
 // discover reads the metadata of an issuer (RFC 8414). It has to be its own, and
@@ -98,7 +100,11 @@ func discover(ctx context.Context, issuer string) (d discovered, err error) {
 	if d.Issuer != issuer {
 		return d, errors.New("asking the issuer for its metadata: it is that of another issuer; expected --issuer as the issuer writes itself")
 	}
-	for _, endpoint := range []string{d.TokenEndpoint, d.KeysURI} {
+	endpoints := []string{d.TokenEndpoint, d.KeysURI}
+	if d.AuthorizationEndpoint != "" {
+		endpoints = append(endpoints, d.AuthorizationEndpoint)
+	}
+	for _, endpoint := range endpoints {
 		if !strings.HasPrefix(endpoint, issuer+"/") {
 			return d, errors.New("asking the issuer for its metadata: it names an endpoint of another server, which nobody asked for; expected its own")
 		}

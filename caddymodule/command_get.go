@@ -20,7 +20,7 @@ type tokenRequest struct {
 	grant, client           string
 	username, subjectType   string
 	audience, org, scope    string
-	resourceScope           string
+	resourceScope, redirect string
 	json                    bool
 	secret, password        source
 	subject, refresh, token source
@@ -52,12 +52,16 @@ history of the shell and in the list of processes.
   caddy token get --issuer https://auth.example.com --client batch --client-secret-env BATCH \
       --grant audience_exchange --subject-token-file alice.token --audience https://shop.example.com
 
+  caddy token get --issuer https://auth.example.com --client app --grant authorization_code
+
+The last one prints an address to open in a browser, and waits for somebody to log in.
+
 A client without a secret is a public one. The token endpoint is the one that the
 issuer's metadata name; --token-endpoint names it instead.
 `,
 		SilenceUsage: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return t.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout())
+			return t.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	flags := cmd.Flags()
@@ -67,13 +71,14 @@ issuer's metadata name; --token-endpoint names it instead.
 	}{
 		{&t.issuer, "issuer", "", "The issuer, such as https://auth.example.com"},
 		{&t.endpoint, "token-endpoint", "", "The token endpoint, instead of --issuer"},
-		{&t.grant, "grant", "client_credentials", "client_credentials, password, refresh_token, audience_exchange, client_delegate or api_token"},
+		{&t.grant, "grant", "client_credentials", "client_credentials, authorization_code, password, refresh_token, audience_exchange, client_delegate or api_token"},
 		{&t.client, "client", "", "The id of the client"},
 		{&t.username, "username", "", "The user, for password"},
 		{&t.subjectType, "subject-token-type", "access_token", "access_token or id_token, for audience_exchange"},
 		{&t.audience, "audience", "", "The target, for audience_exchange and client_delegate"},
 		{&t.org, "org", "", "The organization"},
 		{&t.scope, "scope", "", "OAuth scopes, with spaces between them"},
+		{&t.redirect, "redirect-uri", "http://127.0.0.1/callback", "Where the browser is sent, for authorization_code; without a port any free one is taken"},
 		{&t.resourceScope, "allowed-resource-scope", "", "The boundary to ask for, as JSON"},
 		{&t.secret.file, "client-secret-file", "", "The file with the client's secret"},
 		{&t.secret.env, "client-secret-env", "", "The variable with the client's secret"},
@@ -92,9 +97,12 @@ issuer's metadata name; --token-endpoint names it instead.
 	return cmd
 }
 
+// authorizationCode is the grant that needs a browser.
+const authorizationCode = "authorization_code"
+
 const apiTokenPath = "/csp/gateway/am/api/auth/api-tokens/authorize"
 
-func (t *tokenRequest) run(ctx context.Context, in io.Reader, out io.Writer) error {
+func (t *tokenRequest) run(ctx context.Context, in io.Reader, out, say io.Writer) error {
 	form, err := t.form(in)
 	if err != nil {
 		return err
@@ -102,6 +110,11 @@ func (t *tokenRequest) run(ctx context.Context, in io.Reader, out io.Writer) err
 	endpoint, err := t.where(ctx)
 	if err != nil {
 		return err
+	}
+	if t.grant == authorizationCode {
+		if err := t.login(ctx, form, say); err != nil {
+			return fmt.Errorf("logging in: %w", err)
+		}
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, endpoint, nil)
 	if err != nil {

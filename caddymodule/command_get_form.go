@@ -15,6 +15,7 @@ type inputs struct{ needs, takes []string }
 // grantInputs are those of each grant.
 var grantInputs = map[string]inputs{
 	"client_credentials": {nil, []string{"org", "scope", "allowed-resource-scope"}},
+	authorizationCode:    {nil, []string{"org", "scope", "allowed-resource-scope"}},
 	"password":           {[]string{"username", "password"}, []string{"org", "scope", "allowed-resource-scope"}},
 	"refresh_token":      {[]string{"refresh-token"}, []string{"scope", "allowed-resource-scope"}},
 	"audience_exchange":  {[]string{"subject-token", "audience"}, []string{"subject-token-type", "scope", "allowed-resource-scope"}},
@@ -39,7 +40,7 @@ func (t *tokenRequest) form(in io.Reader) (url.Values, error) {
 	takes, ok := grantInputs[t.grant]
 	switch {
 	case !ok:
-		return nil, errors.New("--grant: expected client_credentials, password, refresh_token, audience_exchange, client_delegate or api_token")
+		return nil, errors.New("--grant: expected client_credentials, authorization_code, password, refresh_token, audience_exchange, client_delegate or api_token")
 	case t.client == "" && t.grant != "api_token":
 		return nil, errors.New("--client is missing; expected the id of a client")
 	case t.grant == "api_token" && (t.client != "" || t.secret.given()):

@@ -2,42 +2,59 @@ package pages
 
 import (
 	"bytes"
-	"embed"
+	"errors"
+	"fmt"
 	"html/template"
-	"io/fs"
 	"net/http"
-)
+	"strconv"
 
-// builtin is what the pages look like and say where no directory says otherwise.
-//
-//go:embed builtin
-var builtin embed.FS
+	texttemplate "text/template"
+)
 
 // Pages is the pages of one server. It is immutable and safe for concurrent use.
 type Pages struct {
-	templates map[string]*template.Template
-	style     template.CSS
+	chooser
+	look
+	builtin map[*language]sheets
+	shown   map[*language]sheets // the built-in ones, or what replaces them
 }
 
-// New reads the replacements in a directory, and nothing else; "" is for none.
-// An error names the file, what was wrong, and what was expected.
+// New makes pages of the built-in ones and what a directory replaces of them, ""
+// for nothing. It reads the directory, and nothing else. An error names the file,
+// what was wrong, and what was expected.
 func New(dir string) (*Pages, error) {
-	p := &Pages{templates: map[string]*template.Template{}}
-	css, err := builtin.ReadFile("builtin/style.css")
+	own, err := readDir(dir)
+	if err == nil {
+		var p *Pages
+		if p, err = compile(own); err == nil {
+			return p, nil
+		}
+	}
+	if dir != "" {
+		err = fmt.Errorf("directory %s: %w", dir, err)
+	}
+	return nil, err
+}
+
+func compile(own files) (*Pages, error) {
+	languages, err := readLanguages(own)
 	if err != nil {
 		return nil, err
 	}
-	p.style = template.CSS(css)
-	files, err := fs.Sub(builtin, "builtin/templates")
-	if err != nil {
+	p := &Pages{chooser: newChooser(languages), builtin: map[*language]sheets{}, shown: map[*language]sheets{}}
+	if p.look, err = readLook(own); err != nil {
 		return nil, err
 	}
-	for _, page := range []Page{Login{}, Organizations{}, Consent{}, Account{}, Logout{}, LoggedOut{}, Failure{}} {
-		t, err := template.ParseFS(files, "layout.html", page.name()+".html")
-		if err != nil {
+	for _, l := range languages {
+		if p.builtin[l], err = readSheets(l, nil); err != nil {
 			return nil, err
 		}
-		p.templates[page.name()] = t
+		if p.shown[l], err = readSheets(l, own); err != nil {
+			return nil, err
+		}
+		if err := p.try(l); err != nil {
+			return nil, err
+		}
 	}
 	return p, nil
 }
@@ -48,16 +65,52 @@ type Options struct {
 	Targets []string // URIs that a form of the page can lead to by a redirect
 }
 
-// Show answers a request with a page.
-func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, page Page, o Options) {
-	var body bytes.Buffer
-	if err := p.templates[page.name()].ExecuteTemplate(&body, "layout.html", struct {
-		Style template.CSS
-		View  Page
-	}{p.style, page}); err != nil {
-		panic(err)
+// Show answers a request with a page. An error says that what replaces a page
+// failed, and where; the built-in page was shown then.
+func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, page Page, o Options) error {
+	l := p.choose(o.Locales, r)
+	body, failed := p.render(p.shown[l], l, page)
+	if failed != nil {
+		var err error
+		if body, err = p.render(p.builtin[l], l, page); err != nil {
+			panic(err) // The built-in pages have no part that can fail.
+		}
 	}
-	p.headers(w.Header(), o.Targets)
+	h := w.Header()
+	p.writeHeaders(h, page, o.Targets)
+	h.Set("Content-Language", l.tag.String())
+	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, _ = w.Write(body.Bytes()) // The client is gone if this fails.
+	_, _ = w.Write(body) // The client is gone if this fails.
+	return failed
+}
+
+// scene is what the layout is made with.
+type scene struct {
+	Lang  string
+	Style template.CSS
+	Logo  template.URL
+	View  Page
+}
+
+func (p *Pages) render(s sheets, l *language, page Page) ([]byte, error) {
+	var body bytes.Buffer
+	err := s[page.name()].ExecuteTemplate(&body, layout, scene{l.tag.String(), p.style, p.logo, page})
+	return body.Bytes(), where(err)
+}
+
+// where says where a template failed. Why is left out: it can hold what the page
+// should have shown.
+func where(err error) error {
+	var failed texttemplate.ExecError
+	var escaping *template.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &escaping):
+		return err // It is about the template alone.
+	case errors.As(err, &failed):
+		return fmt.Errorf("the template %s failed", failed.Name)
+	}
+	return errors.New("a template failed")
 }

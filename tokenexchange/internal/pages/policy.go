@@ -1,8 +1,6 @@
 package pages
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -10,18 +8,31 @@ import (
 	"strings"
 )
 
-// headers let a page run nothing, load nothing, be in no frame, be kept nowhere
-// and tell nobody its address, which may have a token in it.
-func (p *Pages) headers(h http.Header, targets []string) {
-	sum := sha256.Sum256([]byte(p.style))
-	style := "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+// permissions are what no page uses, whatever a browser would let it.
+const permissions = "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()"
+
+// writeHeaders let a page run nothing, load nothing, be in no frame, be kept
+// nowhere and tell nobody its address, which may have a token in it.
+func (p *Pages) writeHeaders(h http.Header, page Page, targets []string) {
+	policy := "default-src 'none'; style-src " + p.hash
+	if p.logo != "" {
+		policy += "; img-src data:"
+	}
+	policy += "; form-action 'self'" + formTargets(targets) + "; base-uri 'none'; frame-ancestors 'none'"
+	h.Set("Content-Security-Policy", policy)
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src "+style+"; img-src data:; form-action 'self'"+
-		formTargets(targets)+"; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Permissions-Policy", permissions)
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	// An application may open the login in a window and wait there for its end,
+	// which this header would hide from it. Nothing waits for the account.
+	if _, own := page.(Account); own {
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	}
 }
 
 // formTargets are the source expressions of URIs. Browsers let a form go only

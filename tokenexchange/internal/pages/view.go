@@ -1,6 +1,10 @@
 package pages
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Page is a view of this package, with what one page shows.
 type Page interface {
@@ -68,6 +72,24 @@ type Consent struct {
 	RefreshLife time.Duration // how long the client can renew it, 0 for not at all
 	Offline     bool          // the client can renew it also after the user logged out
 	Problem     string        // the Reason why the page is shown again, "" for none
+}
+
+// Unshared is what the client does not learn, whatever is ticked. A user name that
+// may be an e-mail address is shared always, so nothing is promised of that.
+func (c Consent) Unshared() []string {
+	asks := func(beginnings ...string) bool {
+		return slices.ContainsFunc(c.Scopes, func(s Scope) bool {
+			return slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(s.Value, b) })
+		})
+	}
+	unshared := []string{"password", "unticked"}
+	if !asks("email") && !strings.Contains(c.User, "@") {
+		unshared = append(unshared, "email")
+	}
+	if !asks("group", "grpn:", "grpid:") {
+		unshared = append(unshared, "groups")
+	}
+	return unshared
 }
 
 // Service is what a client asks for, or has, at one service.

@@ -1,0 +1,18 @@
+module github.com/scopegate/scopegate/integration_test/browser
+
+go 1.26.0
+
+require (
+	github.com/scopegate/scopegate v0.0.0-00010101000000-000000000000
+	golang.org/x/crypto v0.57.0
+	golang.org/x/oauth2 v0.37.0
+)
+
+require (
+	github.com/go-jose/go-jose/v4 v4.1.6 // indirect
+	github.com/golang-jwt/jwt/v5 v5.3.1 // indirect
+	golang.org/x/sync v0.23.0 // indirect
+	golang.org/x/sys v0.48.0 // indirect
+)
+
+replace github.com/scopegate/scopegate => ../..

@@ -1,0 +1,46 @@
+// What was begun is over. Time is the store's: what it has forgotten is what
+// came to its end.
+import assert from 'node:assert/strict'
+import { app, control, issuer, newcomer, scenario } from './visit.mjs'
+import { back, begin, consents, login, openApp, press, sees } from './steps.mjs'
+
+for (const step of ['login', 'consent']) {
+	scenario(`the ${step} page was open for too long`, async (visit) => {
+		const { page } = await visit()
+		const user = newcomer()
+		await openApp(page)
+		await control('remember')
+		await begin(page)
+		if (step === 'consent') {
+			await login(page, user)
+			await sees(page, 'consent')
+		}
+		await sees(page, step)
+		assert.ok(await control('forget') > 0)
+		if (step === 'login') await login(page, user)
+		else await press(page, step)
+		await page.waitForLoadState()
+		assert.ok(page.url().startsWith(issuer), 'an expired step gave an answer')
+		assert.ok((await page.innerText('main')).length > 20)
+		assert.equal(await page.locator('button[value="consent"]').count(), 0)
+		// From the application everything goes on.
+		await page.goto(`${app}/`)
+		await begin(page)
+		await login(page, user)
+		await consents(page)
+		assert.equal((await back(page)).problem, undefined)
+	})
+}
+
+scenario('the address of a step that is over', async (visit) => {
+	const { page } = await visit()
+	await begin(page)
+	await sees(page, 'login')
+	const address = page.url()
+	await login(page, newcomer())
+	await consents(page)
+	await back(page)
+	const answer = await page.goto(address)
+	assert.ok(answer.status() >= 400, `got ${answer.status()}`)
+	assert.equal(answer.headers()['cache-control'], 'no-store')
+})

@@ -1,0 +1,102 @@
+// Every page, as it is seen: in two languages, light and dark, narrow and wide.
+// axe-core looks for what keeps people out, and a picture is taken of each.
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { issuer, scenario, web, world } from './visit.mjs'
+import { back, begin, beginWeb, chooses, login, openAccount, press, sees, america } from './steps.mjs'
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const widths = [320, 768, 1280]
+mkdirSync(world.pictures, { recursive: true })
+
+// look takes the pictures of a page, and finds what is wrong with it.
+async function look(page, name, language) {
+	assert.equal(await page.getAttribute('html', 'lang'), language, name)
+	for (const colorScheme of ['light', 'dark']) {
+		await page.emulateMedia({ colorScheme })
+		for (const width of widths) {
+			await page.setViewportSize({ width, height: 720 })
+			const wide = await page.evaluate(() => document.documentElement.scrollWidth)
+			assert.ok(wide <= width, `${name}: ${wide} px wide at ${width}`)
+			await page.screenshot({ path: `${world.pictures}/${name}-${language}-${colorScheme}-${width}.png`, fullPage: true })
+			if (width === 768) continue
+			const { violations, incomplete } = await page.evaluate(`${axe}; axe.run(document, { resultTypes: ['violations', 'incomplete'] })`)
+			const told = [...violations, ...incomplete.filter(({ id }) => id === 'color-contrast')]
+				.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes.map((n) => n.html).join(' ')}`)
+			assert.deepEqual(told, [], `${name}, ${language}, ${colorScheme}, ${width} px`)
+		}
+	}
+	await page.emulateMedia({ colorScheme: 'light' })
+	await page.setViewportSize({ width: 1280, height: 720 })
+}
+
+for (const [language, locale] of [['en', 'en-GB'], ['de', 'de-DE']]) {
+	scenario(`the pages in ${language}`, async (visit) => {
+		const { page } = await visit({ locale })
+		await begin(page)
+		await sees(page, 'login')
+		await look(page, 'login', language)
+		await login(page, 'alice', 'not the password of anybody')
+		await sees(page, 'login')
+		await look(page, 'login-problem', language)
+		await login(page, 'alice')
+		await sees(page, 'organization')
+		await look(page, 'organizations', language)
+		await chooses(page, 'acme')
+		await sees(page, 'consent')
+		await page.uncheck(america)
+		await look(page, 'consent', language)
+		await press(page, 'consent')
+		await back(page)
+
+		await beginWeb(page, { orgId: 'acme' })
+		await sees(page, 'consent')
+		await look(page, 'consent-web', language)
+		await press(page, 'consent')
+		await page.waitForURL((url) => url.origin === web)
+
+		await openAccount(page)
+		await look(page, 'account', language)
+		await page.locator('button[value="revoke"]').first().click()
+		await page.waitForLoadState()
+		await look(page, 'account-revoked', language)
+		await page.goto(`${issuer}/oauth2/logout`)
+		await look(page, 'logout', language)
+		await page.click('main form button')
+		await page.waitForLoadState()
+		await look(page, 'logged-out', language)
+	})
+
+	scenario(`the pages of errors in ${language}`, async (visit) => {
+		const { page, context } = await visit({ locale })
+		const show = async (name, address) => {
+			await page.goto(address)
+			await look(page, `failure-${name}`, language)
+		}
+		const request = (more) => `${issuer}/oauth2/authorize?${new URLSearchParams({ response_type: 'code', client_id: 'dashboard', ...more })}`
+		await show('client', request({ client_id: 'nobody' }))
+		await show('redirect', request({ redirect_uri: 'https://evil.example.edu/' }))
+		await show('transaction', `${issuer}/oauth2/authorize?transaction=nothing`)
+		await show('callback', `${issuer}/oauth2/callback?state=x&code=y`)
+		await show('logout', `${issuer}/oauth2/logout?id_token_hint=x`)
+
+		// A step that is over: the page of another tab was faster.
+		await begin(page)
+		await sees(page, 'login')
+		const late = await context.newPage()
+		await late.goto(page.url())
+		await sees(late, 'login')
+		await login(page, 'carol')
+		await sees(page, 'consent')
+		await login(late, 'carol')
+		await late.waitForLoadState()
+		await look(late, 'failure-step', language)
+
+		const other = await visit({ locale })
+		await other.page.goto(page.url())
+		await look(other.page, 'failure-browser', language)
+		await press(page, 'deny')
+		await back(page)
+	})
+}
