@@ -171,7 +171,7 @@ func (s *Server) overruled(c *Consent) (why string, err error) {
 	if s.revocations.unknown(c.Decided) {
 		return "", errRevocationsUnread
 	}
-	if why := s.realm.users.dead(c.name.Subject, c.Decided); why != "" {
+	if why := s.realm.dead(c.name.Subject, c.Decided); why != "" {
 		return why, nil
 	}
 	return s.revocations.named(mint.Identifiers{
