@@ -35,21 +35,22 @@ type house struct {
 	env      []string
 	addrs    map[string]string // of each host name, for the browser and the tests
 	client   *http.Client      // which finds the names
+	pictures string            // the folder for screenshots
 	upstream *upstream
 	redis    *redistest.Server
 	provider *provider
 	// remembered are the keys of redis when a script asked for it.
 	remembered map[string]bool
-	secrets  secrets
-	cmd      *exec.Cmd
-	done     chan struct{} // closed when the process has ended
+	secrets    secrets
+	cmd        *exec.Cmd
+	done       chan struct{} // closed when the process has ended
 }
 
 // newHouse starts everything with a store (memory, bolt or redis), and stops it
 // when the test ends.
 func newHouse(t *testing.T, store string) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir(), port: freePort(t), addrs: map[string]string{}, upstream: newUpstream(t)}
+	h := &house{t: t, dir: t.TempDir(), port: freePort(t), addrs: map[string]string{}, upstream: newUpstream(t), pictures: pictureFolder(t)}
 	h.secrets.add("the client's secret", clientSecret)
 	h.secrets.add("the password of all people", password)
 	h.client = &http.Client{Transport: &http.Transport{DialContext: h.dial}, Timeout: patience}
