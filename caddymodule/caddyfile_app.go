@@ -19,6 +19,7 @@ import (
 //		state_key   generated|file <path>
 //		store       memory|bolt|redis [{ ... }]
 //		users       file <path>
+//		users       oidc <issuer> { ... }
 //		pages       <directory>
 //		demo
 //		service <id> <audience> { ... }
@@ -97,11 +98,17 @@ func parseKeySource(w *words, into *[]KeySource) error {
 
 func (a *App) parseUsers(w *words) error {
 	args := w.RemainingArgs()
-	if len(args) != 2 || args[0] != "file" || args[1] == "" {
-		return w.Errf("scopegate: users: unrecognized %q; expected file and a path; %s", strings.Join(args, " "), found(args, 2))
+	switch {
+	case len(args) == 2 && args[0] == "file" && args[1] != "":
+		a.UsersFiles = append(a.UsersFiles, args[1])
+		return w.noBlock("users file")
+	case len(args) == 2 && args[0] == "oidc" && args[1] != "":
+		w.forget("users") // Errors of files count their lines alone.
+		p, err := parseProvider(w, args[1])
+		a.UsersOIDC = append(a.UsersOIDC, p)
+		return err
 	}
-	a.UsersFiles = append(a.UsersFiles, args[1])
-	return w.noBlock("users file")
+	return w.Errf("scopegate: users: unrecognized %q; expected file and a path, or oidc and an issuer; %s", strings.Join(args, " "), found(args, 2))
 }
 
 // parseService parses:
