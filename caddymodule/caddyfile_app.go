@@ -20,6 +20,7 @@ import (
 //		store       memory|bolt|redis [{ ... }]
 //		users       file <path>
 //		users       oidc <issuer> { ... }
+//		pages       <directory>
 //		demo
 //		service <id> <audience> { ... }
 //		client  <id> { ... }
@@ -59,6 +60,8 @@ func (a *App) parseWord(w *words) error {
 		return a.parseStore(w)
 	case "users":
 		return a.parseUsers(w)
+	case "pages":
+		return w.one(&a.PagesDir, "the path of a directory")
 	case "service":
 		s, err := parseService(w)
 		a.Services = append(a.Services, s)
@@ -72,7 +75,7 @@ func (a *App) parseWord(w *words) error {
 		a.Impersonation = c
 		return err
 	}
-	return w.unrecognized("issuer, signing_key, state_key, store, users, demo, service, client or impersonation")
+	return w.unrecognized("issuer, signing_key, state_key, store, users, pages, demo, service, client or impersonation")
 }
 
 func parseKeySource(w *words, into *[]KeySource) error {
