@@ -57,7 +57,7 @@ func NewAPIToken(entry APIToken, now time.Time) (token string, _ APIToken, err e
 		if !strings.Contains(permission, "/") {
 			return "", APIToken{}, fmt.Errorf(".permissions[%d]: %q: expected SERVICE/PERMISSION and at least one pattern", i, line)
 		}
-		if _, err := parsePatterns(permission, strings.Fields(patterns), entry.Org); err != nil {
+		if _, err := parsePatterns(permission, strings.Fields(patterns), inOrg(entry.Org)); err != nil {
 			return "", APIToken{}, fmt.Errorf(".permissions[%d]: %w", i, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -19,13 +20,13 @@ var bearerAnswers = map[Reason]refusal{
 }
 
 // withBearer answers a request with a user's token.
-func (s *Server) withBearer(w http.ResponseWriter, r *http.Request, endpoint string, tell func(mint.UserToken) (any, error)) {
+func (s *Server) withBearer(w http.ResponseWriter, r *http.Request, endpoint string, tell func(context.Context, mint.UserToken) (any, error)) {
 	s.conclude(w, r, endpoint, func(r *http.Request, rec *Record, read func() (parameters, error)) (reply, error) {
 		token, err := s.bearer(r, rec, read)
 		if err != nil {
 			return nil, err
 		}
-		body, err := tell(token)
+		body, err := tell(r.Context(), token)
 		return func(w http.ResponseWriter) { writeJSON(w, http.StatusOK, body) }, err
 	}, refuseBearer)
 }
@@ -74,14 +75,17 @@ func (s *Server) bearer(r *http.Request, rec *Record, read func() (parameters, e
 
 // userNow returns the user of a token, and the client that it was issued to, as
 // they are now.
-func (s *Server) userNow(t *mint.Token) (*User, *client, error) {
+func (s *Server) userNow(ctx context.Context, t *mint.Token) (*User, *client, error) {
 	from, err := s.source(t)
 	if err != nil {
 		return nil, nil, refusedBecause(Reason(mint.TokenRevoked), err)
 	}
-	user := s.realm.users.user(t.Subject())
+	user, err := s.person(ctx, t.Subject())
+	if err != nil {
+		return nil, nil, err
+	}
 	if user == nil || user.Disabled { // Without users files no token is dead for want of a user.
-		return nil, nil, refusedBecause(Reason(mint.TokenRevoked), errors.New("no users file names the user, or the user is disabled"))
+		return nil, nil, refusedBecause(Reason(mint.TokenRevoked), errors.New("no users file names the user, or no map line of a provider matches, or the user is disabled"))
 	}
 	return user, from, nil
 }

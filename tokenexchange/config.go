@@ -22,6 +22,9 @@ type Config struct {
 	// The clients of the token endpoint.
 	Clients []ClientConfig `json:"clients,omitempty"`
 
+	// Other OpenID providers whose users can log in here.
+	UsersOIDC []ProviderConfig `json:"users_oidc,omitempty"`
+
 	// Who may get a token in the name of a customer. Absent: nobody.
 	Impersonation *ImpersonationConfig `json:"impersonation,omitempty"`
 
@@ -111,6 +114,54 @@ type ClientConfig struct {
 	Secrets []Secret `json:"-"`
 	// The content of JWKSFile, nil where there is none.
 	JWKS []byte `json:"-"`
+}
+
+// ProviderConfig is an OpenID provider whose users can log in here.
+type ProviderConfig struct {
+	// The issuer, as the provider's metadata and id tokens write it: an https URL.
+	// http only on loopback. Placeholders {env.X} are replaced.
+	Issuer string `json:"issuer"`
+	// What the provider calls this server. Placeholders {env.X} are replaced.
+	ClientID string `json:"client_id,omitempty"`
+	// The secret that goes with it: {env.X} or {file.X}. A literal only with demo.
+	ClientSecretRef string `json:"client_secret,omitempty"`
+	// What people read as the name of the provider. Default: its host.
+	DisplayName string `json:"display_name,omitempty"`
+	// The first part of the sub of its users. No users file and no other provider
+	// can have it. Default: the issuer's host.
+	Domain string `json:"domain,omitempty"`
+	// The scope that is asked for besides openid.
+	Scope []string `json:"scope,omitempty"`
+	// The id of the organization of its users.
+	Org string `json:"org,omitempty"`
+	// What its users may do here. Whom no line matches cannot log in.
+	Map []MapLine `json:"map,omitempty"`
+	// The path of a PEM file with the certificates that the provider's own must be
+	// of. Placeholders {env.X} are replaced. Default: those of the system.
+	CAFile string `json:"ca_file,omitempty"`
+	// Where the block was written.
+	Sources Sources `json:"sources,omitempty"`
+
+	// The resolved secret.
+	ClientSecret Credential `json:"-"`
+	// The content of CAFile, nil where there is none.
+	CA []byte `json:"-"`
+}
+
+// MapLine gives a permission, or roles, to whoever has a value of a claim that
+// another issuer signed.
+type MapLine struct {
+	// The name of a claim, or a dotted path to it.
+	Claim string `json:"claim"`
+	// Equals the string, an element of the array, or a word of scope.
+	Value string `json:"value"`
+	// SERVICE/PERMISSION or SERVICE/*. Not with Roles.
+	Permission string `json:"permission,omitempty"`
+	// The resource patterns. {claim:NAME} as a whole segment stands for the value
+	// of another claim.
+	Patterns []string `json:"patterns,omitempty"`
+	// Roles such as csp:org_member.
+	Roles []string `json:"roles,omitempty"`
 }
 
 // ImpersonationConfig says which operators may get a token in the name of a

@@ -26,12 +26,12 @@ type consentName struct {
 	Subject, Org, Client string
 }
 
-// consentRecord is what is remembered under one name. A higher generation counts
-// and a lower one does not: while a state key is replaced, processes whose first
-// keys differ may have made a record each.
+// consentRecord is what is remembered under one name. The highest generation
+// counts: while a state key is replaced, processes whose first keys differ may have
+// made a record each, and not all of them can see both.
 type consentRecord struct {
 	remembered
-	Generation uint64    `json:"generation"`
+	Generation int64     `json:"generation"`          // Unix milliseconds, or one more than before
 	Decided    time.Time `json:"decided"`             // by a person; in UTC and milliseconds
 	Forgotten  bool      `json:"forgotten,omitempty"` // kept, so that nothing that comes late writes it again
 }
@@ -118,8 +118,8 @@ func (c Consents) Remember(ctx context.Context, a Attempt, name consentName, r r
 	return wrapped("remembering a consent", c.decide(ctx, a, name, consentRecord{remembered: r}))
 }
 
-// Forget takes back what is remembered: the person will be asked again. Nothing
-// to forget is no error.
+// Forget takes back what is remembered, if anything is: the person will be asked
+// again.
 func (c Consents) Forget(ctx context.Context, a Attempt, name consentName) error {
 	return wrapped("forgetting a consent", c.decide(ctx, a, name, consentRecord{Forgotten: true}))
 }
@@ -131,9 +131,6 @@ func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec c
 		found, _, err := c.read(ctx, name)
 		if err != nil {
 			return err
-		}
-		if rec.Forgotten && found.rec.Generation == 0 {
-			return nil
 		}
 		if done, err := c.write(ctx, a, found, rec); done || err != nil {
 			return err
@@ -147,8 +144,9 @@ func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec c
 // stood under them: nothing comes back when a key is dropped. It is a swap and
 // never handOut, since what it replaces may be wider.
 func (c Consents) write(ctx context.Context, a Attempt, found *Consent, rec consentRecord) (bool, error) {
-	rec.Generation = found.rec.Generation + 1
-	end, first := inMillis(c.state.now().Add(consentLife)), c.key(c.state.ring[0], found.name)
+	now, first := c.state.now(), c.key(c.state.ring[0], found.name)
+	rec.Generation = max(found.rec.Generation+1, now.UnixMilli())
+	end := now.Add(consentLife)
 	stands := false
 	for _, old := range found.stored {
 		if done, err := c.state.swap(ctx, a, old, rec, end); !done || err != nil {
@@ -173,7 +171,7 @@ func (s *Server) overruled(c *Consent) (why string, err error) {
 	if s.revocations.unknown(c.Decided) {
 		return "", errRevocationsUnread
 	}
-	if why := s.realm.users.dead(c.name.Subject, c.Decided); why != "" {
+	if why := s.realm.dead(c.name.Subject, c.Decided); why != "" {
 		return why, nil
 	}
 	return s.revocations.named(mint.Identifiers{

@@ -37,7 +37,10 @@ func draftContextSwitch(c *call) (drafts, error) {
 	if err := c.broughtBy(facts, "subject_token"); err != nil {
 		return drafts{}, err
 	}
-	user := s.realm.users.user(facts.Subject())
+	user, err := s.person(c, facts.Subject())
+	if err != nil {
+		return drafts{}, err
+	}
 	if user == nil || c.org == facts.Org() || !c.client.worksIn(c.org) {
 		return drafts{}, refused("org_not_allowed", "")
 	}

@@ -62,7 +62,10 @@ func (c *call) operator(rules *impersonation) (mint.UserToken, error) {
 	if err := c.broughtBy(facts, "actor_token"); err != nil {
 		return mint.UserToken{}, err
 	}
-	user := s.realm.users.user(facts.Subject())
+	user, err := s.person(c, facts.Subject())
+	if err != nil {
+		return mint.UserToken{}, err
+	}
 	if user == nil {
 		return mint.UserToken{}, refused("actor_not_allowed", "")
 	}

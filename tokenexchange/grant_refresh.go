@@ -111,13 +111,15 @@ func (c *call) renew(g *Grant) (mint.Draft, error) {
 	if c.org != "" && c.org != g.Org || !c.client.worksIn(g.Org) {
 		return mint.Draft{}, refused("org_not_allowed", "")
 	}
-	users := c.server.realm.users
-	if why := users.dead(g.Subject, g.AuthTime); why != "" {
+	if why := c.server.realm.dead(g.Subject, g.AuthTime); why != "" {
 		return mint.Draft{}, refusedBecause(userGone, errors.New(why))
 	}
-	user := users.user(g.Subject)
+	user, err := c.server.person(c, g.Subject)
+	if err != nil {
+		return mint.Draft{}, err
+	}
 	if user == nil {
-		return mint.Draft{}, refusedBecause(userGone, errors.New("no users file names the user"))
+		return mint.Draft{}, refusedBecause(userGone, errors.New("no users file names the user, and no map line of a provider matches"))
 	}
 	now, member := user.mintUser(g.Org, g.AuthTime)
 	if !member {
@@ -125,7 +127,6 @@ func (c *call) renew(g *Grant) (mint.Draft, error) {
 	}
 	var set scopes.Set
 	if g.Set != "" {
-		var err error
 		if set, err = scopes.ParseSet([]byte(g.Set)); err != nil {
 			return mint.Draft{}, err
 		}

@@ -67,7 +67,7 @@ func (g got) page(t testing.TB, title, formAction string) {
 		t.Fatalf("the page has no style: %s", g.raw)
 	}
 	sum := sha256.Sum256([]byte(style[1]))
-	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:" + "; form-action " + formAction + "; base-uri 'none'; frame-ancestors 'none'"
+	policy := "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action " + formAction + "; base-uri 'none'; frame-ancestors 'none'"
 	for name, want := range map[string]string{
 		"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
 		"Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY", "Content-Security-Policy": policy,
@@ -81,7 +81,7 @@ func (g got) page(t testing.TB, title, formAction string) {
 			t.Errorf("the page has %q: %s", no, g.raw)
 		}
 	}
-	if !strings.Contains(g.raw, `of Web &#34;Shop&#34; &lt;b&gt;&amp; more&lt;/b&gt;`) {
+	if !strings.Contains(g.raw, `of <bdi>Web &#34;Shop&#34; &lt;b&gt;&amp; more&lt;/b&gt;</bdi>`) {
 		t.Errorf("the page does not name the application: %s", g.raw)
 	}
 }

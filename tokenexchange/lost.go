@@ -22,6 +22,10 @@ const deletedFor = 10 * time.Minute
 //     tokens and logins.
 //   - A user who lost a membership, a role, a group or a permission, or has another
 //     name or address: all tokens. Logins go on with what is left.
+//   - A provider of users that is gone, or whose domain is another issuer's: all
+//     tokens and logins of its users.
+//   - A provider that lost a map line, or has another organization: all tokens of
+//     its users. Logins go on with what is left.
 //   - An API token whose entry is gone, names something else, gives less or ends
 //     sooner: what came of it.
 //   - A client that is gone: all tokens and logins through it.
@@ -42,6 +46,9 @@ func Lost(before, after *Realm, issuedBefore, now time.Time) []Revocation {
 	}
 	for _, u := range before.users.bySubject {
 		l.user(u)
+	}
+	for _, p := range before.providers {
+		l.provider(p)
 	}
 	for _, t := range before.users.apiTokens {
 		l.apiToken(t, now)
@@ -98,6 +105,17 @@ func (l *losses) user(u *User) {
 	}
 	if l.less(u, next) {
 		l.add(RevokeSubjectRights(u.subject(), l.before, l.tokens))
+	}
+}
+
+// provider ends tokens of all users of a provider at once: nobody can list them,
+// and to whom among them a line gave something is known at their next refresh.
+func (l *losses) provider(p *provider) {
+	switch next := l.after.providers[p.domain]; {
+	case next == nil || next.settings.Issuer != p.settings.Issuer:
+		l.add(RevokeDomain(p.domain, l.before, l.logins))
+	case p.org != next.org || p.mapping.lessThan(next.mapping):
+		l.add(RevokeDomainRights(p.domain, l.before, l.tokens))
 	}
 }
 

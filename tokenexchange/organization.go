@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
@@ -29,16 +30,16 @@ func organizationOf(path string) (id string, ok bool) {
 // not exist is answered as one of others.
 func (s *Server) serveOrganization(w http.ResponseWriter, r *http.Request) {
 	id, _ := organizationOf(merged(r.URL.Path))
-	s.withBearer(w, r, "orgs", func(token mint.UserToken) (any, error) {
-		return s.organization(mint.Facts(token), id)
+	s.withBearer(w, r, "orgs", func(ctx context.Context, token mint.UserToken) (any, error) {
+		return s.organization(ctx, mint.Facts(token), id)
 	})
 }
 
 // organization asks three: the user must be a member now, the client must be one
 // that works there, and a token that is not all of a login is for its own
 // organization alone.
-func (s *Server) organization(t *mint.Token, id string) (Org, error) {
-	user, from, err := s.userNow(t)
+func (s *Server) organization(ctx context.Context, t *mint.Token, id string) (Org, error) {
+	user, from, err := s.userNow(ctx, t)
 	if err != nil {
 		return Org{}, err
 	}
@@ -51,7 +52,16 @@ func (s *Server) organization(t *mint.Token, id string) (Org, error) {
 	case id != t.Org() && !t.First():
 		err = errors.New("the token is for another organization, and not all that a login gives")
 	default:
-		return s.realm.users.orgs[id], nil
+		return s.realm.orgNamed(id), nil
 	}
 	return Org{}, refusedBecause("org_unknown", err)
+}
+
+// orgNamed returns what an organization is called. That of the users of a provider
+// need not be in a users file.
+func (r *Realm) orgNamed(id string) Org {
+	if org, named := r.users.orgs[id]; named {
+		return org
+	}
+	return Org{ID: id, Name: id, DisplayName: id}
 }

@@ -13,7 +13,7 @@ import (
 func (r *Realm) lines(word string, lines []PermissionLine) (scopes.Set, error) {
 	var entries []scopes.Entry
 	for i, line := range lines {
-		e, err := r.expand(line.Permission, line.Patterns, "")
+		e, err := r.expand(line.Permission, line.Patterns, nil)
 		if err != nil {
 			return scopes.Set{}, InLine(word, i, err)
 		}
@@ -31,7 +31,7 @@ func (r *Realm) requiredLines(c *client, lines []PermissionLine) (scopes.Set, er
 		return scopes.Set{}, err
 	}
 	for i, line := range lines {
-		entries, err := r.expand(line.Permission, line.Patterns, "")
+		entries, err := r.expand(line.Permission, line.Patterns, nil)
 		if err != nil {
 			return scopes.Set{}, InLine("required", i, err)
 		}
@@ -54,13 +54,17 @@ func (r *Realm) userLine(line, org string) ([]scopes.Entry, error) {
 	if len(fields) == 0 {
 		return nil, errors.New("expected SERVICE/PERMISSION and at least one pattern")
 	}
-	return r.expand(fields[0], fields[1:], org)
+	return r.expand(fields[0], fields[1:], inOrg(org))
 }
 
+// inOrg is what stands for the organization in a line.
+func inOrg(org string) map[string]string { return map[string]string{"{org}": org} }
+
 // expand gives the entries of one line. SERVICE/* becomes all that the service
-// declares now: no value means "everything" at run time. {org} stands for one
-// literal; it is a whole segment, so it cannot make a wider pattern.
-func (r *Realm) expand(permission string, patterns []string, org string) ([]scopes.Entry, error) {
+// declares now: no value means "everything" at run time. Each of places is a
+// segment that stands for one literal, as {org} does; it is a whole segment, so it
+// cannot make a wider pattern.
+func (r *Realm) expand(permission string, patterns []string, places map[string]string) ([]scopes.Entry, error) {
 	serviceID, name, found := strings.Cut(permission, "/")
 	s := r.services[serviceID]
 	switch {
@@ -77,7 +81,7 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 	if name == "*" {
 		names = s.permissions
 	}
-	resources, err := parsePatterns(permission, patterns, org)
+	resources, err := parsePatterns(permission, patterns, places)
 	if err != nil {
 		return nil, err
 	}
@@ -91,22 +95,20 @@ func (r *Realm) expand(permission string, patterns []string, org string) ([]scop
 }
 
 // parsePatterns reads the patterns of a line.
-func parsePatterns(permission string, patterns []string, org string) (resources []scopes.Pattern, err error) {
+func parsePatterns(permission string, patterns []string, places map[string]string) (resources []scopes.Pattern, err error) {
 	if len(patterns) == 0 {
 		return nil, fmt.Errorf("%s: expected at least one resource pattern; ** means all", permission)
 	}
 	for _, text := range patterns {
-		if org != "" {
-			segments := strings.Split(text, "/")
-			for i, segment := range segments {
-				if segment == "{org}" {
-					segments[i] = org
-				}
+		segments := strings.Split(text, "/")
+		for i, segment := range segments {
+			if literal, ok := places[segment]; ok {
+				segments[i] = literal
 			}
-			text = strings.Join(segments, "/")
 		}
+		text = strings.Join(segments, "/")
 		if strings.ContainsAny(text, "{}") {
-			return nil, fmt.Errorf("%s %s: expected a pattern; only {org} in the users file is replaced, and only as a whole segment", permission, text)
+			return nil, fmt.Errorf("%s %s: expected a pattern; only {org} in the users file and {claim:NAME} in a map line are replaced, and only as a whole segment", permission, text)
 		}
 		pattern, err := scopes.ParsePattern(text)
 		if err != nil {

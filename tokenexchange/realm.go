@@ -26,6 +26,8 @@ type Realm struct {
 	users    *Directory
 	pages    *Pages
 
+	providers map[string]*provider // by the domain of their users
+
 	warnings []string
 
 	appOrigins map[string]bool // of applications in browsers
@@ -50,7 +52,7 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 	if err := checkIssuer(cfg.Issuer); err != nil {
 		return nil, cfg.Sources.Place("", err)
 	}
-	r := &Realm{issuer: cfg.Issuer, services: map[string]*service{}, clients: map[string]*client{}}
+	r := &Realm{issuer: cfg.Issuer, services: map[string]*service{}, clients: map[string]*client{}, providers: map[string]*provider{}}
 	for _, s := range cfg.Services {
 		if err := r.addService(s); err != nil {
 			return nil, s.Sources.Place("service "+s.ID, err)
@@ -86,8 +88,18 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 	if kinds := users.hashKinds(); len(kinds) > 1 {
 		r.warn("users: password hashes of several kinds take several times, which tells who guesses that a user exists; expected one kind, found " + strings.Join(kinds, ", "))
 	}
+	for _, p := range cfg.UsersOIDC {
+		if err := r.addProvider(p); err != nil {
+			return nil, p.Sources.Place("users oidc "+p.Issuer, err)
+		}
+	}
 	if err := r.addImpersonation(cfg); err != nil {
 		return nil, err
+	}
+	for _, p := range cfg.UsersOIDC {
+		if err := r.checkOperators(p); err != nil {
+			return nil, p.Sources.Place("users oidc "+p.Issuer, err)
+		}
 	}
 	return r, nil
 }
@@ -129,13 +141,23 @@ func (r *Realm) longestEnd() time.Duration {
 	return max(r.longestFamily(), r.longestConsent())
 }
 
+// accountLife is how long a user of another provider is remembered after a login:
+// until nothing counts any more that came of it, so that until then nobody else
+// can have the account.
+func (r *Realm) accountLife() time.Duration {
+	if len(r.providers) == 0 {
+		return 0
+	}
+	return sessionLife + r.longestEnd()
+}
+
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
 // last access token of the family is over, and a logout up to a step longer; or
-// where a consent was used at last.
+// where a consent was used at last, or somebody of another provider logged in.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent()) + CollectAfter
+	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent(), r.accountLife()) + CollectAfter
 }
 
 // Issuer returns the issuer.

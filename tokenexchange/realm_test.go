@@ -72,7 +72,7 @@ func TestCompileErrors(t *testing.T) {
 		{"permit without a permission", client(func(c *ClientConfig) { c.Permit = lines("shop/ **") }), "expected SERVICE/PERMISSION"},
 		{"permit without a pattern", client(func(c *ClientConfig) { c.Permit = lines("shop/orders.read") }), "at least one resource pattern"},
 		{"permit with a bad pattern", client(func(c *ClientConfig) { c.Permit = lines("shop/orders.read a//b") }), "permit: shop/orders.read a//b"},
-		{"permit with {org}", client(func(c *ClientConfig) { c.Permit = lines("shop/orders.read {org}/x") }), "only {org} in the users file is replaced"},
+		{"permit with {org}", client(func(c *ClientConfig) { c.Permit = lines("shop/orders.read {org}/x") }), "only {org} in the users file"},
 		{"own of no permission", client(func(c *ClientConfig) { c.Own = lines("shop/x **") }), `own: "shop/x"`},
 		{"all of a service that declares nothing", func(c *Config) {
 			c.Services = append(c.Services, ServiceConfig{ID: "bare", Audience: "https://bare"})

@@ -26,6 +26,10 @@ const (
 	RevokedSubjectRights RevocationKind = "sub rights"
 	RevokedGrantRights   RevocationKind = "grant_id rights"
 	RevokedClientRights  RevocationKind = "client_id rights"
+
+	// Of all users of a domain, whom nobody can list, as those of another provider.
+	RevokedDomain       RevocationKind = "domain"
+	RevokedDomainRights RevocationKind = "domain rights"
 )
 
 // Revocation ends tokens that have not expired. Make one with a constructor;
@@ -34,7 +38,7 @@ type Revocation struct {
 	Kind  RevocationKind `json:"kind"`
 	Value string         `json:"value"` // of the claim
 	// Tokens whose first token was issued before it are dead. Only for a subject, a
-	// client and rights; all others end their tokens whenever those were issued.
+	// client, a domain and rights; all others end their tokens whenever those were issued.
 	Before time.Time `json:"before,omitzero"`
 	// When the last token that it names has expired, by the tokens' own exp.
 	// The revocation is forgotten then, and not sooner.
@@ -90,6 +94,18 @@ func RevokeClientRights(id string, before, until time.Time) Revocation {
 	return Revocation{Kind: RevokedClientRights, Value: id, Before: before, Until: until}
 }
 
+// RevokeDomain ends all tokens and logins of the users of a domain that began
+// before a time, also those in which they act for another.
+func RevokeDomain(domain string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedDomain, Value: domain, Before: before, Until: until}
+}
+
+// RevokeDomainRights ends the tokens of the users of a domain whose first token
+// was issued before a time. Their logins go on, and give what they hold now.
+func RevokeDomainRights(domain string, before, until time.Time) Revocation {
+	return Revocation{Kind: RevokedDomainRights, Value: domain, Before: before, Until: until}
+}
+
 // revocationName is what a revocation names: who repeats one says nothing new.
 type revocationName struct {
 	kind  RevocationKind
@@ -114,7 +130,7 @@ func (r Revocation) check() error {
 	case r.Value == "" || len(r.Value) > maxRevokedValue || !utf8.ValidString(r.Value):
 		return fmt.Errorf("a revocation by %s has a value of %d bytes; expected 1 to %d of UTF-8", r.Kind, len(r.Value), maxRevokedValue)
 	case timed == r.Before.IsZero():
-		return fmt.Errorf("a revocation by %s: a time before which tokens are dead belongs to sub, client_id and rights, and to no other", r.Kind)
+		return fmt.Errorf("a revocation by %s: a time before which tokens are dead belongs to sub, client_id, domain and rights, and to no other", r.Kind)
 	case r.Until.IsZero():
 		return fmt.Errorf("a revocation by %s has no end", r.Kind)
 	}
@@ -131,15 +147,18 @@ const (
 	ofSubjectRights
 	ofGrantRights
 	ofClientRights
+	ofDomains
+	ofDomainRights
 )
 
 // ofLogins are the kinds that end what gives new tokens, and of which the store
 // has no record besides.
-var ofLogins = []int{ofSessions, ofSubjects, ofClients}
+var ofLogins = []int{ofSessions, ofSubjects, ofClients, ofDomains}
 
 var revocationKinds = [...]RevocationKind{
 	ofTokens: RevokedToken, ofGrants: RevokedGrant, ofSessions: RevokedSession, ofSubjects: RevokedSubject, ofClients: RevokedClient,
 	ofSubjectRights: RevokedSubjectRights, ofGrantRights: RevokedGrantRights, ofClientRights: RevokedClientRights,
+	ofDomains: RevokedDomain, ofDomainRights: RevokedDomainRights,
 }
 
 func (k RevocationKind) index() int {

@@ -24,6 +24,8 @@ func (v *Revocations) lacks(id mint.Identifiers) string {
 	switch {
 	case v.holds(ofSubjectRights, id.Subject, issued) || v.holds(ofSubjectRights, id.Operator, issued):
 		return "issued before its user lost rights"
+	case v.holdsDomain(ofDomainRights, id.Subject, issued) || v.holdsDomain(ofDomainRights, id.Operator, issued):
+		return "issued before the users of its domain lost rights"
 	case v.holds(ofGrantRights, id.GrantID, issued):
 		return "issued before its API token was changed"
 	case v.holds(ofClientRights, id.ClientID, issued) || v.passed(ofClientRights, id.Hops[:], issued):
@@ -32,13 +34,18 @@ func (v *Revocations) lacks(id mint.Identifiers) string {
 	return ""
 }
 
+// holdsDomain is holds for the domain of a user.
+func (v *Revocations) holdsDomain(kind int, subject string, issued int64) bool {
+	return len(v.dead[kind]) > 0 && v.holds(kind, domainOf(subject), issued)
+}
+
 // rightsSince returns from when on tokens with these identifiers live, the zero
 // time if nothing was taken away from them.
 func (v *Revocations) rightsSince(id mint.Identifiers) time.Time {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
 	latest := int64(0)
-	for kind, value := range map[int]string{ofSubjectRights: id.Subject, ofGrantRights: id.GrantID, ofClientRights: id.ClientID} {
+	for kind, value := range map[int]string{ofSubjectRights: id.Subject, ofDomainRights: domainOf(id.Subject), ofGrantRights: id.GrantID, ofClientRights: id.ClientID} {
 		latest = max(latest, v.dead[kind][maphash.String(v.seeds[kind], value)].before)
 	}
 	if latest == 0 {

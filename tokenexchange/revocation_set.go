@@ -113,6 +113,8 @@ func (v *Revocations) names(id mint.Identifiers) string {
 		return "revoked by sid"
 	case v.holds(ofSubjects, id.Subject, login) || v.holds(ofSubjects, id.Operator, issued):
 		return "revoked by sub"
+	case v.holdsDomain(ofDomains, id.Subject, login) || v.holdsDomain(ofDomains, id.Operator, issued):
+		return "revoked by the domain of its user"
 	case v.holds(ofClients, id.ClientID, issued):
 		return "revoked by client_id"
 	case v.passed(ofClients, id.Hops[:], issued):

@@ -22,9 +22,11 @@ type Runtime struct {
 	Throttles   *Throttles   // kept over reloads
 	Revocations *Revocations // kept over reloads, and filled from the store's Feed
 	Epoch       Epoch        // of the store, from State.Epoch
-	Log         *slog.Logger
-	Now         func() time.Time // nil is time.Now
-	Random      io.Reader        // of what records hold; see NewState
+	// For each of Realm.Providers, by the domain of its users.
+	LoginProviders map[string]LoginProvider
+	Log            *slog.Logger
+	Now            func() time.Time // nil is time.Now
+	Random         io.Reader        // of what records hold; see NewState
 }
 
 // Server is one issuer at work. It is immutable and safe for concurrent use;
@@ -38,6 +40,7 @@ type Server struct {
 	caches      *Caches
 	throttles   *Throttles
 	revocations *Revocations
+	logins      map[string]LoginProvider // by the domain of their users
 	log         *slog.Logger
 	now         func() time.Time
 	ids         *decisionIDs
@@ -56,7 +59,12 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 	if realm == nil || rt.Caches == nil || rt.Throttles == nil || rt.Revocations == nil || rt.Log == nil || rt.Epoch.ID == "" {
 		return nil, errors.New("starting the server: a realm, caches, throttles, revocations, a logger and an epoch are needed")
 	}
-	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, revocations: rt.Revocations, epoch: rt.Epoch, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	s := &Server{realm: realm, caches: rt.Caches, throttles: rt.Throttles, revocations: rt.Revocations, epoch: rt.Epoch, logins: rt.LoginProviders, log: rt.Log, now: rt.Now, ids: newDecisionIDs()}
+	for domain := range realm.providers {
+		if s.logins[domain] == nil {
+			return nil, fmt.Errorf("starting the server: there is nothing that logs in the users of %s", domain)
+		}
+	}
 	var err error
 	if s.ring, err = newRing(rt.SigningKeys); err != nil {
 		return nil, err

@@ -30,8 +30,11 @@ type transaction struct {
 	Session string               `json:"session,omitempty"` // the mark of the session that began in it
 	Org     string               `json:"org,omitempty"`     // that was chosen
 	Done    bool                 `json:"done,omitempty"`    // it was answered
-	Created time.Time            `json:"created"`
-	End     time.Time            `json:"end"`
+	// The browser that went to another provider to log in, nil if it did not.
+	Departed *departed `json:"departed,omitempty"`
+	Anew     bool      `json:"anew,omitempty"` // a login there has to be a new one
+	Created  time.Time `json:"created"`
+	End      time.Time `json:"end"`
 }
 
 // Transactions are the records of logins that are under way. The zero

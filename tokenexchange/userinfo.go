@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -8,14 +9,14 @@ import (
 )
 
 // serveUserinfo is OpenID Connect Core section 5.3. What it tells is computed
-// anew from the users files, by the code that writes id tokens.
+// anew from what the user is now, by the code that writes id tokens.
 func (s *Server) serveUserinfo(w http.ResponseWriter, r *http.Request) {
 	s.withBearer(w, r, "userinfo", s.userinfo)
 }
 
-func (s *Server) userinfo(token mint.UserToken) (any, error) {
+func (s *Server) userinfo(ctx context.Context, token mint.UserToken) (any, error) {
 	t := mint.Facts(token)
-	user, from, err := s.userNow(t)
+	user, from, err := s.userNow(ctx, t)
 	if err != nil {
 		return nil, err
 	}

@@ -115,8 +115,8 @@ func (s *Server) revoked(id mint.Identifiers) string {
 	if why := s.revocations.why(id); why != "" {
 		return why
 	}
-	if why := s.realm.users.dead(id.Operator, id.IssuedAt); why != "" {
+	if why := s.realm.dead(id.Operator, id.IssuedAt); why != "" {
 		return "of the operator: " + why
 	}
-	return s.realm.users.dead(id.Subject, id.LoginAt)
+	return s.realm.dead(id.Subject, id.LoginAt)
 }

@@ -22,7 +22,7 @@ type visit struct {
 	attempt Attempt
 
 	params  parameters
-	ticked  map[string][]string // the boxes of a form, by name
+	ticked  map[string][]string // the boxNames of a form, by name
 	browser string              // which browser it is, "" before it was told
 	session *session            // who is logged in, nil for nobody
 	user    *User               // as the users are now, nil for nobody
@@ -100,11 +100,11 @@ func readFormBody(r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// boxes are the names of which a page has several boxes.
-var boxes = []string{"grant", "scope"}
+// boxNames are the names of which a page has several boxNames.
+var boxNames = []string{"grant", "scope"}
 
 // readBoxes reads a form. One that goes on with a transaction may have several
-// boxes of a name; all else is there once.
+// boxNames of a name; all else is there once.
 func readBoxes(body []byte) (parameters, map[string][]string, error) {
 	values, err := url.ParseQuery(string(body))
 	if err != nil || !values.Has("transaction") {
@@ -112,7 +112,7 @@ func readBoxes(body []byte) (parameters, map[string][]string, error) {
 		return p, nil, err
 	}
 	ticked := map[string][]string{}
-	for _, name := range boxes {
+	for _, name := range boxNames {
 		ticked[name] = values[name]
 		if slices.ContainsFunc(values[name], func(v string) bool { return !utf8.ValidString(v) }) {
 			return nil, nil, refusedBecause("body_malformed", errors.New("not UTF-8"))
@@ -146,7 +146,7 @@ func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, 
 		return nil, nil, err
 	case s.revocations.unknown(in.AuthTime):
 		return nil, nil, errRevocationsUnread
-	case s.revocations.named(in.identifiers()) != "", s.realm.users.dead(in.Subject, in.AuthTime) != "":
+	case s.revocations.named(in.identifiers()) != "", s.realm.dead(in.Subject, in.AuthTime) != "":
 		return nil, nil, nil
 	}
 	user, err := s.person(ctx, in.Subject)
@@ -195,7 +195,10 @@ func (v *visit) sendTo(path string, query url.Values) reply {
 
 // ofPerson are the reasons that a person can do something about, here. The client
 // is not told of them.
-var ofPerson = []Reason{"step_expired", "transaction_unknown", "session_ended", "request_forged", "form_malformed"}
+var ofPerson = []Reason{
+	"step_expired", "transaction_unknown", "session_ended", "request_forged", "form_malformed",
+	"provider_unknown", "provider_answer", "provider_login_old", "no_mapping", "account_taken",
+}
 
 // refused tells the client of a request that it gets no code, or else the person.
 func (v *visit) refused(w http.ResponseWriter, r *http.Request, e *Refused, id string) {

@@ -82,7 +82,7 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, page Pa
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // The client is gone if this fails.
-	return failed
+	return where(failed)
 }
 
 // scene is what the layout is made with.
@@ -96,19 +96,16 @@ type scene struct {
 func (p *Pages) render(s sheets, l *language, page Page) ([]byte, error) {
 	var body bytes.Buffer
 	err := s[page.name()].ExecuteTemplate(&body, layout, scene{l.tag.String(), p.style, p.logo, page})
-	return body.Bytes(), where(err)
+	return body.Bytes(), err
 }
 
 // where says where a template failed. Why is left out: it can hold what the page
 // should have shown.
 func where(err error) error {
 	var failed texttemplate.ExecError
-	var escaping *template.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &escaping):
-		return err // It is about the template alone.
 	case errors.As(err, &failed):
 		return fmt.Errorf("the template %s failed", failed.Name)
 	}

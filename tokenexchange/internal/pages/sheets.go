@@ -19,7 +19,7 @@ type sheets map[string]*template.Template
 func readSheets(l *language, own files) (sheets, error) {
 	s := sheets{}
 	for _, page := range everyPage {
-		t := template.New(page.name()).Funcs(l.functions()).Option("missingkey=error")
+		t := template.New(page.name()).Funcs(l.functions())
 		for _, file := range []string{layout, page.name() + ".html"} {
 			data, replaced := own["templates/"+file]
 			if !replaced {

@@ -277,3 +277,9 @@ func (n *names) add(name string) bool {
 
 // IsArray reports whether the next value is an array.
 func (r *Reader) IsArray() bool { return r.peek() == '[' }
+
+// IsObject reports whether the next value is an object.
+func (r *Reader) IsObject() bool { return r.peek() == '{' }
+
+// IsString reports whether the next value is a string.
+func (r *Reader) IsString() bool { return r.peek() == '"' }
