@@ -24,6 +24,7 @@ func TestContract(t *testing.T) {
 	c.walkTokens()
 	c.walkParameters()
 	c.walkAPITokens()
+	c.walkPushed()
 	c.walkAbout()
 	c.walkLogouts()
 	c.walkUsers()

@@ -131,7 +131,7 @@ function requested(a, operation, code, at) {
   } catch { return }
   const check = compile(body.content[type].schema)
   const fits = check(params)
-  if (a.status === 200 && !fits) finding(`${at}: the schema of the request refuses what the server takes: ${fault(check)}: ${a.body.slice(0, 200)}`)
+  if ((a.status === 200 || a.status === 201) && !fits) finding(`${at}: the schema of the request refuses what the server takes: ${fault(check)}: ${a.body.slice(0, 200)}`)
   if (unreadable.has(code) && fits) finding(`${at} ${code}: the schema takes the request: ${a.body.slice(0, 200)}`)
 }
 
