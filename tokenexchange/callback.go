@@ -44,6 +44,10 @@ func (v *visit) arrive() (reply, error) {
 		}
 		return nil, providerFault(err)
 	}
+	// The provider took its time: the transaction is what it is by now.
+	if err := v.resume(); err != nil {
+		return nil, err
+	}
 	at, err := v.provedAt(d, id)
 	if err != nil {
 		return nil, v.anew(err)
