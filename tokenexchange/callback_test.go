@@ -107,7 +107,9 @@ func TestCallbackReplayed(t *testing.T) {
 		name string
 		err  error
 	}{
-		{"a good one", nil}, {"one that was not accepted", ErrProviderAnswer}, {"one that the provider could not judge", ErrProviderUnavailable},
+		{"a good one", nil},
+		{"one that was not accepted", ErrProviderAnswer},
+		{"one that the provider could not judge", ErrProviderUnavailable},
 		{"a denial", &LoginDenied{Code: "access_denied"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -73,7 +73,9 @@ func TestFederatedRightsAreOfNow(t *testing.T) {
 			})
 		}, reads, false},
 		{"no line matches any more", func(h *house) {
-			h.changed(federated, func(c *Config) { c.UsersOIDC[0].Map = []MapLine{{Claim: "groups", Value: "admins", Roles: []string{"csp:a"}}} })
+			h.changed(federated, func(c *Config) {
+				c.UsersOIDC[0].Map = []MapLine{{Claim: "groups", Value: "admins", Roles: []string{"csp:a"}}}
+			})
 		}, "user_gone", false},
 		{"another organization", func(h *house) { h.changed(federated, func(c *Config) { c.UsersOIDC[0].Org = "beta" }) }, "user_gone", false},
 		{"the block was taken out", func(h *house) { h.changed() }, "refresh_token_invalid", false},

@@ -129,7 +129,7 @@ type house struct {
 	epoch       Epoch
 	slow        *Throttles
 	providers   map[string]*fakeProvider // by the domain of their users
-	peers       int // how many requests came from addresses of their own
+	peers       int                      // how many requests came from addresses of their own
 	records     bytes.Buffer
 }
 
