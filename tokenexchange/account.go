@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ func (v *visit) account() (reply, error) {
 	v.retry = accountPath
 	if v.request.Method != http.MethodPost {
 		if v.session == nil {
-			return v.enter(authorizationRequest{Locales: v.params["ui_locales"]})
+			return v.enter(authorizationRequest{Locales: locales(v.params["ui_locales"])})
 		}
 		return v.lists("")
 	}
@@ -58,8 +59,11 @@ func (v *visit) endOf(step, id string) (reply, error) {
 		}
 		return v.lists("session_ended")
 	case "revoke":
-		client, org, _ := strings.Cut(id, " ")
-		if err := s.withdraw(v, subject, client, org, h.Grants); err != nil {
+		i := slices.IndexFunc(h.Allowed, func(a allowed) bool { return a.id() == id })
+		if i < 0 {
+			return v.lists("") // It was taken back meanwhile.
+		}
+		if err := v.withdraw(h.Allowed[i]); err != nil {
 			return nil, err
 		}
 		return v.lists("grant_revoked")
@@ -69,20 +73,32 @@ func (v *visit) endOf(step, id string) (reply, error) {
 
 // withdraw takes back all that a person granted to a client in an organization:
 // what is remembered first, so that nothing new comes of it meanwhile.
-func (s *Server) withdraw(v *visit, subject, client, org string, grants []heldGrant) error {
-	if err := s.state.Consents().Forget(v, v.attempt, consentName{Subject: subject, Org: org, Client: client}); err != nil {
+func (v *visit) withdraw(what allowed) error {
+	state, subject := v.server.state, v.session.Subject
+	if err := state.Consents().Forget(v, v.attempt, consentName{Subject: subject, Org: what.Org, Client: what.Client}); err != nil {
 		return err
 	}
-	grants = slices.DeleteFunc(slices.Clone(grants), func(g heldGrant) bool { return g.Client != client || g.Org != org })
-	if err := s.endGrants(v, v.attempt, grants); err != nil {
-		return err
-	}
-	return s.state.Holdings().change(v, v.attempt, subject, func(h *holdings) {
-		h.Allowed = slices.DeleteFunc(h.Allowed, func(a allowed) bool { return a.is(client, org) })
-		h.Grants = slices.DeleteFunc(h.Grants, func(g heldGrant) bool {
-			return slices.ContainsFunc(grants, func(ended heldGrant) bool { return ended.ID == g.ID })
+	for range maxSwaps {
+		h, err := state.Holdings().load(v, subject)
+		if err != nil {
+			return err
+		}
+		grants := h.of(what)
+		if err := v.endGrants(subject, grants); err != nil {
+			return err
+		}
+		more := false // Somebody was granted one meanwhile.
+		err = state.Holdings().change(v, v.attempt, subject, func(h *holdings) {
+			h.end(grants)
+			if more = len(h.of(what)) > 0; !more {
+				h.forget(what)
+			}
 		})
-	})
+		if err != nil || !more {
+			return err
+		}
+	}
+	return fmt.Errorf("taking back a grant: %w: %w", ErrStoreUnavailable, errMoves)
 }
 
 // logOut ends this session, and shows that it has ended.
@@ -113,7 +129,7 @@ func (v *visit) lists(notice string) (reply, error) {
 		})
 	}
 	for _, a := range slices.Backward(h.Allowed) {
-		g, err := v.granted(a, h.Grants)
+		g, err := v.granted(a, h)
 		if err != nil {
 			return nil, err
 		}
@@ -125,16 +141,14 @@ func (v *visit) lists(notice string) (reply, error) {
 }
 
 // granted is what a person lets a client do, at most.
-func (v *visit) granted(a allowed, grants []heldGrant) (pages.Grant, error) {
+func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	s := v.server
-	g := pages.Grant{ID: a.Client + " " + a.Org, Client: a.Client, Org: s.realm.orgName(a.Org), Since: a.Since}
+	g := pages.Grant{ID: a.id(), Client: a.Client, Org: s.realm.orgName(a.Org), Since: a.Since}
 	if c := s.realm.clients[a.Client]; c != nil {
 		g.Client = cmp.Or(c.displayName, c.ID)
 	}
-	for _, held := range grants {
-		if a.is(held.Client, held.Org) {
-			g.Until = latest(g.Until, held.End)
-		}
+	for _, held := range h.of(a) {
+		g.Until = latest(g.Until, held.End)
 	}
 	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
 	if errors.Is(err, ErrNotFound) {

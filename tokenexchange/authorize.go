@@ -18,7 +18,7 @@ const (
 // one dispatcher of a login: the record of the transaction and who is logged in
 // tell which page comes next, and no page leads to another.
 func (s *Server) serveAuthorize(w http.ResponseWriter, r *http.Request) {
-	s.visited(w, r, "authorize", (*visit).authorize)
+	s.received(w, r, "authorize", (*visit).authorize)
 }
 
 func (v *visit) authorize() (reply, error) {
@@ -29,6 +29,9 @@ func (v *visit) authorize() (reply, error) {
 		if err := v.sameSite(); err != nil {
 			return nil, err
 		}
+	}
+	if err := v.recognize(); err != nil {
+		return nil, err
 	}
 	if err := v.resume(); err != nil {
 		return nil, err
@@ -50,8 +53,13 @@ func (v *visit) begin() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.usedUp = v.params["request_uri"] != ""
 	q, err := s.authorizationRequest(params)
 	v.asked, v.record.Client = q, q.Client
+	if err == nil {
+		// Only now, so that the client can be told if it cannot be known.
+		err = v.recognize()
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +122,9 @@ func (v *visit) resume() error {
 		return err
 	}
 	v.tx, v.record.Client = tx, tx.Request.Client
+	if tx.Request.Client == "" {
+		v.retry = accountPath
+	}
 	if tx.Done {
 		return refusedBecause("step_expired", errors.New("the request was answered before"))
 	}
@@ -144,13 +155,10 @@ func (v *visit) look() (reply, error) {
 	case stageConsent:
 		return func(w http.ResponseWriter) { v.showConsent(w, st, nil) }, nil
 	}
-	if err := v.take(func(tx *transaction) { tx.Done = true }); err != nil {
-		return nil, err
-	}
 	if v.tx.Request.Client == "" {
 		return v.sendTo(accountPath, nil), nil
 	}
-	return v.grant(st)
+	return v.finish(st)
 }
 
 // step does what a person said on a page. A page of an earlier turn, or that was
@@ -161,10 +169,7 @@ func (v *visit) step() (reply, error) {
 	}
 	switch step := v.params["step"]; {
 	case step == "deny" && v.tx.Request.Client != "":
-		if err := v.take(func(tx *transaction) { tx.Done = true }); err != nil {
-			return nil, err
-		}
-		return nil, refused("access_denied", "")
+		return v.deny(nil)
 	case step == "login":
 		return v.logIn()
 	case step == "organization" || step == "consent":

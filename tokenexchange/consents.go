@@ -53,12 +53,16 @@ type Consent struct {
 	first   time.Time      // the end of what counts and stands under the first state key
 }
 
-// Load reads what is remembered. It gives ErrNotFound if there is nothing or
-// nobody can tell what a person decided last, ErrStoreUnavailable or
-// ErrStateCorrupt if the store cannot tell.
+// Load reads what is remembered. It gives ErrNotFound if there is nothing, or if
+// nobody knows what a person decided last: then the person is asked, which never
+// gives too much. It gives ErrStoreUnavailable if the store cannot tell.
 func (c Consents) Load(ctx context.Context, name consentName) (*Consent, error) {
-	found, sure, err := c.read(ctx, name)
-	if err == nil && (!sure || found.rec.Generation == 0 || found.rec.Forgotten) {
+	found, doubt, err := c.read(ctx, name)
+	switch {
+	case err != nil:
+	case doubt != nil:
+		err = fmt.Errorf("%w: %w", ErrNotFound, doubt)
+	case found.rec.Generation == 0 || found.rec.Forgotten:
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -67,10 +71,13 @@ func (c Consents) Load(ctx context.Context, name consentName) (*Consent, error) 
 	return found, nil
 }
 
-// read looks under every state key. It is not sure if two records of one
-// generation differ.
-func (c Consents) read(ctx context.Context, name consentName) (found *Consent, sure bool, err error) {
-	found, sure = &Consent{name: name}, true
+var errSameGeneration = errors.New("two consents of one moment")
+
+// read looks under every state key. There is a doubt if what counts cannot be told:
+// one record cannot be opened, or two of one generation differ.
+func (c Consents) read(ctx context.Context, name consentName) (found *Consent, doubt, err error) {
+	var tie, closed error
+	found = &Consent{name: name}
 	for i, k := range c.state.ring {
 		stored, err := c.state.findAt(ctx, kindConsent, c.key(k, name))
 		if errors.Is(err, ErrNotFound) {
@@ -80,22 +87,23 @@ func (c Consents) read(ctx context.Context, name consentName) (found *Consent, s
 		if err == nil {
 			err = stored.read(&rec)
 		}
-		if err != nil {
-			return nil, false, err
-		}
-		found.stored = append(found.stored, stored)
 		switch {
+		case errors.Is(err, ErrStateCorrupt):
+			closed = err
+		case err != nil:
+			return nil, nil, err
 		case rec.Generation > found.rec.Generation:
-			found.rec, found.first, sure = rec, time.Time{}, true
+			found.rec, found.first, tie = rec, time.Time{}, nil
 			if i == 0 {
 				found.first = stored.exp
 			}
-		case rec.Generation == found.rec.Generation:
-			sure = sure && rec == found.rec
+		case rec.Generation == found.rec.Generation && rec != found.rec:
+			tie = errSameGeneration
 		}
+		found.stored = append(found.stored, stored)
 	}
 	found.Decided = found.rec.Decided
-	return found, sure, nil
+	return found, errors.Join(tie, closed), nil
 }
 
 func (c Consents) key(k *sealer, name consentName) string {

@@ -71,9 +71,10 @@ func TestConsentsOfOneMomentAreNone(t *testing.T) {
 	h.recalls("of one moment", h.at(1), adasShop, "")
 	h.recalls("of one moment", h.at(2), adasShop, "")
 	h.remembers(h.at(1), adasShop, "three")
-	for step := range consentRings {
+	for step := range 3 {
 		h.recalls("decided anew", h.at(step), adasShop, "three")
 	}
+	h.recalls("decided anew, under a key that is gone", h.at(3), adasShop, "")
 	h.forgets(h.at(2), adasShop)
 	for step := range consentRings {
 		h.recalls("forgotten", h.at(step), adasShop, "")

@@ -207,9 +207,12 @@ func TestConsentIsSealed(t *testing.T) {
 		t.Fatal(ok, err)
 	}
 	for what, name := range map[string]consentName{"moved": other, "changed": adasShop} {
-		if _, err := h.Consents().Load(t.Context(), name); !errors.Is(err, ErrStateCorrupt) || errors.Is(err, ErrNotFound) {
-			t.Errorf("%s: got %v, want ErrStateCorrupt", what, err)
+		h.recalls(what, h.State, name, "")
+		if _, err := h.Consents().Load(t.Context(), name); !errors.Is(err, ErrStateCorrupt) {
+			t.Errorf("%s: got %v, want a cause for the log", what, err)
 		}
+		h.remembers(h.State, name, "anew")
+		h.recalls(what+", and decided anew", h.State, name, "anew")
 	}
 }
 

@@ -1,9 +1,6 @@
 package tokenexchange
 
-import (
-	"context"
-	"errors"
-)
+import "context"
 
 // held is a session as the lists of its person have it.
 func (in *session) held() heldSession {
@@ -15,7 +12,11 @@ func (in *session) held() heldSession {
 // endSession ends a login: all tokens that live no longer than it, and then its
 // record. In this order, a fault in between leaves nothing that goes on.
 func (s *Server) endSession(ctx context.Context, a Attempt, subject string, l heldSession) error {
-	if err := s.revoke(ctx, RevokeSession(l.SID, s.longestEnd())); err != nil {
+	end := RevokeSession(l.SID, s.longestEnd())
+	if err := s.mayEnd("", subject, end); err != nil {
+		return err
+	}
+	if err := s.revoke(ctx, end); err != nil {
 		return published(err)
 	}
 	for _, k := range s.state.ring {
@@ -26,11 +27,7 @@ func (s *Server) endSession(ctx context.Context, a Attempt, subject string, l he
 			return err
 		}
 	}
-	err := s.state.Holdings().change(ctx, a, subject, func(h *holdings) { h.without(l.ID) })
-	if errors.Is(err, ErrNotFound) {
-		return nil
-	}
-	return err
+	return s.state.Holdings().change(ctx, a, subject, func(h *holdings) { h.leave(l) })
 }
 
 // mark names the session on the pages of its person.

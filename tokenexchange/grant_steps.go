@@ -3,8 +3,11 @@ package tokenexchange
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 )
 
 // consent takes what a person decided about an offer.
@@ -13,32 +16,48 @@ func (v *visit) consent(st standing) (reply, error) {
 		return nil, refusedBecause("step_expired", errors.New("nothing is offered now"))
 	}
 	// Nobody grants what they did not see.
-	if v.params["offer"] != st.offer.digest() {
+	if v.params["offer"] != st.mark {
 		v.again = func(w http.ResponseWriter, e *Refused) { v.showConsent(w, st, e) }
 		return nil, refused("offer_changed", "")
 	}
-	var err error
-	if st.choice, err = st.offer.choose(v.ticked["grant"], v.ticked["scope"]); errors.Is(err, errNotOffered) {
+	choice, err := st.offer.choose(v.ticked["grant"], v.ticked["scope"])
+	switch {
+	case errors.Is(err, errNotOffered):
 		return nil, refusedBecause("form_malformed", err)
-	}
-	denied := errors.Is(err, errNothingGranted)
-	if err != nil && !denied {
+	case errors.Is(err, errNothingGranted):
+		return v.deny(err)
+	case err != nil:
 		return nil, err
 	}
+	decided := &decision{Offer: st.mark, Granted: extentOf(choice)}
+	if err := v.take(func(tx *transaction) { tx.Decided = decided }); err != nil {
+		return nil, err
+	}
+	return v.next(), nil
+}
+
+// deny tells the client that the person does not want it.
+func (v *visit) deny(why error) (reply, error) {
 	if err := v.take(func(tx *transaction) { tx.Done = true }); err != nil {
 		return nil, err
 	}
-	if denied {
-		return nil, refusedBecause("access_denied", err)
-	}
-	if err := v.server.state.Consents().Remember(v, v.attempt, st.consentOf(v.session.Subject), remember(st.offer, st.choice)); err != nil {
-		return nil, err
-	}
-	return v.grant(st)
+	return nil, refusedBecause("access_denied", why)
 }
 
-// grant sends the client a code for what was granted. The lists of the person come
-// first: what is not in them could not be taken back.
+// finish grants what a person decided, now or before. The transaction is over with
+// the last write before the answer: whatever fails before that can be done again,
+// and a code of a try that was not the last is told to nobody.
+func (v *visit) finish(st standing) (reply, error) {
+	answer, err := v.grant(st)
+	if err != nil {
+		return nil, err
+	}
+	return answer, v.take(func(tx *transaction) { tx.Done = true })
+}
+
+// grant makes a code for what was granted, and the answer that takes it to the
+// client. The lists of the person come first: what is not in them could not be
+// taken back.
 func (v *visit) grant(st standing) (reply, error) {
 	s, q := v.server, v.asked
 	draft, err := st.draft.Within(st.choice.set)
@@ -59,10 +78,8 @@ func (v *visit) grant(st standing) (reply, error) {
 	if err := v.list(st.client, g); err != nil {
 		return nil, err
 	}
-	if st.was != nil {
-		if err := s.state.Consents().Keep(v, v.attempt, st.was); err != nil {
-			return nil, err
-		}
+	if err := v.settle(st); err != nil {
+		return nil, err
 	}
 	code, err := s.state.Codes().Issue(v, v.attempt, Code{
 		Grant: g, RedirectURI: q.RedirectURI, Challenge: q.Challenge, Method: q.Method, Nonce: q.Nonce, State: q.State,
@@ -74,18 +91,43 @@ func (v *visit) grant(st standing) (reply, error) {
 	return func(w http.ResponseWriter) { sendBack(w, q.answer(s.realm.issuer, code)) }, nil
 }
 
+// settle remembers what was decided now, or prolongs what was remembered. A person
+// who takes that back does so before looking for the grants that came of it. So it
+// must still stand when this grant is in the lists.
+func (v *visit) settle(st standing) error {
+	c, name := v.server.state.Consents(), st.consentOf(v.session.Subject)
+	if st.was == nil {
+		return c.Remember(v, v.attempt, name, remember(st.offer, st.choice))
+	}
+	now, err := c.Load(v, name)
+	if errors.Is(err, ErrNotFound) || err == nil && now.rec.remembered != st.was.rec.remembered {
+		return refusedBecause("consent_required", errors.New("the consent was changed at the same time"))
+	}
+	if err != nil {
+		return err
+	}
+	return c.Keep(v, v.attempt, now)
+}
+
 // list adds a grant to what the person has going.
 func (v *visit) list(c *client, g Grant) error {
 	s, now := v.server, inMillis(v.server.now())
-	end := now.Add(CodeLife + max(c.refreshValidity, c.AccessValidity) + signingSlack)
+	held := heldGrant{ID: g.ID, Client: g.Client, Org: g.Org, Session: g.Session, Since: now}
+	// Until the last access token is over that the last refresh can give.
+	held.End = now.Add(CodeLife + c.refreshValidity + c.AccessValidity + mint.LeewayExpiry + signingSlack)
+	if slices.Contains(strings.Fields(g.Scope), mint.Offline) {
+		held.Session = ""
+	}
 	var fell []heldGrant
 	var forgotten []allowed
 	err := s.state.Holdings().change(v, v.attempt, g.Subject, func(h *holdings) {
-		h.Grants = append(h.Grants, heldGrant{ID: g.ID, Client: g.Client, Org: g.Org, Since: now, End: end})
-		forgotten = h.allow(allowed{Client: g.Client, Org: g.Org, Since: now, End: now.Add(consentLife)})
-		fell, h.Grants = tooMany(h.Grants)
+		fell = h.grant(held)
+		forgotten = h.allow(allowed{Client: g.Client, Org: g.Org, Since: now, End: latest(now.Add(consentLife), held.End)})
+		for _, a := range forgotten {
+			fell = append(fell, h.of(a)...)
+		}
 	})
-	if err != nil {
+	if err != nil || len(fell) == 0 && len(forgotten) == 0 {
 		return err
 	}
 	for _, a := range forgotten {
@@ -93,23 +135,35 @@ func (v *visit) list(c *client, g Grant) error {
 			return err
 		}
 	}
-	return s.endGrants(v, v.attempt, fell)
+	if err := v.endGrants(g.Subject, fell); err != nil {
+		return err
+	}
+	return s.state.Holdings().change(v, v.attempt, g.Subject, func(h *holdings) {
+		h.end(fell)
+		for _, a := range forgotten {
+			h.forget(a)
+		}
+	})
 }
 
-// endGrants ends families of tokens.
-func (s *Server) endGrants(v *visit, a Attempt, grants []heldGrant) error {
+// endGrants ends families of tokens, and codes that were not used.
+func (v *visit) endGrants(subject string, grants []heldGrant) error {
 	if len(grants) == 0 {
 		return nil
 	}
-	until, ends := s.longestEnd(), []Revocation(nil)
+	s, ends := v.server, []Revocation(nil)
 	for _, g := range grants {
-		ends = append(ends, RevokeGrant(g.ID, until))
+		end := RevokeGrant(g.ID, s.longestEnd())
+		if err := s.mayEnd("", subject, end); err != nil {
+			return err
+		}
+		ends = append(ends, end)
 	}
 	if err := s.revoke(v, ends...); err != nil {
 		return published(err)
 	}
 	for _, g := range grants {
-		if err := s.state.Families().Revoke(v, a, g.ID); err != nil {
+		if err := s.state.Families().Revoke(v, v.attempt, g.ID); err != nil {
 			return err
 		}
 	}

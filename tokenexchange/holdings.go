@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,11 +37,13 @@ type heldSession struct {
 
 // heldGrant is a family of tokens, or the code that may become one.
 type heldGrant struct {
-	ID     string    `json:"id"`
-	Client string    `json:"client"`
-	Org    string    `json:"org"`
-	Since  time.Time `json:"since"`
-	End    time.Time `json:"end"`
+	ID     string `json:"id"`
+	Client string `json:"client"`
+	Org    string `json:"org"`
+	// The login that it ends with, "" for one that outlives its login.
+	Session string    `json:"session,omitempty"`
+	Since   time.Time `json:"since"`
+	End     time.Time `json:"end"`
 }
 
 // allowed is a client that a person has agreed to, in an organization.
@@ -51,7 +54,8 @@ type allowed struct {
 	End    time.Time `json:"end"`
 }
 
-func (a allowed) is(client, org string) bool { return a.Client == client && a.Org == org }
+// id names it on the pages of its person. Ids have no blanks.
+func (a allowed) id() string { return a.Client + " " + a.Org }
 
 // Holdings are the records of what people have going. The zero Holdings is not
 // usable.
@@ -66,94 +70,67 @@ func (l Holdings) load(ctx context.Context, subject string) (holdings, error) {
 	return h, wrapped("reading what somebody has going", err)
 }
 
-func (l Holdings) read(ctx context.Context, subject string) (h holdings, found storedRecord, err error) {
-	found, err = l.state.find(ctx, kindHoldings, subject)
-	switch {
-	case errors.Is(err, ErrNotFound):
-		return holdings{}, storedRecord{}, nil
-	case err == nil:
-		err = found.read(&h)
+// read looks under every state key. While one is replaced there may be a record
+// under each. They are the same, or one was not written to the end: then what is
+// in any of them is taken for there, since it can only be ended.
+func (l Holdings) read(ctx context.Context, subject string) (h holdings, stored []storedRecord, err error) {
+	for _, k := range l.state.ring {
+		found, err := l.state.findAt(ctx, kindHoldings, l.key(k, subject))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		var one holdings
+		if err == nil {
+			err = found.read(&one)
+		}
+		if err != nil {
+			return holdings{}, nil, err
+		}
+		h.join(one)
+		stored = append(stored, found)
 	}
-	if err == nil {
-		h.drop(l.state.now())
-	}
-	return h, found, err
+	h.drop(l.state.now())
+	// All who write begin with the same one.
+	slices.SortFunc(stored, func(a, b storedRecord) int { return strings.Compare(a.key, b.key) })
+	return h, stored, nil
 }
 
-// drop forgets what is over.
-func (h *holdings) drop(now time.Time) {
-	h.Sessions = slices.DeleteFunc(h.Sessions, func(s heldSession) bool { return !now.Before(s.End) })
-	h.Grants = slices.DeleteFunc(h.Grants, func(g heldGrant) bool { return !now.Before(g.End) })
-	h.Allowed = slices.DeleteFunc(h.Allowed, func(a allowed) bool { return !now.Before(a.End) })
-}
-
-// end is when the last of it is over.
-func (h *holdings) end() (end time.Time) {
-	for _, s := range h.Sessions {
-		end = latest(end, s.End)
-	}
-	for _, g := range h.Grants {
-		end = latest(end, g.End)
-	}
-	for _, a := range h.Allowed {
-		end = latest(end, a.End)
-	}
-	return end
-}
-
-func latest(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
-	}
-	return b
+func (l Holdings) key(k *sealer, subject string) string {
+	return k.keyFor(l.state.issuer, kindHoldings, subject)
 }
 
 // change changes the lists of a subject. The function may be called again, with
-// what somebody else made of them meanwhile.
+// what somebody else made of them meanwhile, or it did itself.
 func (l Holdings) change(ctx context.Context, a Attempt, subject string, f func(*holdings)) error {
 	for range maxSwaps {
-		h, found, err := l.read(ctx, subject)
+		h, stored, err := l.read(ctx, subject)
 		if err != nil {
 			return wrapped("changing what somebody has going", err)
 		}
 		f(&h)
-		ok, end := true, h.end()
-		switch {
-		case found.key != "" && end.IsZero():
-			// Nothing is left. The record goes by itself, a moment later.
-			ok, err = l.state.swap(ctx, a, found, h, l.state.now().Add(time.Minute))
-		case found.key != "":
-			ok, err = l.state.swap(ctx, a, found, h, end)
-		case !end.IsZero():
-			ok, err = l.state.add(ctx, a, kindHoldings, l.state.ring[0].keyFor(l.state.issuer, kindHoldings, subject), h, end)
-		}
-		if err != nil || ok {
+		if done, err := l.write(ctx, a, subject, h, stored); done || err != nil {
 			return wrapped("changing what somebody has going", err)
 		}
 	}
 	return fmt.Errorf("changing what somebody has going: %w: %w", ErrStoreUnavailable, errMoves)
 }
 
-// without takes a session out.
-func (h *holdings) without(id string) {
-	h.Sessions = slices.DeleteFunc(h.Sessions, func(s heldSession) bool { return s.ID == id })
-}
-
-// tooMany parts a list, the oldest first, into what is too much and the rest.
-func tooMany[E any](list []E) (fell, rest []E) {
-	n := max(len(list)-maxListed, 0)
-	return slices.Clone(list[:n]), list[n:]
-}
-
-// allow lists a client as agreed to, once, and returns what is too much then: a
-// consent is remembered no longer than it can be seen.
-func (h *holdings) allow(a allowed) (fell []allowed) {
-	for i := range h.Allowed {
-		if h.Allowed[i].is(a.Client, a.Org) {
-			h.Allowed[i].End = a.End
-			return nil
-		}
+// write puts lists in the place of all that were found, and tells whether it did.
+// They stand under the first state key too, so that they outlive the others.
+func (l Holdings) write(ctx context.Context, a Attempt, subject string, h holdings, stored []storedRecord) (bool, error) {
+	end, first := h.over(), l.key(l.state.ring[0], subject)
+	if end.IsZero() { // Nothing is left. The records go by themselves, a moment later.
+		end = l.state.now().Add(time.Minute)
 	}
-	fell, h.Allowed = tooMany(append(h.Allowed, a))
-	return fell
+	stands := len(stored) == 0 && h.over().IsZero()
+	for _, old := range stored {
+		if ok, err := l.state.swap(ctx, a, old, h, end); !ok || err != nil {
+			return false, err
+		}
+		stands = stands || old.key == first
+	}
+	if stands {
+		return true, nil
+	}
+	return l.state.add(ctx, a, kindHoldings, first, h, end)
 }

@@ -52,7 +52,7 @@ func (v *visit) showOrganizations(w http.ResponseWriter, st standing) {
 func (v *visit) showConsent(w http.ResponseWriter, st standing, e *Refused) {
 	c := st.client
 	page := pages.Consent{
-		Form: v.form(pages.Field{Name: "offer", Value: st.offer.digest()}), Client: v.clientName(), Destination: destination(v.tx.Request.RedirectURI),
+		Form: v.form(pages.Field{Name: "offer", Value: st.mark}), Client: v.clientName(), Destination: destination(v.tx.Request.RedirectURI),
 		User: v.user.account(), Org: v.server.realm.orgName(st.org),
 		AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline),
 	}

@@ -46,8 +46,7 @@ func (v *visit) welcome(in session) (reply, error) {
 		if old != nil {
 			h.without(old.id.grant)
 		}
-		h.Sessions = append(h.Sessions, in.held())
-		fell, h.Sessions = tooMany(h.Sessions)
+		fell = h.login(in.held())
 	})
 	if err != nil {
 		return nil, err
@@ -101,10 +100,14 @@ func (v *visit) chooseOrganization(st standing) (reply, error) {
 	case !slices.Contains(st.orgs, org):
 		return nil, refused("form_malformed", "organization")
 	}
-	if err := v.take(func(tx *transaction) { tx.Org = org }); err != nil {
+	if err := v.take(func(tx *transaction) { tx.Org, tx.Chooser = org, v.session.mark() }); err != nil {
 		return nil, err
 	}
-	if err := v.server.state.Sessions().choose(v, v.attempt, v.session, st.client.ID, org); err != nil {
+	err := v.server.state.Sessions().choose(v, v.attempt, v.session, st.client.ID, org)
+	if errors.Is(err, ErrNotFound) {
+		return nil, refusedBecause("session_ended", err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	return v.next(), nil

@@ -1,6 +1,8 @@
 package tokenexchange
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"slices"
 	"strings"
@@ -39,8 +41,9 @@ type standing struct {
 	org    string   // from stageConsent on
 	draft  mint.Draft
 	offer  offer
+	mark   string   // names what is offered, to whom and for which organization
 	choice choice   // in stageGranted
-	was    *Consent // that was remembered, in stageGranted
+	was    *Consent // that was remembered, in stageGranted; nil if it was decided now
 }
 
 // stand tells how far a request has come. It asks everything anew, and trusts no
@@ -60,7 +63,10 @@ func (v *visit) stand(tx *transaction) (standing, error) {
 		return standing{stage: stageGranted}, nil
 	}
 	st := standing{stage: stageOrganization, client: v.server.realm.clients[q.Client]}
-	if st.orgs = v.orgsFor(st.client); len(st.orgs) == 0 || q.Org != "" && !slices.Contains(st.orgs, q.Org) {
+	if st.orgs = v.orgsFor(st.client); len(st.orgs) == 0 {
+		return st, refused("no_organization", "")
+	}
+	if q.Org != "" && !slices.Contains(st.orgs, q.Org) {
 		return st, refused("org_not_allowed", "")
 	}
 	if st.org = v.org(tx, st.orgs); st.org == "" {
@@ -77,7 +83,7 @@ func (in *session) serves(tx *transaction, now time.Time) bool {
 		return true
 	}
 	q := &tx.Request
-	return !q.prompts(promptLogin) && (q.MaxAge == nil || now.Sub(in.AuthTime) <= time.Duration(*q.MaxAge)*time.Second)
+	return !q.prompts(promptLogin) && (q.MaxAge == nil || now.Sub(in.AuthTime) < time.Duration(*q.MaxAge)*time.Second)
 }
 
 // logged reports whether the session began in the transaction, with a proof made
@@ -103,7 +109,7 @@ func (v *visit) org(tx *transaction, orgs []string) string {
 		return q.Org
 	case len(orgs) == 1:
 		return orgs[0]
-	case slices.Contains(orgs, tx.Org):
+	case tx.Chooser == v.session.mark() && slices.Contains(orgs, tx.Org):
 		return tx.Org
 	case !q.prompts(promptConsent) && !q.prompts(promptLogin) && slices.Contains(orgs, chosen):
 		return chosen
@@ -135,7 +141,13 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
 		return err
 	}
-	st.stage = stageConsent
+	st.stage, st.mark = stageConsent, v.offerMark(st)
+	if tx.Decided != nil && tx.Decided.Offer == st.mark {
+		if st.choice, err = tx.Decided.Granted.read(); err == nil {
+			st.stage = stageGranted
+		}
+		return err
+	}
 	if q.prompts(promptConsent) {
 		return nil
 	}
@@ -153,6 +165,13 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		st.stage, st.choice, st.was = stageGranted, choice, was
 	}
 	return nil
+}
+
+// offerMark names an offer in its form. What is decided about it holds for the same
+// person, login and organization, and for nothing else that looks like it.
+func (v *visit) offerMark(st *standing) string {
+	sum := sha256.Sum256(joinFields(v.session.mark(), st.org, st.offer.digest()))
+	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
 // consentOf names what is remembered of a person for this client.

@@ -29,12 +29,21 @@ type transaction struct {
 	Turn    int                  `json:"turn"`              // how many steps were done
 	Session string               `json:"session,omitempty"` // the mark of the session that began in it
 	Org     string               `json:"org,omitempty"`     // that was chosen
+	Chooser string               `json:"chooser,omitempty"` // the mark of the session in which it was
+	Decided *decision            `json:"decided,omitempty"` // about what was offered
 	Done    bool                 `json:"done,omitempty"`    // it was answered
 	// The browser that went to another provider to log in, nil if it did not.
 	Departed *departed `json:"departed,omitempty"`
 	Anew     bool      `json:"anew,omitempty"` // a login there has to be a new one
 	Created  time.Time `json:"created"`
 	End      time.Time `json:"end"`
+}
+
+// decision is what a person has granted of an offer. It is kept until the client
+// has its answer, so that a fault on the way does not have it asked again.
+type decision struct {
+	Offer   string `json:"offer"` // the mark of what was shown
+	Granted extent `json:"granted"`
 }
 
 // Transactions are the records of logins that are under way. The zero

@@ -31,19 +31,27 @@ type visit struct {
 	asked   authorizationRequest // that is answered
 	cookies []*http.Cookie       // that the answer sets
 	again   func(http.ResponseWriter, *Refused)
+	usedUp  bool   // the address that the browser came to works no more
 	retry   string // the page on which a person can go on, "" for that of the transaction
 }
 
-// visited answers a request of a browser: with a page, or by sending it on. What
-// is refused is told to the person, and to the client where it concerns it.
+// visited answers a request of a browser, when it is known who is logged in there.
 func (s *Server) visited(w http.ResponseWriter, r *http.Request, endpoint string, serve func(*visit) (reply, error)) {
+	s.received(w, r, endpoint, func(v *visit) (reply, error) {
+		if err := v.recognize(); err != nil {
+			return nil, err
+		}
+		return serve(v)
+	})
+}
+
+// received answers a request of a browser: with a page, or by sending it on. What
+// is refused is told to the person, and to the client where it concerns it.
+func (s *Server) received(w http.ResponseWriter, r *http.Request, endpoint string, serve func(*visit) (reply, error)) {
 	v := &visit{server: s}
 	s.conclude(w, r, endpoint, func(r *http.Request, rec *Record, _ func() (parameters, error)) (reply, error) {
 		v.Context, v.request, v.record = r.Context(), r, rec
 		if err := v.read(w); err != nil {
-			return nil, err
-		}
-		if err := v.recognize(); err != nil {
 			return nil, err
 		}
 		write, err := serve(v)
@@ -87,7 +95,7 @@ func readFormBody(r *http.Request) ([]byte, error) {
 		return nil, refused("query_parameters", "")
 	}
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" {
+	if err != nil || kind != "application/x-www-form-urlencoded" || len(r.Header.Values("Content-Type")) != 1 {
 		return nil, refused("content_type", "")
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
@@ -204,11 +212,12 @@ var ofPerson = []Reason{
 func (v *visit) refused(w http.ResponseWriter, r *http.Request, e *Refused, id string) {
 	v.setCookies(w)
 	w.Header().Set(decisionHeader, id)
-	// What passes by itself is shown, so that the person can try again; but nobody
-	// looks at a page where the client asked for none.
-	passes := answers[e.Reason].status >= http.StatusTooManyRequests && !v.asked.prompts(promptNone)
+	status := answers[e.Reason].status
+	// What passes by itself is shown, so that the person can try again; but not if
+	// nobody can, or nobody looks, since the client asked for no page.
+	passes := (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) && !v.asked.prompts(promptNone) && !v.usedUp
 	switch {
-	case v.again != nil && !passes:
+	case v.again != nil && status < http.StatusInternalServerError:
 		v.again(w, e)
 	case v.asked.redirectable() && !passes && !slices.Contains(ofPerson, e.Reason):
 		sendBack(w, v.asked.refusal(v.server.realm.issuer, e))

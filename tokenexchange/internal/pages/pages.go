@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"sync"
 
 	texttemplate "text/template"
 )
@@ -23,6 +24,9 @@ type Pages struct {
 // for nothing. It reads the directory, and nothing else. An error names the file,
 // what was wrong, and what was expected.
 func New(dir string) (*Pages, error) {
+	if dir == "" {
+		return unreplaced()
+	}
 	own, err := readDir(dir)
 	if err == nil {
 		var p *Pages
@@ -30,11 +34,10 @@ func New(dir string) (*Pages, error) {
 			return p, nil
 		}
 	}
-	if dir != "" {
-		err = fmt.Errorf("directory %s: %w", dir, err)
-	}
-	return nil, err
+	return nil, fmt.Errorf("directory %s: %w", dir, err)
 }
+
+var unreplaced = sync.OnceValues(func() (*Pages, error) { return compile(nil) })
 
 func compile(own files) (*Pages, error) {
 	languages, err := readLanguages(own)
@@ -48,6 +51,9 @@ func compile(own files) (*Pages, error) {
 	for _, l := range languages {
 		if p.builtin[l], err = readSheets(l, nil); err != nil {
 			return nil, err
+		}
+		if p.shown[l] = p.builtin[l]; len(own) == 0 {
+			continue
 		}
 		if p.shown[l], err = readSheets(l, own); err != nil {
 			return nil, err
