@@ -13,6 +13,12 @@ mkdirSync(world.pictures, { recursive: true })
 // look takes the pictures of a page, and finds what is wrong with it.
 async function look(page, name, language) {
 	assert.equal(await page.getAttribute('html', 'lang'), language, name)
+	const folded = await page.locator('details').count()
+	if (folded > 0 && !name.endsWith('-unfolded')) {
+		await page.evaluate(() => { for (const part of document.querySelectorAll('details')) part.open = true })
+		await look(page, `${name}-unfolded`, language)
+		await page.evaluate(() => { for (const part of document.querySelectorAll('details')) part.open = false })
+	}
 	for (const colorScheme of ['light', 'dark']) {
 		await page.emulateMedia({ colorScheme })
 		for (const width of widths) {
