@@ -63,7 +63,10 @@ func (v *visit) stand(tx *transaction) (standing, error) {
 		return standing{stage: stageGranted}, nil
 	}
 	st := standing{stage: stageOrganization, client: v.server.realm.clients[q.Client]}
-	if st.orgs = v.orgsFor(st.client); len(st.orgs) == 0 || q.Org != "" && !slices.Contains(st.orgs, q.Org) {
+	if st.orgs = v.orgsFor(st.client); len(st.orgs) == 0 {
+		return st, refused("no_organization", "")
+	}
+	if q.Org != "" && !slices.Contains(st.orgs, q.Org) {
 		return st, refused("org_not_allowed", "")
 	}
 	if st.org = v.org(tx, st.orgs); st.org == "" {

@@ -53,6 +53,7 @@ func (c *contract) everything() (all []question) {
 		all = append(all, form(path, "web", "grant_type", "client_credentials"), preflight(path, http.MethodPost))
 	}
 	all = append(all, form(apiTokenPath, "", "api_token", c.apiToken), push(), preflight(parPath, http.MethodPost))
+	all = append(all, visits()...)
 	for _, path := range introspectPaths {
 		all = append(all, form(path, "web", "token", "x"))
 	}
@@ -103,7 +104,10 @@ func (c *contract) storeAway() {
 	c.t.Helper()
 	code := c.code()
 	alice := c.granted(login(tokenPaths[0], "web", "alice"))
+	b := c.browser()
+	b.logIn(authorize(authorizePath))
 	c.redis.Kill()
+	b.visited(http.StatusServiceUnavailable, c.ask)
 	for _, path := range tokenPaths {
 		c.refused(http.StatusServiceUnavailable, "store_unavailable", redeem(path, code))
 	}
@@ -184,6 +188,7 @@ func (c *contract) faults() {
 	}
 	fault(form(apiTokenPath, "", "api_token", c.apiToken))
 	fault(push())
+	c.faultyVisits(broken)
 	stale(form(apiTokenPath, "", "api_token", c.apiToken))
 	for _, path := range introspectPaths {
 		fault(form(path, "web", "token", token))

@@ -145,6 +145,11 @@ func TestLoginFields(t *testing.T) {
 				t.Errorf("%s: got %v", name, n.Attr)
 			}
 		}
+		for _, b := range elements(doc, "button") {
+			if has(b, "formnovalidate") != (attr(b, "value") == "deny") {
+				t.Errorf("the button %s: got %v", words(b), b.Attr)
+			}
+		}
 		problem := slices.IndexFunc(elements(doc, "p"), func(n *html.Node) bool { return attr(n, "id") == "problem" })
 		if attr(elements(doc, "p")[problem], "role") != "alert" {
 			t.Error("nobody is told of the problem who cannot see it")
