@@ -131,6 +131,8 @@ var importers = []struct {
 	{"github.com/prometheus", []string{"/caddymodule"}},
 	{"go.etcd.io/bbolt", []string{"/tokenexchange/boltstore"}},
 	{"github.com/redis", []string{"/tokenexchange/redisstore"}},
+	{"github.com/coreos/go-oidc", []string{"/tokenexchange/oidcusers"}},
+	{"golang.org/x/oauth2", []string{"/tokenexchange/oidcusers"}},
 	{"github.com/alicebob/miniredis", nil},
 	{root + "/tokenexchange/storetest", nil},
 	{root + "/tokenexchange/internal/mint", []string{"/tokenexchange"}},
@@ -163,7 +165,10 @@ var reach = []struct {
 }{
 	{"/scopes", []string{"net", "log", root + "/tokenexchange", root + "/caddymodule"}},
 	{"/tokenexchange", []string{
-		caddy, "go.uber.org/zap", "github.com/prometheus", "github.com/redis", "go.etcd.io/bbolt", root + "/caddymodule",
+		caddy, "go.uber.org/zap", "github.com/prometheus", "github.com/redis", "go.etcd.io/bbolt", "github.com/coreos/go-oidc", "golang.org/x/oauth2", root + "/caddymodule",
+	}},
+	{"/tokenexchange/oidcusers", []string{
+		caddy, "github.com/redis", "go.etcd.io/bbolt", root + "/caddymodule", root + "/tokenexchange/boltstore", root + "/tokenexchange/redisstore",
 	}},
 	{"/tokenexchange/internal/mint", []string{
 		caddy, root + "/caddymodule", root + "/tokenexchange/boltstore", root + "/tokenexchange/redisstore",

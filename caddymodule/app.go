@@ -33,6 +33,10 @@ type App struct {
 	// Paths of users files. Placeholders {env.X} are replaced.
 	UsersFiles []string `json:"users_files,omitempty"`
 
+	// The path of a directory with what replaces looks and words of the pages that
+	// people see. Placeholders {env.X} are replaced. Default: the built-in pages.
+	PagesDir string `json:"pages,omitempty"`
+
 	ctx     caddy.Context
 	log     *slog.Logger
 	realm   *tokenexchange.Realm // as it was provisioned; what is at work now is in work
@@ -77,6 +81,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Issuer, err = expandText(a.Issuer); err != nil {
 		return a.at("issuer", 0, err)
 	}
+	if err := a.readPages(); err != nil {
+		return err
+	}
 	if a.work.reading, err = a.find(files{}); err != nil {
 		return err
 	}
@@ -91,6 +98,19 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return a.bind(httpApp.(*caddyhttp.App))
 	case !errors.Is(err, caddy.ErrNotConfigured):
 		return err
+	}
+	return nil
+}
+
+// readPages reads the pages once: a mistake in a page that somebody is at work on
+// must not keep a changed users file from being put to work.
+func (a *App) readPages() error {
+	dir, err := expandText(a.PagesDir)
+	if err == nil {
+		a.Pages, err = tokenexchange.ReadPages(dir)
+	}
+	if err != nil {
+		return a.at("pages", 0, err)
 	}
 	return nil
 }

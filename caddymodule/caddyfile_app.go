@@ -19,6 +19,8 @@ import (
 //		state_key   generated|file <path>
 //		store       memory|bolt|redis [{ ... }]
 //		users       file <path>
+//		users       oidc <issuer> { ... }
+//		pages       <directory>
 //		demo
 //		service <id> <audience> { ... }
 //		client  <id> { ... }
@@ -58,6 +60,8 @@ func (a *App) parseWord(w *words) error {
 		return a.parseStore(w)
 	case "users":
 		return a.parseUsers(w)
+	case "pages":
+		return w.one(&a.PagesDir, "the path of a directory")
 	case "service":
 		s, err := parseService(w)
 		a.Services = append(a.Services, s)
@@ -71,7 +75,7 @@ func (a *App) parseWord(w *words) error {
 		a.Impersonation = c
 		return err
 	}
-	return w.unrecognized("issuer, signing_key, state_key, store, users, demo, service, client or impersonation")
+	return w.unrecognized("issuer, signing_key, state_key, store, users, pages, demo, service, client or impersonation")
 }
 
 func parseKeySource(w *words, into *[]KeySource) error {
@@ -94,11 +98,17 @@ func parseKeySource(w *words, into *[]KeySource) error {
 
 func (a *App) parseUsers(w *words) error {
 	args := w.RemainingArgs()
-	if len(args) != 2 || args[0] != "file" || args[1] == "" {
-		return w.Errf("scopegate: users: unrecognized %q; expected file and a path; %s", strings.Join(args, " "), found(args, 2))
+	switch {
+	case len(args) == 2 && args[0] == "file" && args[1] != "":
+		a.UsersFiles = append(a.UsersFiles, args[1])
+		return w.noBlock("users file")
+	case len(args) == 2 && args[0] == "oidc" && args[1] != "":
+		w.forget("users") // Errors of files count their lines alone.
+		p, err := parseProvider(w, args[1])
+		a.UsersOIDC = append(a.UsersOIDC, p)
+		return err
 	}
-	a.UsersFiles = append(a.UsersFiles, args[1])
-	return w.noBlock("users file")
+	return w.Errf("scopegate: users: unrecognized %q; expected file and a path, or oidc and an issuer; %s", strings.Join(args, " "), found(args, 2))
 }
 
 // parseService parses:

@@ -67,6 +67,12 @@ func (w *words) note(word string) {
 	w.lines[word]++
 }
 
+// forget is for a line whose block has places of its own.
+func (w *words) forget(word string) {
+	w.lines[word]--
+	w.sources.Remove(word, w.lines[word])
+}
+
 // eachOf is each for a block that may be left out, but not be empty.
 func (w *words) eachOf(expected string, parse func() error) error {
 	before := w.Line()

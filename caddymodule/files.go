@@ -71,6 +71,13 @@ func (a *App) find(f files) (out reading, err error) {
 			return out, c.Sources.Place("client "+c.ID, tokenexchange.InLine("jwks_file", 0, err))
 		}
 	}
+	cfg.UsersOIDC = slices.Clone(cfg.UsersOIDC)
+	for i := range cfg.UsersOIDC {
+		p := &cfg.UsersOIDC[i]
+		if err := f.provider(p, a.Demo); err != nil {
+			return out, p.Sources.Place("users oidc "+p.Issuer, err)
+		}
+	}
 	if out.signing, err = keysOf(a, f, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
 		return out, err
 	}

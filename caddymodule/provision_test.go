@@ -135,6 +135,9 @@ func (w world) fill(t *testing.T) {
 		}
 		w.write(t, filepath.Base(file), string(data))
 	}
+	if err := os.CopyFS(w.path("pages"), os.DirFS("testdata/pages")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 var pems = map[string]string{} // An RSA key takes a second to make.

@@ -61,10 +61,17 @@ func looksHashed(text string) bool {
 // resolvePassword reads a reference to a password that is shown to a server:
 // {env.X} or {file.X}, or in a demo a literal.
 func resolvePassword(ref string, demo bool) (string, error) {
+	return readShown(tokenexchange.ReadFile, ref, demo)
+}
+
+// shown is resolvePassword for one whose file is watched.
+func (f files) shown(ref string, demo bool) (string, error) { return readShown(f.read, ref, demo) }
+
+func readShown(readFile func(path string) ([]byte, error), ref string, demo bool) (string, error) {
 	if looksHashed(ref) {
 		return "", errors.New("a hash, which no server takes for the password; expected {env.X} or {file.X}")
 	}
-	return readSecret(tokenexchange.ReadFile, ref, demo, "{env.X} or {file.X}")
+	return readSecret(readFile, ref, demo, "{env.X} or {file.X}")
 }
 
 // readSecret reads files itself: the replacer answers "" for what it cannot read.

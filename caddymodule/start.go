@@ -83,6 +83,7 @@ func (a *App) rehearse(p prepared) error {
 // assemble makes the server and a guard for each guard handler.
 func (a *App) assemble(p prepared, rt tokenexchange.Runtime) (*tokenexchange.Server, []*tokenexchange.Guard, error) {
 	rt.SigningKeys, rt.StateKeys, rt.Log = p.signing, p.ring.keys(), a.log
+	rt.LoginProviders = providers(p.realm)
 	server, err := tokenexchange.New(p.realm, rt)
 	if err != nil {
 		return nil, nil, err

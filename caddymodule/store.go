@@ -106,7 +106,7 @@ func (a *App) loadStore() error {
 			return fmt.Errorf("loading the store: %w", err)
 		}
 		a.store = mod.(StoreModule)
-	case len(a.Clients) == 0 && len(a.UsersFiles) == 0:
+	case len(a.Clients) == 0 && len(a.UsersFiles) == 0 && len(a.UsersOIDC) == 0:
 		a.store = new(MemoryStore)
 	default:
 		a.store = new(BoltStore)

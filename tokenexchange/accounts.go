@@ -52,7 +52,7 @@ func (c Accounts) Keep(ctx context.Context, a Attempt, sub string, account Accou
 			if err = found.read(&was); err != nil {
 				break
 			}
-			if was.Issuer != account.Issuer || was.Subject != account.Subject {
+			if was.taken(account) {
 				return errAccountTaken
 			}
 			if found.exp.After(exp) {
@@ -69,6 +69,9 @@ func (c Accounts) Keep(ctx context.Context, a Attempt, sub string, account Accou
 	}
 	return fmt.Errorf("keeping an account: %w: %w", ErrStoreUnavailable, errMoves)
 }
+
+// taken reports whether an account is not that of the other one's user.
+func (a Account) taken(by Account) bool { return a.Issuer != by.Issuer || a.Subject != by.Subject }
 
 // Find reads the account of a sub. It gives ErrNotFound if there is none.
 func (c Accounts) Find(ctx context.Context, sub string) (Account, error) {

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 )
 
 // The paths of the pages.
@@ -78,11 +79,20 @@ func (v *visit) begin() (reply, error) {
 // turn makes a request that was posted, maybe by another site, into one that the
 // browser brings itself: with that it sends its cookies.
 func (v *visit) turn() (reply, error) {
-	if err := v.server.mayBegin(v); err != nil {
-		return nil, err
-	}
-	uri, err := v.server.keep(v, v.attempt, v.params)
-	if err != nil {
+	s, uri := v.server, v.params["request_uri"]
+	if !strings.HasPrefix(uri, requestURN) {
+		q, err := s.authorizationRequest(v.params)
+		v.asked, v.record.Client = q, q.Client
+		if err != nil {
+			return nil, err
+		}
+		if err := s.mayBegin(v); err != nil {
+			return nil, err
+		}
+		if uri, err = s.keep(v, v.attempt, v.params); err != nil {
+			return nil, err
+		}
+	} else if err := v.params.aloneWithURI(); err != nil {
 		return nil, err
 	}
 	return v.sendTo(authorizePath, url.Values{"client_id": {v.params["client_id"]}, "request_uri": {uri}}), nil

@@ -59,11 +59,11 @@ func TestLoginAndConsent(t *testing.T) {
 			h.clock = h.clock.Add(time.Minute)
 			b.sees("consent").allow(c.unticked...)
 			g := h.redeem("web", b.granted())
-			h.says(t, g, c.scope, c.set)
+			h.tokenSays(t, g, c.scope, c.set)
 			refresh, _ := g.body["refresh_token"].(string)
-			h.says(t, h.refresh("web", refresh), c.scope, c.set)
+			h.tokenSays(t, h.refresh("web", refresh), c.scope, c.set)
 			again := h.redeem("web", b.open(authorizeURL(c.request...)).granted())
-			h.says(t, again, c.scope, c.set)
+			h.tokenSays(t, again, c.scope, c.set)
 			if len(b.records) != 1 {
 				t.Errorf("the second login took %d requests, want 1", len(b.records))
 			}
@@ -76,8 +76,8 @@ func TestLoginAndConsent(t *testing.T) {
 	}
 }
 
-// says holds tokens of ada against what was granted.
-func (h *house) says(t *testing.T, g got, scope, set string) {
+// tokenSays holds tokens of ada against what was granted.
+func (h *house) tokenSays(t *testing.T, g got, scope, set string) {
 	t.Helper()
 	access, _ := g.tokens(t)
 	claims := claimsOf(t, access)

@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"context"
 	"errors"
 	"hash/maphash"
 	"time"
@@ -11,13 +12,13 @@ import (
 // behind one address fit.
 var beginLimit = limit{300, 200 * time.Millisecond, 8 << 10}
 
-// mayBegin gives too_many_attempts if the address of a visit has begun too many
+// mayBegin gives too_many_attempts if the address of a request has begun too many
 // logins, and counts.
-func (s *Server) mayBegin(v *visit) error {
+func (s *Server) mayBegin(ctx context.Context) error {
 	t := s.throttles
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	now, key := t.since(s.now()), maphash.Comparable(t.seed, addressOf(v))
+	now, key := t.since(s.now()), maphash.Comparable(t.seed, addressOf(ctx))
 	if wait := t.begun.wait(key, now); wait > 0 {
 		return &Refused{Reason: "too_many_attempts", wait: wait, cause: errors.New("too many logins were begun from this address")}
 	}

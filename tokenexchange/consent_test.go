@@ -43,8 +43,17 @@ func boxes(services []pages.Service, words []pages.Scope) (lines []string) {
 		}
 		return "[ ] " + value
 	}
+	seen := map[string]bool{}
+	once := func(group string) {
+		if seen[group] {
+			lines = append(lines, group+" is there twice")
+		}
+		seen[group] = true
+	}
 	for _, s := range services {
+		once(s.ID)
 		for _, p := range s.Permissions {
+			once(s.ID + "/" + p.ID)
 			for _, r := range p.Resources {
 				if want := s.ID + "/" + p.ID + " " + r.Pattern; r.Value != want {
 					lines = append(lines, fmt.Sprintf("%s sends %s", want, r.Value))
@@ -92,6 +101,10 @@ func TestOfferOnThePage(t *testing.T) {
 		"another permission is required": {
 			offered(theSet("shop/write **"), "", theSet("shop/read **")),
 			[]string{"[x] shop/read **"},
+		},
+		"two permissions of one service": {
+			offered(theSet("shop/write a"), "", theSet("shop/read a b", "shop/write a b")),
+			[]string{"[x] shop/read a", "[x] shop/read b", "[=] shop/write a", "[x] shop/write b"},
 		},
 		"a word twice": {offered(scopes.Set{}, "openid profile openid", scopes.Set{}), []string{"[=] openid", "[x] profile"}},
 	} {

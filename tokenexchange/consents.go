@@ -26,12 +26,12 @@ type consentName struct {
 	Subject, Org, Client string
 }
 
-// consentRecord is what is remembered under one name. A higher generation counts
-// and a lower one does not: while a state key is replaced, processes whose first
-// keys differ may have made a record each.
+// consentRecord is what is remembered under one name. The highest generation
+// counts: while a state key is replaced, processes whose first keys differ may have
+// made a record each, and not all of them can see both.
 type consentRecord struct {
 	remembered
-	Generation uint64    `json:"generation"`
+	Generation int64     `json:"generation"`          // Unix milliseconds, or one more than before
 	Decided    time.Time `json:"decided"`             // by a person; in UTC and milliseconds
 	Forgotten  bool      `json:"forgotten,omitempty"` // kept, so that nothing that comes late writes it again
 }
@@ -53,12 +53,16 @@ type Consent struct {
 	first   time.Time      // the end of what counts and stands under the first state key
 }
 
-// Load reads what is remembered. It gives ErrNotFound if there is nothing or
-// nobody can tell what a person decided last, ErrStoreUnavailable or
-// ErrStateCorrupt if the store cannot tell.
+// Load reads what is remembered. It gives ErrNotFound if there is nothing, or if
+// nobody knows what a person decided last: then the person is asked, which never
+// gives too much. It gives ErrStoreUnavailable if the store cannot tell.
 func (c Consents) Load(ctx context.Context, name consentName) (*Consent, error) {
-	found, sure, err := c.read(ctx, name)
-	if err == nil && (!sure || found.rec.Generation == 0 || found.rec.Forgotten) {
+	found, doubt, err := c.read(ctx, name)
+	switch {
+	case err != nil:
+	case doubt != nil:
+		err = fmt.Errorf("%w: %w", ErrNotFound, doubt)
+	case found.rec.Generation == 0 || found.rec.Forgotten:
 		err = ErrNotFound
 	}
 	if err != nil {
@@ -67,10 +71,13 @@ func (c Consents) Load(ctx context.Context, name consentName) (*Consent, error) 
 	return found, nil
 }
 
-// read looks under every state key. It is not sure if two records of one
-// generation differ.
-func (c Consents) read(ctx context.Context, name consentName) (found *Consent, sure bool, err error) {
-	found, sure = &Consent{name: name}, true
+var errSameGeneration = errors.New("two consents of one moment")
+
+// read looks under every state key. There is a doubt if what counts cannot be told:
+// one record cannot be opened, or two of one generation differ.
+func (c Consents) read(ctx context.Context, name consentName) (found *Consent, doubt, err error) {
+	var tie, closed error
+	found = &Consent{name: name}
 	for i, k := range c.state.ring {
 		stored, err := c.state.findAt(ctx, kindConsent, c.key(k, name))
 		if errors.Is(err, ErrNotFound) {
@@ -80,22 +87,23 @@ func (c Consents) read(ctx context.Context, name consentName) (found *Consent, s
 		if err == nil {
 			err = stored.read(&rec)
 		}
-		if err != nil {
-			return nil, false, err
-		}
-		found.stored = append(found.stored, stored)
 		switch {
+		case errors.Is(err, ErrStateCorrupt):
+			closed = err
+		case err != nil:
+			return nil, nil, err
 		case rec.Generation > found.rec.Generation:
-			found.rec, found.first, sure = rec, time.Time{}, true
+			found.rec, found.first, tie = rec, time.Time{}, nil
 			if i == 0 {
 				found.first = stored.exp
 			}
-		case rec.Generation == found.rec.Generation:
-			sure = sure && rec == found.rec
+		case rec.Generation == found.rec.Generation && rec != found.rec:
+			tie = errSameGeneration
 		}
+		found.stored = append(found.stored, stored)
 	}
 	found.Decided = found.rec.Decided
-	return found, sure, nil
+	return found, errors.Join(tie, closed), nil
 }
 
 func (c Consents) key(k *sealer, name consentName) string {
@@ -118,8 +126,8 @@ func (c Consents) Remember(ctx context.Context, a Attempt, name consentName, r r
 	return wrapped("remembering a consent", c.decide(ctx, a, name, consentRecord{remembered: r}))
 }
 
-// Forget takes back what is remembered: the person will be asked again. Nothing
-// to forget is no error.
+// Forget takes back what is remembered, if anything is: the person will be asked
+// again.
 func (c Consents) Forget(ctx context.Context, a Attempt, name consentName) error {
 	return wrapped("forgetting a consent", c.decide(ctx, a, name, consentRecord{Forgotten: true}))
 }
@@ -131,9 +139,6 @@ func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec c
 		found, _, err := c.read(ctx, name)
 		if err != nil {
 			return err
-		}
-		if rec.Forgotten && found.rec.Generation == 0 {
-			return nil
 		}
 		if done, err := c.write(ctx, a, found, rec); done || err != nil {
 			return err
@@ -147,8 +152,9 @@ func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec c
 // stood under them: nothing comes back when a key is dropped. It is a swap and
 // never handOut, since what it replaces may be wider.
 func (c Consents) write(ctx context.Context, a Attempt, found *Consent, rec consentRecord) (bool, error) {
-	rec.Generation = found.rec.Generation + 1
-	end, first := inMillis(c.state.now().Add(consentLife)), c.key(c.state.ring[0], found.name)
+	now, first := c.state.now(), c.key(c.state.ring[0], found.name)
+	rec.Generation = max(found.rec.Generation+1, now.UnixMilli())
+	end := now.Add(consentLife)
 	stands := false
 	for _, old := range found.stored {
 		if done, err := c.state.swap(ctx, a, old, rec, end); !done || err != nil {
@@ -173,7 +179,7 @@ func (s *Server) overruled(c *Consent) (why string, err error) {
 	if s.revocations.unknown(c.Decided) {
 		return "", errRevocationsUnread
 	}
-	if why := s.realm.users.dead(c.name.Subject, c.Decided); why != "" {
+	if why := s.realm.dead(c.name.Subject, c.Decided); why != "" {
 		return why, nil
 	}
 	return s.revocations.named(mint.Identifiers{

@@ -190,7 +190,7 @@ func TestMetadataOfLogins(t *testing.T) {
 		"ui_locales_supported":                  "[en de]",
 		"request_parameter_supported":           "false",
 		"claims_parameter_supported":            "false",
-		"authorization_endpoint":                "<nil>",
+		"authorization_endpoint":                issuer + "/oauth2/authorize",
 
 		"authorization_response_iss_parameter_supported": "true",
 	} {

@@ -33,6 +33,7 @@ var (
 	logoutCall       = endpoint{posted, (*Server).serveLogout, sameOrigin}
 	authorization    = endpoint{paged, (*Server).serveAuthorize, sameOrigin}
 	discovery        = endpoint{[]string{http.MethodGet}, (*Server).serveAuthorize, sameOrigin}
+	arrivals         = endpoint{[]string{http.MethodGet}, (*Server).serveCallback, sameOrigin}
 	account          = endpoint{paged, (*Server).serveAccount, sameOrigin}
 	keysEndpoint     = endpoint{read, (*Server).serveKeys, anyOrigin}
 	publicKey        = endpoint{read, (*Server).servePublicKey, anyOrigin}
@@ -41,28 +42,29 @@ var (
 
 // endpoints is the table of docs/token-endpoint.md: standard and CSP names.
 var endpoints = map[string]endpoint{
-	"/oauth2/token":                                             tokenEndpoint,
-	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
-	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
-	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
-	"/oauth2/par":                                               pushedRequests,
-	"/oauth2/introspect":                                        introspection,
-	"/csp/gateway/am/api/auth/introspect":                       introspection,
-	"/oauth2/revoke":                                            revocation,
-	"/csp/gateway/am/api/auth/revoke":                           revocation,
-	authorizePath:                                               authorization,
-	"/csp/gateway/discovery":                                    discovery,
-	accountPath:                                                 account,
-	logoutPath:                                                  logoutEndpoint,
-	"/csp/gateway/am/api/auth/logout":                           logoutCall,
-	"/oauth2/jwks":                                              keysEndpoint,
-	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
-	"/csp/gateway/am/api/auth/token-public-key":                 publicKey,
-	"/.well-known/openid-configuration":                         metadataEndpoint,
-	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
+	"/oauth2/token":                                 tokenEndpoint,
+	"/csp/gateway/am/api/auth/token":                tokenEndpoint,
+	"/csp/gateway/am/api/auth/authorize":            tokenEndpoint,
+	"/csp/gateway/am/api/auth/api-tokens/authorize": apiTokenEndpoint,
+	"/oauth2/par":                                   pushedRequests,
+	"/oauth2/introspect":                            introspection,
+	"/csp/gateway/am/api/auth/introspect":           introspection,
+	"/oauth2/revoke":                                revocation,
+	"/csp/gateway/am/api/auth/revoke":               revocation,
+	callbackPath:                                    arrivals,
+	authorizePath:                                   authorization,
+	"/csp/gateway/discovery":                        discovery,
+	accountPath:                                     account,
+	logoutPath:                                      logoutEndpoint,
+	"/csp/gateway/am/api/auth/logout":               logoutCall,
+	"/oauth2/jwks":                                  keysEndpoint,
+	"/csp/gateway/am/api/auth/keys":                 keysEndpoint,
+	"/csp/gateway/am/api/auth/token-public-key":     publicKey,
+	"/.well-known/openid-configuration":             metadataEndpoint,
+	"/.well-known/oauth-authorization-server":       metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
-	"/oauth2/userinfo":                                          userinfo,
-	"/csp/gateway/am/api/userinfo":                              userinfoCall,
+	"/oauth2/userinfo":             userinfo,
+	"/csp/gateway/am/api/userinfo": userinfoCall,
 }
 
 // merged takes one of two slashes in front away: a known client sends both.

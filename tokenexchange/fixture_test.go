@@ -128,13 +128,14 @@ type house struct {
 	revocations *Revocations
 	epoch       Epoch
 	slow        *Throttles
-	peers       int // how many requests came from addresses of their own
+	providers   map[string]*fakeProvider // by the domain of their users
+	peers       int                      // how many requests came from addresses of their own
 	records     bytes.Buffer
 }
 
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
-	h := &house{t: t, clock: start.Add(-time.Hour), slow: NewThrottles()}
+	h := &house{t: t, clock: start.Add(-time.Hour), slow: NewThrottles(), providers: map[string]*fakeProvider{}}
 	now := func() time.Time { return h.clock }
 	h.store = NewMemoryStore(now)
 	h.epoch = must(must(NewState(h.store, issuer, []StateKey{stateKey}, now, nil)).Epoch(t.Context()))
@@ -178,7 +179,7 @@ func (h *house) reload(caches *Caches, change ...func(*Config)) *Server {
 func (h *house) serve(realm *Realm, caches *Caches, keys ...SigningKey) *Server {
 	h.t.Helper()
 	s, err := New(realm, Runtime{
-		SigningKeys: keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: caches, Throttles: h.slow, Revocations: h.revocations, Epoch: h.epoch,
+		SigningKeys: keys, StateKeys: []StateKey{stateKey}, Store: h.store, Caches: caches, Throttles: h.slow, Revocations: h.revocations, Epoch: h.epoch, LoginProviders: h.loginProviders(realm),
 		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&h.records, showing{}), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: func() time.Time { return h.clock },
 	})

@@ -102,6 +102,9 @@ func (l MapLine) places() map[string]string {
 	return found
 }
 
+// reads returns the names of the claims that are kept of a user.
+func (m mapping) reads() []string { return slices.Concat(m.names, identityClaims) }
+
 // equal reports whether two lines say the same.
 func (l MapLine) equal(other MapLine) bool {
 	return l.Claim == other.Claim && l.Value == other.Value && l.Permission == other.Permission &&

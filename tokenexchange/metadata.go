@@ -17,6 +17,7 @@ type metadata struct {
 	Revocation        string   `json:"revocation_endpoint,omitempty"`
 	Userinfo          string   `json:"userinfo_endpoint,omitempty"`
 	EndSession        string   `json:"end_session_endpoint,omitempty"`
+	Authorization     string   `json:"authorization_endpoint,omitempty"`
 	Pushed            string   `json:"pushed_authorization_request_endpoint,omitempty"`
 	Scopes            []string `json:"scopes_supported"`
 	Claims            []string `json:"claims_supported,omitempty"`
@@ -88,7 +89,7 @@ func metadataOf(r *Realm, ring *mint.Ring) metadata {
 
 // authorizes says what the authorization endpoint can do.
 func (m *metadata) authorizes(r *Realm) {
-	m.Pushed = r.issuer + "/oauth2/par"
+	m.Authorization, m.Pushed = r.issuer+authorizePath, r.issuer+"/oauth2/par"
 	m.ResponseTypes, m.ResponseModes = []string{"code"}, []string{"query"}
 	m.Prompts = []string{promptNone, promptLogin, promptConsent, promptSelect}
 	m.Locales = []string{"en", "de"}

@@ -29,7 +29,7 @@ func TestMetadataOfEndpoints(t *testing.T) {
 			"introspection_endpoint": issuer + "/oauth2/introspect", "introspection_endpoint_auth_methods_supported": secretBased,
 			"revocation_endpoint": issuer + "/oauth2/revoke", "revocation_endpoint_auth_methods_supported": "[client_secret_basic client_secret_post none]",
 			"userinfo_endpoint": issuer + "/oauth2/userinfo", "end_session_endpoint": issuer + "/oauth2/logout",
-			"pushed_authorization_request_endpoint": issuer + "/oauth2/par",
+			"authorization_endpoint": issuer + "/oauth2/authorize", "pushed_authorization_request_endpoint": issuer + "/oauth2/par",
 		}},
 		"clients with keys": {robots, map[string]string{
 			"introspection_endpoint": issuer + "/oauth2/introspect", "introspection_endpoint_auth_methods_supported": keyed,
@@ -52,7 +52,7 @@ func TestMetadataOfEndpoints(t *testing.T) {
 				if !ours || !there {
 					t.Errorf("%s: %v is not in the table of endpoints", member, value)
 				}
-				if slices.Contains(e.methods, "GET") != slices.Contains([]string{"jwks_uri", "userinfo_endpoint", "end_session_endpoint"}, member) {
+				if slices.Contains(e.methods, "GET") != slices.Contains([]string{"jwks_uri", "userinfo_endpoint", "end_session_endpoint", "authorization_endpoint"}, member) {
 					t.Errorf("%s: %v takes %v", member, value, e.methods)
 				}
 			}

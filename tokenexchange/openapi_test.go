@@ -51,13 +51,14 @@ func TestOpenAPINamesTheEndpoints(t *testing.T) {
 	}
 }
 
-// methodsOf returns the methods of a path item, sorted. HEAD is where GET is.
+// methodsOf returns the methods of a path item, sorted. HEAD is where GET is, if
+// the item does not say otherwise.
 func methodsOf(items, name string) (methods []string) {
 	_, item, _ := strings.Cut("\n"+items, "\n    "+name+":\n")
 	item = regexp.MustCompile(`(?m)^ {4}\w[\s\S]*`).ReplaceAllString(item, "")
 	for _, m := range regexp.MustCompile(`(?m)^ {6}(get|post|options):`).FindAllStringSubmatch(item, -1) {
 		methods = append(methods, strings.ToUpper(m[1]))
-		if m[1] == "get" {
+		if m[1] == "get" && !strings.HasPrefix(item, "      x-no-head: true\n") {
 			methods = append(methods, http.MethodHead)
 		}
 	}

@@ -45,6 +45,12 @@ func (s *Server) pushed(r *http.Request, rec *Record, read func() (parameters, e
 	if _, err := s.authorizationRequest(c.params); err != nil {
 		return nil, err
 	}
+	// Anybody can be a public client, and fill the store.
+	if c.client.public {
+		if err := s.mayBegin(c); err != nil {
+			return nil, err
+		}
+	}
 	uri, err := s.keep(c, c.attempt, c.params)
 	if err != nil {
 		return nil, err
@@ -81,29 +87,37 @@ func (s *Server) keep(ctx context.Context, a Attempt, p parameters) (requestURI 
 
 // requested returns the parameters of a request: those that were pushed, where it
 // names a request_uri of ours, else its own. They are checked again: the
-// configuration may have changed. What stands beside request_uri would be read
-// by one and overlooked by another, so nothing may.
+// configuration may have changed.
 func (s *Server) requested(ctx context.Context, a Attempt, p parameters) (parameters, error) {
 	id, ours := strings.CutPrefix(p["request_uri"], requestURN)
 	if !ours {
 		return p, nil
 	}
-	if err := p.check(); err != nil {
+	if err := p.aloneWithURI(); err != nil {
 		return nil, err
-	}
-	for name := range p {
-		if requestParameter(name) && name != "client_id" || name == "request" {
-			return nil, refused("parameter_misplaced", name)
-		}
-	}
-	if p["client_id"] == "" {
-		return nil, refused("parameter_missing", "client_id")
 	}
 	pushed, err := s.state.usePushed(ctx, a, id, p["client_id"])
 	if errors.Is(err, ErrNotFound) {
 		return nil, refusedBecause("request_uri_invalid", err)
 	}
 	return pushed, err
+}
+
+// aloneWithURI refuses what stands beside a request_uri of ours, other than the
+// client: somebody would believe that it counts.
+func (p parameters) aloneWithURI() error {
+	if err := p.check(); err != nil {
+		return err
+	}
+	for name := range p {
+		if requestParameter(name) && name != "client_id" || name == "request" || slices.Contains(grantBound, name) {
+			return refused("parameter_misplaced", name)
+		}
+	}
+	if p["client_id"] == "" {
+		return refused("parameter_missing", "client_id")
+	}
+	return nil
 }
 
 // usePushed uses up what was pushed under an id. Of all who try one gets it, the

@@ -141,13 +141,23 @@ func (r *Realm) longestEnd() time.Duration {
 	return max(r.longestFamily(), r.longestConsent())
 }
 
+// accountLife is how long a user of another provider is remembered after a login:
+// until nothing counts any more that came of it, so that until then nobody else
+// can have the account.
+func (r *Realm) accountLife() time.Duration {
+	if len(r.providers) == 0 {
+		return 0
+	}
+	return sessionLife + r.longestEnd()
+}
+
 // Lives returns how long what is made now may be needed: a key that signs has to
 // verify for so long, and one that seals to open. State lives longest where a
 // refresh token is presented at its very end: what that revokes is kept until the
 // last access token of the family is over, and a logout up to a step longer; or
-// where a consent was used at last.
+// where a consent was used at last, or somebody of another provider logged in.
 func (r *Realm) Lives() (signed, sealed time.Duration) {
-	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent()) + CollectAfter
+	return r.longestLife(), max(r.longestFamily()+logoutStep, r.longestConsent(), r.accountLife()) + CollectAfter
 }
 
 // Issuer returns the issuer.

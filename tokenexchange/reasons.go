@@ -73,6 +73,13 @@ var answers = map[Reason]answer{
 	"step_expired":          {invalidRequest, 400, "this page is not the newest one of the login; go on in the newest one"},
 	"session_ended":         {invalidRequest, 400, "the login of this browser ended or changed meanwhile; go back to the application and begin again"},
 	"offer_changed":         {invalidRequest, 400, "what can be granted has changed since the page was made; look at it again"},
+	"provider_unknown":      {invalidRequest, 400, "there is no such other place to log in"},
+	"provider_unavailable":  {unavailable, 503, "the other place to log in does not answer as it must; try again, or log in elsewhere"},
+	"provider_denied":       {accessDenied, 400, "the other place did not log you in"},
+	"provider_answer":       {accessDenied, 400, "what the browser brought back from the other place to log in is not good for this login, or was used already; log in again"},
+	"provider_login_old":    {accessDenied, 400, "a new login was asked for, and the other place told of an old one; log in again"},
+	"no_mapping":            {accessDenied, 403, "the account of the other place has no rights here"},
+	"account_taken":         {accessDenied, 403, "the account belongs to a user of another place from before"},
 	"form_malformed":        {invalidRequest, 400, "the form is not one that a page of this server sends"},
 	"request_forged":        {invalidRequest, 400, "the form was not sent from a page of this server"},
 

@@ -16,6 +16,9 @@ type Sources map[string]string
 // Add notes where the n-th line, from 0, of a word was written.
 func (s Sources) Add(word string, n int, place string) { s[lineKey(word, n)] = place }
 
+// Remove forgets the n-th line, from 0, of a word.
+func (s Sources) Remove(word string, n int) { delete(s, lineKey(word, n)) }
+
 // Place puts the place of an error in front of it, and the name of the block
 // that it is in, such as "client web". An error of InLine is placed at that
 // line, any other at the block.

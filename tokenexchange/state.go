@@ -107,7 +107,8 @@ func (s *State) find(ctx context.Context, kind recordKind, id string) (storedRec
 }
 
 // findAt reads one store key. The sealed expiry decides, whatever the store
-// says: it is the one that a writer of the store cannot push back.
+// says: it is the one that a writer of the store cannot push back. Of what cannot
+// be opened it gives what a swap needs, for who can do without what it said.
 func (s *State) findAt(ctx context.Context, kind recordKind, key string) (storedRecord, error) {
 	raw, err := s.store.Get(ctx, key)
 	if errors.Is(err, ErrNotFound) {
@@ -118,7 +119,7 @@ func (s *State) findAt(ctx context.Context, kind recordKind, key string) (stored
 	}
 	plain, err := openSealed(s.ring, sealBound(s.issuer, kind, key), raw)
 	if err != nil {
-		return storedRecord{}, err
+		return storedRecord{kind: kind, key: key, raw: raw}, err
 	}
 	now := s.now()
 	r := s.unsettled.before(storedRecord{kind: kind, key: key, raw: raw, payload: plain.payload, exp: plain.exp}, now)

@@ -32,8 +32,11 @@ type transaction struct {
 	Chooser string               `json:"chooser,omitempty"` // the mark of the session in which it was
 	Decided *decision            `json:"decided,omitempty"` // about what was offered
 	Done    bool                 `json:"done,omitempty"`    // it was answered
-	Created time.Time            `json:"created"`
-	End     time.Time            `json:"end"`
+	// The browser that went to another provider to log in, nil if it did not.
+	Departed *departed `json:"departed,omitempty"`
+	Anew     bool      `json:"anew,omitempty"` // a login there has to be a new one
+	Created  time.Time `json:"created"`
+	End      time.Time `json:"end"`
 }
 
 // decision is what a person has granted of an offer. It is kept until the client

@@ -154,7 +154,7 @@ func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, 
 		return nil, nil, err
 	case s.revocations.unknown(in.AuthTime):
 		return nil, nil, errRevocationsUnread
-	case s.revocations.named(in.identifiers()) != "", s.realm.users.dead(in.Subject, in.AuthTime) != "":
+	case s.revocations.named(in.identifiers()) != "", s.realm.dead(in.Subject, in.AuthTime) != "":
 		return nil, nil, nil
 	}
 	user, err := s.person(ctx, in.Subject)
@@ -203,7 +203,10 @@ func (v *visit) sendTo(path string, query url.Values) reply {
 
 // ofPerson are the reasons that a person can do something about, here. The client
 // is not told of them.
-var ofPerson = []Reason{"step_expired", "transaction_unknown", "session_ended", "request_forged", "form_malformed"}
+var ofPerson = []Reason{
+	"step_expired", "transaction_unknown", "session_ended", "request_forged", "form_malformed",
+	"provider_unknown", "provider_answer", "provider_login_old", "no_mapping", "account_taken",
+}
 
 // refused tells the client of a request that it gets no code, or else the person.
 func (v *visit) refused(w http.ResponseWriter, r *http.Request, e *Refused, id string) {

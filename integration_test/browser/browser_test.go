@@ -59,7 +59,9 @@ func TestAccess(t *testing.T) {
 // TestLooks looks at every page with axe-core, and takes its pictures.
 func TestLooks(t *testing.T) {
 	t.Parallel()
-	newHouse(t, "memory").play("looks.mjs")
+	h := newHouse(t, "memory")
+	h.play("looks.mjs")
+	keepImages(t, h.pictures)
 }
 
 // TestAttacks frames, plants, forges, replays and injects.

@@ -35,6 +35,7 @@ type house struct {
 	env      []string
 	addrs    map[string]string // of each host name, for the browser and the tests
 	client   *http.Client      // which finds the names
+	pictures string            // the folder for screenshots
 	upstream *upstream
 	redis    *redistest.Server
 	provider *provider
@@ -49,7 +50,7 @@ type house struct {
 // when the test ends.
 func newHouse(t *testing.T, store string) *house {
 	t.Helper()
-	h := &house{t: t, dir: t.TempDir(), port: freePort(t), addrs: map[string]string{}, upstream: newUpstream(t)}
+	h := &house{t: t, dir: t.TempDir(), port: freePort(t), addrs: map[string]string{}, upstream: newUpstream(t), pictures: pictureFolder(t)}
 	h.secrets.add("the client's secret", clientSecret)
 	h.secrets.add("the password of all people", password)
 	h.client = &http.Client{Transport: &http.Transport{DialContext: h.dial}, Timeout: patience}

@@ -86,7 +86,7 @@ func (h *house) world() string {
 	text, err := json.Marshal(map[string]any{
 		"addresses": h.addrs, "keyHash": keyHash, "certificate": filepath.Join(scratch, "server.pem"),
 		"control": newControl(h), "password": password, "provider": h.provider.url, "clientSecret": clientSecret,
-		"pictures": pictures(h.t),
+		"pictures": h.pictures,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -94,9 +94,9 @@ func (h *house) world() string {
 	return string(text)
 }
 
-// pictures is the folder for screenshots: $PICTURES, or one that goes with the
+// pictureFolder is the folder for screenshots: $PICTURES, or one that goes with the
 // test.
-func pictures(t *testing.T) string {
+func pictureFolder(t *testing.T) string {
 	t.Helper()
 	if dir := os.Getenv("PICTURES"); dir != "" {
 		return dir

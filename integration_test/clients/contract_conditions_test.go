@@ -52,7 +52,8 @@ func (c *contract) everything() (all []question) {
 	for _, path := range tokenPaths {
 		all = append(all, form(path, "web", "grant_type", "client_credentials"), preflight(path, http.MethodPost))
 	}
-	all = append(all, form(apiTokenPath, "", "api_token", c.apiToken))
+	all = append(all, form(apiTokenPath, "", "api_token", c.apiToken), push(), preflight(parPath, http.MethodPost))
+	all = append(all, visits()...)
 	for _, path := range introspectPaths {
 		all = append(all, form(path, "web", "token", "x"))
 	}
@@ -92,6 +93,7 @@ func (c *contract) throttled() {
 		c.refused(http.StatusTooManyRequests, "too_many_attempts", guess(path))
 	}
 	c.refused(http.StatusTooManyRequests, "too_many_attempts", guessToken)
+	c.refused(http.StatusTooManyRequests, "too_many_attempts", form(parPath, "", asking("client_secret", "wrong")...).with("X-Forwarded-For", address))
 	for _, path := range slices.Concat(introspectPaths, revokePaths) {
 		c.refused(http.StatusTooManyRequests, "too_many_attempts", about(path))
 	}
@@ -102,11 +104,15 @@ func (c *contract) storeAway() {
 	c.t.Helper()
 	code := c.code()
 	alice := c.granted(login(tokenPaths[0], "web", "alice"))
+	b := c.browser()
+	b.logIn(authorize(authorizePath))
 	c.redis.Kill()
+	b.visited(http.StatusServiceUnavailable, c.ask)
 	for _, path := range tokenPaths {
 		c.refused(http.StatusServiceUnavailable, "store_unavailable", redeem(path, code))
 	}
 	c.refused(http.StatusServiceUnavailable, "store_unavailable", form(apiTokenPath, "", "api_token", c.apiToken))
+	c.refused(http.StatusServiceUnavailable, "store_unavailable", push())
 	for _, path := range introspectPaths {
 		c.refused(http.StatusServiceUnavailable, "store_unavailable", form(path, "web", "token", alice.member("refresh_token")))
 	}
@@ -181,6 +187,8 @@ func (c *contract) faults() {
 		stale(exchange(path, "batch", token, accessType))
 	}
 	fault(form(apiTokenPath, "", "api_token", c.apiToken))
+	fault(push())
+	c.faultyVisits(broken)
 	stale(form(apiTokenPath, "", "api_token", c.apiToken))
 	for _, path := range introspectPaths {
 		fault(form(path, "web", "token", token))

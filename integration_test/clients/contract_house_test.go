@@ -41,6 +41,7 @@ const (
 
 // contract is a server of contract.Caddyfile, and all that it answered.
 type contract struct {
+	state *tokenexchange.State // of the same store, to make codes
 	*house
 	stock                 string // the site with the guard of the service stock
 	client                *http.Client

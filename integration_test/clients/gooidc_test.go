@@ -29,7 +29,6 @@ func TestGoOIDC(t *testing.T) {
 		Scopes:       []string{oidc.ScopeOpenID, "profile", "email"},
 		Endpoint:     provider.Endpoint(),
 	}
-	config.Endpoint.AuthURL = issuer + "/oauth2/authorize" // Until the metadata names it.
 
 	pkce, nonce, state := oauth2.GenerateVerifier(), "n-0S6_WzA2Mj", "af0ifjsldkj"
 	back := browse(t, config.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(pkce)))

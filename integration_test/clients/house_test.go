@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,7 +39,6 @@ type house struct {
 	apiToken string // of alice, for the client reporter
 	robotKey string // PKCS #8, PEM
 	upstream *upstream
-	state    *tokenexchange.State // of the same store, to make codes
 
 	dir  string
 	log  *os.File
@@ -56,29 +54,20 @@ func newHouse(t *testing.T) *house {
 	for _, url := range []*string{&h.issuer, &h.shop, &h.wave} {
 		*url = fmt.Sprint("https://127.0.0.1:", freePort(t))
 	}
-	consent := httptest.NewServer(http.HandlerFunc(h.consent))
-	t.Cleanup(consent.Close)
-	h.writeFiles(redis)
+	h.writeFiles()
 	h.start(map[string]string{
-		"ISSUER": h.issuer, "SHOP": h.shop, "WAVEFRONT": h.wave, "UPSTREAM": h.upstream.URL, "CONSENT": consent.URL,
+		"ISSUER": h.issuer, "SHOP": h.shop, "WAVEFRONT": h.wave, "UPSTREAM": h.upstream.URL,
 		"REDIS": redis.Addr(), "CERTIFICATES": scratch, "CLIENT_SECRET": clientSecret,
 	})
 	return h
 }
 
 // writeFiles writes what the Caddyfile names.
-func (h *house) writeFiles(redis *redistest.Server) {
+func (h *house) writeFiles() {
 	h.t.Helper()
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)
 	line := base64.StdEncoding.EncodeToString(secret)
-	key, err := tokenexchange.ParseStateKey([]byte(line))
-	if err != nil {
-		h.t.Fatal(err)
-	}
-	if h.state, err = tokenexchange.NewState(openRedis(h.t, redis, h.issuer), h.issuer, []tokenexchange.StateKey{key}, nil, nil); err != nil {
-		h.t.Fatal(err)
-	}
 	token, entry, err := tokenexchange.NewAPIToken(tokenexchange.APIToken{
 		User: "example.com:alice", Org: "acme", Client: "reporter", Permissions: []string{"wavefront/points.write **"},
 		Expires: time.Now().Add(time.Hour).UTC().Format(time.RFC3339),
@@ -98,9 +87,9 @@ func (h *house) writeFiles(redis *redistest.Server) {
 		"es256.pem": signingKey(h.t, "ES256"), "rs256.pem": signingKey(h.t, "RS256"),
 		"users.json": fmt.Sprintf(`{"orgs":[{"id":"acme","name":"Acme"}],"users":[{
 			"id":"alice","username":"alice","domain":"example.com","email":"alice@example.com","email_verified":true,
-			"given_name":"Alice","family_name":"Archer","memberships":[
+			"given_name":"Alice","family_name":"Archer","password_hash":"%s","memberships":[
 				{"org":"acme","permissions":["shop/orders.read orders/**","wavefront/points.write **"]}]}],
-			"api_tokens":[%s]}`, jsonOf(h.t, entry)),
+			"api_tokens":[%s]}`, aliceHash, jsonOf(h.t, entry)),
 	} {
 		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(content), 0o600); err != nil {
 			h.t.Fatal(err)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { app, issuer, newcomer, scenario, shop } from './visit.mjs'
-import { back, backWeb, begin, beginWeb, call, callWeb, chooses, consents, loggedIn, login, openApp, press, sees, who } from './steps.mjs'
+import { back, backWeb, begin, beginWeb, call, callWeb, chooses, consents, loggedIn, login, openApp, press, refused, sees, who } from './steps.mjs'
 
 scenario('login, consent, and the API of a single-page application', async (visit) => {
 	const { page } = await visit()
@@ -69,7 +69,7 @@ scenario('an application chooses the organization', async (visit) => {
 	const other = (await visit()).page
 	await begin(other, { orgId: 'globex' })
 	await login(other, newcomer())
-	assert.equal((await back(other)).problem, 'access_denied')
+	assert.equal((await back(other)).problem, 'invalid_request')
 })
 
 scenario('the application says who logs in', async (visit) => {
@@ -216,13 +216,11 @@ scenario('two tabs with two applications at once', async (visit) => {
 	await consents(second)
 	await backWeb(second)
 	assert.equal(await who(second), 'somebody')
-	// The first tab goes on: as it is, or it asks once more who it is.
+	// The login of the first tab is another one now. It is told, and goes on.
 	await press(page, 'consent')
-	await page.waitForURL((url) => url.origin === app || url.origin === issuer)
-	if (page.url().startsWith(issuer)) {
-		await login(page, user)
-		await consents(page)
-	}
+	await refused(page, 'session_ended')
+	await page.click('main a.main')
+	await consents(page)
 	assert.equal((await back(page)).problem, undefined)
 	assert.equal(await who(page), `example.com:${user}`)
 })

@@ -64,7 +64,7 @@ export async function backWeb(page) {
 export const who = (page) => page.textContent('#who')
 
 // call asks an API with the single-page application's token.
-export const call = (page, url) => page.evaluate((url) => window.app.call(url), url)
+export const call = async (page, url) => JSON.parse(await page.evaluate(async (url) => JSON.stringify(await window.app.call(url)), url))
 export const refresh = (page) => page.evaluate(() => window.app.refresh())
 export const tokens = (page) => page.evaluate(() => window.app.tokens())
 
@@ -91,6 +91,6 @@ export const openAccount = (page) => page.goto(`${issuer}/oauth2/account`)
 
 // refused waits for a page that says why it does not go on.
 export async function refused(page, reason) {
-	const text = await page.innerText('main')
+	const text = await page.textContent('main') // The reason stands in what can be unfolded.
 	assert.ok(text.includes(reason), `got a page without ${reason}:\n${text}`)
 }

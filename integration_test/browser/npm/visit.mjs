@@ -81,7 +81,7 @@ export function scenario(name, act) {
 // say and which secrets pass.
 async function arrive(options, secrets) {
 	const context = await chrome.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options })
-	context.setDefaultTimeout(10_000)
+	context.setDefaultTimeout(8_000)
 	const faults = []
 	context.on('console', (message) => {
 		const text = message.text()

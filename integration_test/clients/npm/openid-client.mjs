@@ -34,9 +34,8 @@ const config = await client.discovery(new URL(issuer), 'web', secret)
 const verifier = client.randomPKCECodeVerifier()
 const nonce = client.randomNonce()
 const state = client.randomState()
-const login = new URL(`${issuer}/oauth2/authorize`) // buildAuthorizationUrl, once the metadata names this endpoint
-login.search = new URLSearchParams({
-	client_id: 'web', response_type: 'code', redirect_uri: 'https://web.example.com/callback', scope: 'openid profile email',
+const login = client.buildAuthorizationUrl(config, {
+	redirect_uri: 'https://web.example.com/callback', scope: 'openid profile email',
 	state, nonce, code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
 })
 const back = await browse(login)

@@ -3,6 +3,8 @@ import os
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
 
+from person import browse
+
 issuer, secret = os.environ["ISSUER"], os.environ["CLIENT_SECRET"]
 orders = os.environ["SHOP"] + "/orders/7"
 
@@ -31,7 +33,7 @@ session = OAuth2Session(
 )
 verifier = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
 login, state = session.create_authorization_url(issuer + "/oauth2/authorize", code_verifier=verifier)
-back = session.get(login, allow_redirects=False, withhold_token=True).headers["Location"]
+back = browse(login)
 token = session.fetch_token(issuer + "/oauth2/token", authorization_response=back, state=state, code_verifier=verifier)
 assert session.get(orders).status_code == 200
 print("authorization_code: PKCE and state")

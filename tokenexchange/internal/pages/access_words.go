@@ -51,7 +51,7 @@ func (l *language) permission(service, id string) (template.HTML, error) {
 			return l.html("verb."+verb, "what", what)
 		}
 	}
-	return l.html("permission-unknown", "permission", id)
+	return l.html("unknown") // The id stands beside it.
 }
 
 // pattern says which resources a pattern covers.
@@ -94,7 +94,7 @@ func (l *language) scope(word string) (template.HTML, error) {
 			return l.html("scope-group", "group", group)
 		}
 	}
-	return l.html("scope-unknown", "scope", word)
+	return l.html("unknown") // The word stands beside it.
 }
 
 // reason says why something did not go on, in words for who can do nothing about

@@ -80,9 +80,6 @@ func (c chooser) choose(locales string, r *http.Request) *language {
 			wanted = append(wanted, tags...)
 		}
 	}
-	_, i, confidence := c.matcher.Match(wanted...)
-	if confidence == xlanguage.No {
-		return c.languages[0]
-	}
+	_, i, _ := c.matcher.Match(wanted...) // The first where none suits.
 	return c.languages[i]
 }

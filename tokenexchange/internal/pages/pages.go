@@ -7,6 +7,7 @@ import (
 	"html/template"
 	"net/http"
 	"strconv"
+	"sync"
 
 	texttemplate "text/template"
 )
@@ -23,6 +24,9 @@ type Pages struct {
 // for nothing. It reads the directory, and nothing else. An error names the file,
 // what was wrong, and what was expected.
 func New(dir string) (*Pages, error) {
+	if dir == "" {
+		return unreplaced()
+	}
 	own, err := readDir(dir)
 	if err == nil {
 		var p *Pages
@@ -30,11 +34,10 @@ func New(dir string) (*Pages, error) {
 			return p, nil
 		}
 	}
-	if dir != "" {
-		err = fmt.Errorf("directory %s: %w", dir, err)
-	}
-	return nil, err
+	return nil, fmt.Errorf("directory %s: %w", dir, err)
 }
+
+var unreplaced = sync.OnceValues(func() (*Pages, error) { return compile(nil) })
 
 func compile(own files) (*Pages, error) {
 	languages, err := readLanguages(own)
@@ -48,6 +51,9 @@ func compile(own files) (*Pages, error) {
 	for _, l := range languages {
 		if p.builtin[l], err = readSheets(l, nil); err != nil {
 			return nil, err
+		}
+		if p.shown[l] = p.builtin[l]; len(own) == 0 {
+			continue
 		}
 		if p.shown[l], err = readSheets(l, own); err != nil {
 			return nil, err
@@ -82,7 +88,7 @@ func (p *Pages) Show(w http.ResponseWriter, r *http.Request, status int, page Pa
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // The client is gone if this fails.
-	return failed
+	return where(failed)
 }
 
 // scene is what the layout is made with.
@@ -96,19 +102,16 @@ type scene struct {
 func (p *Pages) render(s sheets, l *language, page Page) ([]byte, error) {
 	var body bytes.Buffer
 	err := s[page.name()].ExecuteTemplate(&body, layout, scene{l.tag.String(), p.style, p.logo, page})
-	return body.Bytes(), where(err)
+	return body.Bytes(), err
 }
 
 // where says where a template failed. Why is left out: it can hold what the page
 // should have shown.
 func where(err error) error {
 	var failed texttemplate.ExecError
-	var escaping *template.Error
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &escaping):
-		return err // It is about the template alone.
 	case errors.As(err, &failed):
 		return fmt.Errorf("the template %s failed", failed.Name)
 	}

@@ -53,18 +53,19 @@ func formTargets(uris []string) string {
 var sourceHost = regexp.MustCompile(`^[A-Za-z0-9._-]+(:[0-9]{1,5})?$`)
 
 // formTarget is the source expression of a URI (CSP level 3, section 2.3.1), ""
-// for one that a policy cannot say.
+// for one that a policy cannot say or that nobody can register.
 func formTarget(uri string) string {
 	u, err := url.Parse(uri)
+	web := err == nil && (u.Scheme == "https" || u.Scheme == "http")
 	switch {
-	case err != nil || u.Scheme == "":
+	case err != nil:
 		return ""
-	case u.Scheme != "http" && u.Scheme != "https":
-		return u.Scheme + ":"
-	case u.Scheme == "http" && strings.HasPrefix(u.Host, "[::1]"):
-		return "http:" // A host-source has no form for an address in brackets.
-	case !sourceHost.MatchString(u.Host):
-		return ""
+	case !web && strings.Contains(u.Scheme, "."):
+		return u.Scheme + ":" // Of an app (RFC 8252 section 7.1).
+	case web && strings.HasPrefix(u.Host, "["):
+		return u.Scheme + ":" // A policy has no form for an address in brackets.
+	case web && sourceHost.MatchString(u.Host):
+		return u.Scheme + "://" + u.Host
 	}
-	return u.Scheme + "://" + u.Host
+	return ""
 }

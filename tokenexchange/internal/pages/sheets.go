@@ -19,7 +19,7 @@ type sheets map[string]*template.Template
 func readSheets(l *language, own files) (sheets, error) {
 	s := sheets{}
 	for _, page := range everyPage {
-		t := template.New(page.name()).Funcs(l.functions()).Option("missingkey=error")
+		t := template.New(page.name()).Funcs(l.functions())
 		for _, file := range []string{layout, page.name() + ".html"} {
 			data, replaced := own["templates/"+file]
 			if !replaced {
@@ -52,13 +52,15 @@ func (l *language) functions() template.FuncMap {
 	}
 }
 
-// link lets a link lead to an app, which has a scheme that is a domain (RFC 8252
-// section 7.1). No browser runs such an address.
-func link(uri string) any {
-	if u, err := url.Parse(uri); err == nil && strings.Contains(u.Scheme, ".") {
+// link is where a link can lead: a page, or an app, which has a scheme that is a
+// domain (RFC 8252 section 7.1). No browser runs such an address. Anything else is
+// "", for no link.
+func link(uri string) template.URL {
+	u, err := url.Parse(uri)
+	if err == nil && (u.Scheme == "https" || u.Scheme == "http" || strings.Contains(u.Scheme, ".")) {
 		return template.URL(uri) //nolint:gosec // It is escaped, and its scheme is checked above.
 	}
-	return uri
+	return ""
 }
 
 // trimmed is an error of a template, whose first word says nothing.

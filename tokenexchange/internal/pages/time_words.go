@@ -1,7 +1,6 @@
 package pages
 
 import (
-	"fmt"
 	"strconv"
 	"time"
 
@@ -72,7 +71,7 @@ func (l *language) date(t time.Time) (phrase, error) {
 		return phrase(s), err
 	}
 	t = t.UTC()
-	month, err := l.plain(fmt.Sprintf("month.%d", t.Month()))
+	month, err := l.plain("month." + strconv.Itoa(int(t.Month())))
 	if err != nil {
 		return "", err
 	}

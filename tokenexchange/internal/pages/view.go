@@ -74,6 +74,18 @@ type Consent struct {
 	Problem     string        // the Reason why the page is shown again, "" for none
 }
 
+// Optional reports whether anything can be unticked.
+func (c Consent) Optional() bool {
+	for _, s := range c.Services {
+		for _, p := range s.Permissions {
+			if slices.ContainsFunc(p.Resources, func(r Resource) bool { return !r.Required }) {
+				return true
+			}
+		}
+	}
+	return slices.ContainsFunc(c.Scopes, func(s Scope) bool { return !s.Required })
+}
+
 // Unshared is what the client does not learn, whatever is ticked. A user name that
 // may be an e-mail address is shared always, so nothing is promised of that.
 func (c Consent) Unshared() []string {
@@ -82,7 +94,10 @@ func (c Consent) Unshared() []string {
 			return slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(s.Value, b) })
 		})
 	}
-	unshared := []string{"password", "unticked"}
+	unshared := []string{"password"}
+	if c.Optional() {
+		unshared = append(unshared, "unticked")
+	}
 	if !asks("email") && !strings.Contains(c.User, "@") {
 		unshared = append(unshared, "email")
 	}
@@ -112,6 +127,9 @@ type Resource struct {
 	Required bool
 	Chosen   bool
 }
+
+// Wild reports whether the pattern says more than its words: it covers several.
+func (r Resource) Wild() bool { return strings.Contains(r.Pattern, "*") }
 
 // Scope is a word of the OAuth scope.
 type Scope struct {

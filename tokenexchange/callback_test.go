@@ -1,0 +1,272 @@
+package tokenexchange
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Somebody logs in elsewhere, and the client gets what the map lines give.
+func TestLoginAtAProvider(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	h.says(clerk)
+	b := h.browser().open(authorizeURL("login_hint", "carla", "ui_locales", "de"))
+	if !strings.Contains(b.page, "Example Corp") {
+		t.Fatalf("the login page does not name the provider: %s", b.page)
+	}
+	b.leave()
+	p := h.providers["corp"]
+	if d := p.departure; !strings.HasPrefix(b.at, corpIssuer+"/authorize?") || d.LoginHint != "carla" || d.Locales != "de" || d.Fresh || d.MaxAge != nil || len(d.Verifier) < 43 {
+		t.Fatalf("went to %s with %+v", b.at, d)
+	}
+	b.comeBack("iss", corpIssuer)
+	if a := p.arrival; a.Nonce != p.departure.Nonce || a.Verifier != p.departure.Verifier || a.Issuer == nil || *a.Issuer != corpIssuer || a.Code != "code-of-the-provider" {
+		t.Errorf("the provider was asked with %+v", a)
+	}
+	if !b.asksConsent() {
+		t.Fatalf("got %d %s %s, want the consent page", b.code, b.at, h.records.String())
+	}
+	access, refresh := h.redeem("web", b.allows(t)).tokens(t)
+	said := claimsOf(t, access)
+	if said["sub"] != "corp:2481" || said["acct"] != "carla@corp.example" || said["username"] != "carla" || said["domain"] != "corp" || said["context_name"] != "acme" {
+		t.Errorf("the token says %v", said)
+	}
+	if rights := fmt.Sprint(said["allowed_resource_scope"]); !strings.Contains(rights, "orders.read") || strings.Contains(rights, "orders.write") {
+		t.Errorf("the token gives %v", rights)
+	}
+	if got := said["auth_time"]; got != float64(h.clock.Add(-time.Second).Unix()) {
+		t.Errorf("got auth_time %v, want that of the provider", got)
+	}
+	h.refresh("web", refresh).tokens(t)
+}
+
+// What does not belong to this login of this browser makes no session.
+func TestCallbackRefused(t *testing.T) {
+	foreign := "https://other.example.com"
+	for _, tc := range []struct {
+		name   string
+		change func(h *house, b *browser)
+		kv     []string
+		status int
+		reason string
+	}{
+		{"no state", nil, []string{"state", ""}, 400, "transaction_unknown"},
+		{"a forged state", nil, []string{"state", "AAAA.BBBB.CCCC.DDDD"}, 400, "transaction_unknown"},
+		{"another random part", func(h *house, _ *browser) {
+			d := &h.providers["corp"].departure
+			d.State = d.State[:len(d.State)-1] + "2"
+			if strings.HasSuffix(d.State, "22") {
+				d.State += "x"
+			}
+		}, nil, 400, "provider_answer"},
+		{"another browser", func(_ *house, b *browser) { b.cookies = map[string]string{} }, nil, 400, "transaction_unknown"},
+		{"a third browser with a cookie of its own", func(_ *house, b *browser) { b.cookies[browserCookie] = "AAAAAAAAAAAAAAAAAAAAAAAAAA" }, nil, 400, "transaction_unknown"},
+		{"an older departure", func(h *house, b *browser) {
+			old := h.providers["corp"].departure.State
+			b.open(authorizePath + "?transaction=" + old[:strings.LastIndexByte(old, '.')]).leave()
+			h.providers["corp"].departure.State = old
+		}, nil, 400, "provider_answer"},
+		{"too late", func(h *house, _ *browser) { h.clock = h.clock.Add(transactionLife) }, nil, 400, "transaction_unknown"},
+		{"what the provider did not sign", func(h *house, _ *browser) {
+			h.providers["corp"].err = fmt.Errorf("%w: nonce", ErrProviderAnswer)
+		}, []string{"iss", foreign}, 400, "provider_answer"},
+		{"the provider went away", func(h *house, _ *browser) {
+			h.providers["corp"].err = fmt.Errorf("%w: down", ErrProviderUnavailable)
+		}, nil, 503, "provider_unavailable"},
+		{"claims that two names fit", func(h *house, _ *browser) {
+			h.says(`{"sub":"2481","realm_access.roles":"writer","realm_access":{"roles":["writer"]}}`)
+		}, nil, 400, "provider_answer"},
+		{"claims with one name twice", func(h *house, _ *browser) {
+			h.says(`{"sub":"2481","groups":["clerks"],"groups":["admins"]}`)
+		}, nil, 400, "provider_answer"},
+		{"nobody whom a line matches", func(h *house, _ *browser) {
+			p := h.says(`{"sub":"9","groups":["staff"]}`)
+			p.identity.Subject = "9"
+		}, nil, 403, "no_mapping"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t, logins, federated)
+			h.says(clerk)
+			b := h.browser().open(authorizeURL()).leave()
+			if tc.change != nil {
+				tc.change(h, b)
+			}
+			h.records.Reset()
+			b.comeBack(tc.kv...)
+			b.refusesWith(t, tc.status, tc.reason)
+		})
+	}
+}
+
+// An answer is used once, whatever becomes of it.
+func TestCallbackReplayed(t *testing.T) {
+	for _, tc := range []struct {
+		name string
+		err  error
+	}{
+		{"a good one", nil},
+		{"one that was not accepted", ErrProviderAnswer},
+		{"one that the provider could not judge", ErrProviderUnavailable},
+		{"a denial", &LoginDenied{Code: "access_denied"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t, logins, federated)
+			p := h.says(clerk)
+			p.err = tc.err
+			b := h.browser().open(authorizeURL()).leave().comeBack()
+			p.err = nil
+			before := b.cookies[sessionCookie]
+			h.records.Reset()
+			b.comeBack()
+			if b.code != 400 || !strings.Contains(h.records.String(), `"provider_answer"`) || b.cookies[sessionCookie] != before {
+				t.Errorf("got %d %s, want provider_answer", b.code, h.records.String())
+			}
+			if p.finished != 1 {
+				t.Errorf("the provider was asked %d times, want once", p.finished)
+			}
+		})
+	}
+}
+
+// Two tabs come back with one answer at the same time: the swap lets one through,
+// before the provider is asked.
+func TestDepartureIsUsedUpFirst(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	p := h.says(clerk)
+	b := h.browser().open(authorizeURL()).leave()
+	again := false
+	h.logins["corp"] = during{p, func() {
+		if again {
+			return
+		}
+		again = true
+		other := &browser{h: h, t: t, cookies: map[string]string{browserCookie: b.cookies[browserCookie]}}
+		h.records.Reset()
+		other.comeBack()
+		other.refusesWith(t, 400, "provider_answer")
+	}}
+	if b.comeBack(); !again || !b.asksConsent() {
+		t.Errorf("got %d %s, want the consent page", b.code, b.at)
+	}
+}
+
+// A denial leads back to the login page, where other ways are open.
+func TestDeniedAtTheProvider(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	h.says(clerk).err = &LoginDenied{Code: "access_denied"}
+	b := h.browser().open(authorizeURL()).leave()
+	h.records.Reset()
+	b.comeBack("code", "", "error", "access_denied")
+	b.refusesWith(t, 400, "provider_denied")
+	if b.logIn("ada"); b.cookies[sessionCookie] == "" {
+		t.Errorf("got %d %s, want a login with a password", b.code, b.page)
+	}
+}
+
+// A provider that is away stops nobody else.
+func TestProviderAway(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	b := h.browser().open(authorizeURL())
+	login := b.at
+	h.providers["corp"].away = fmt.Errorf("%w: connection refused", ErrProviderUnavailable)
+	h.records.Reset()
+	b.leave()
+	b.refusesWith(t, http.StatusServiceUnavailable, "provider_unavailable")
+	if b.header.Get("Retry-After") == "" || !strings.Contains(b.page, "transaction=") {
+		t.Errorf("the page has no way back: %v %s", b.header, b.page)
+	}
+	if b.open(login).logIn("ada"); b.cookies[sessionCookie] == "" {
+		t.Errorf("got %d, want a login with a password", b.code)
+	}
+}
+
+// A new login is a new session, whoever had which cookie before.
+func TestNewSessionAtAProvider(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	h.says(clerk)
+	b := h.browser().open(authorizeURL()).leave().comeBack()
+	first := b.cookies[sessionCookie]
+	b.open(authorizeURL("prompt", "login")).leave()
+	h.says(clerk)
+	if b.comeBack(); b.cookies[sessionCookie] == first || !b.asksConsent() {
+		t.Errorf("got %d %s, want another session", b.code, b.at)
+	}
+	old := &browser{h: h, t: t, cookies: map[string]string{sessionCookie: first}}
+	if old.open(authorizeURL()); old.asksConsent() {
+		t.Error("the old session goes on")
+	}
+}
+
+// Where a new login is demanded, the provider has to say when it was.
+func TestAuthTimeOfTheProvider(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		asked []string
+		ago   time.Duration // -1 for no auth_time
+		want  bool
+	}{
+		{"nothing asked, an old login", nil, 40 * time.Hour, true},
+		{"nothing asked, nothing said", nil, -1, true},
+		{"prompt=login, a new one", []string{"prompt", "login"}, 0, true},
+		{"prompt=login, one from before", []string{"prompt", "login"}, time.Minute, false},
+		{"prompt=login, nothing said", []string{"prompt", "login"}, -1, false},
+		{"max_age, within", []string{"max_age", "60"}, 50 * time.Second, true},
+		{"max_age, longer ago", []string{"max_age", "60"}, 100 * time.Second, false},
+		{"max_age, nothing said", []string{"max_age", "60"}, -1, false},
+		{"max_age=0, one from before", []string{"max_age", "0"}, time.Minute, false},
+		{"max_age=0, a new one", []string{"max_age", "0"}, 0, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			h := newHouse(t, logins, federated)
+			p := h.says(clerk)
+			b := h.browser().open(authorizeURL(tc.asked...)).leave()
+			if fresh := len(tc.asked) > 0 && (tc.asked[0] == "prompt" || tc.asked[1] == "0"); p.departure.Fresh != fresh {
+				t.Errorf("Fresh is %v, want %v", p.departure.Fresh, fresh)
+			}
+			if (p.departure.MaxAge != nil) != (len(tc.asked) > 0 && tc.asked[0] == "max_age") {
+				t.Errorf("MaxAge is %v", p.departure.MaxAge)
+			}
+			if p.identity.AuthTime = h.clock.Add(-tc.ago); tc.ago < 0 {
+				p.identity.AuthTime = time.Time{}
+			}
+			h.records.Reset()
+			if b.comeBack(); tc.want != b.asksConsent() {
+				t.Fatalf("got %d %s, want a login: %v", b.code, h.records.String(), tc.want)
+			}
+			if tc.want {
+				return
+			}
+			b.refusesWith(t, 400, "provider_login_old")
+			// Who goes again has to log in anew.
+			tx := p.departure.State[:strings.LastIndexByte(p.departure.State, '.')]
+			if b.open(authorizePath + "?transaction=" + tx).leave(); !p.departure.Fresh {
+				t.Error("the second departure asks for no new login")
+			}
+			p.identity.AuthTime = h.clock
+			if b.comeBack(); !b.asksConsent() {
+				t.Errorf("got %d %s, want a login", b.code, h.records.String())
+			}
+		})
+	}
+}
+
+// A fault of the store in the middle of a login is no answer about the person.
+func TestCallbackWithoutTheStore(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	p := h.says(clerk)
+	b := h.browser().open(authorizeURL()).leave()
+	h.state.store = &stateStore{Store: h.store, fail: errors.New("away")}
+	h.records.Reset()
+	b.comeBack()
+	b.refusesWith(t, 503, "store_unavailable")
+	if p.finished != 0 {
+		t.Error("the provider was asked although the departure could not be used up")
+	}
+	h.state.store = h.store
+	if b.comeBack(); !b.asksConsent() {
+		t.Errorf("got %d %s, want a login once the store is back", b.code, b.at)
+	}
+}
