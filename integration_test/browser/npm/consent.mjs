@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { newcomer, reports, scenario, shop } from './visit.mjs'
-import { america, back, backWeb, begin, beginWeb, call, consents, loggedIn, login, openAccount, press, reading, refresh, sees, who, writing } from './steps.mjs'
+import { america, back, backWeb, begin, beginWeb, call, consents, loggedIn, login, openAccount, press, presses, refresh, sees, who, writing } from './steps.mjs'
 
 scenario('the page says what is asked for', async (visit) => {
 	const { page } = await visit()
@@ -122,8 +122,7 @@ scenario('a grant is revoked on the account page', async (visit) => {
 	const account = await context.newPage()
 	await openAccount(account)
 	assert.ok((await account.innerText('main')).includes('Order dashboard'))
-	await press(account, 'revoke')
-	await account.waitForLoadState()
+	await presses(account, 'revoke')
 	assert.equal(await account.locator('button[value="revoke"]').count(), 0)
 	const gone = await call(page, `${shop}/orders/eu/1`)
 	assert.deepEqual([gone.status, gone.reason], [401, 'token_revoked'])

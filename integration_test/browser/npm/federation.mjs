@@ -1,7 +1,7 @@
 // People who log in at another OpenID provider.
 import assert from 'node:assert/strict'
 import { control, issuer, newcomer, scenario, shop, world } from './visit.mjs'
-import { america, back, backWeb, begin, beginWeb, call, callWeb, consents, loggedIn, login, openAccount, refresh, sees, tokens, who } from './steps.mjs'
+import { america, back, backWeb, begin, beginWeb, call, callWeb, consents, follows, loggedIn, login, openAccount, refresh, sees, tokens, who } from './steps.mjs'
 
 // elsewhere goes to the other provider and says a name there.
 async function elsewhere(page, name) {
@@ -102,8 +102,7 @@ scenario('the other provider is away: a clear page, and local users go on', asyn
 		await begin(page)
 		await sees(page, 'login')
 		const login_ = page.url()
-		await page.click('a[href*="provider="]')
-		await page.waitForLoadState()
+		await follows(page, 'a[href*="provider="]')
 		assert.ok(page.url().startsWith(issuer), page.url())
 		assert.ok((await page.innerText('main')).length > 20)
 		await page.goto(login_)
