@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -19,8 +20,11 @@ type claims struct {
 // identityClaims are those that our own tokens say of a user.
 var identityClaims = []string{"sub", "email", "preferred_username", "given_name", "family_name"}
 
-// maxListClaim is how many values of a claim are kept.
-const maxListClaim = 1000
+// Limits of what is kept of a user.
+const (
+	maxListClaim = 1000     // values of a claim
+	maxClaims    = 16 << 10 // bytes of all values
+)
 
 // readClaims reads the claims with these names from what another issuer signed. A
 // name is first that of a claim, then a path into one; where both are there, what
@@ -50,6 +54,7 @@ type claimsReader struct {
 	names []string
 	found claims
 	seen  []string
+	size  int
 }
 
 // object reads the members of an object to which this path leads.
@@ -112,5 +117,8 @@ func (c *claimsReader) text() (text string, isText bool, err error) {
 		return "", false, err
 	}
 	text, err = c.String()
+	if c.size += len(text); err == nil && c.size > maxClaims {
+		err = errors.New("what is to be kept is larger than 16 KiB")
+	}
 	return text, true, err
 }

@@ -52,6 +52,7 @@ func (r *Realm) addProvider(cfg ProviderConfig) error {
 	if p.mapping, err = r.newMapping(cfg.Map); err != nil {
 		return err
 	}
+	p.settings.Claims = p.mapping.expects(cfg.Scope)
 	if cfg.CA != nil {
 		p.settings.Roots = x509.NewCertPool()
 		if !p.settings.Roots.AppendCertsFromPEM(cfg.CA) {

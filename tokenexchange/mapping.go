@@ -105,6 +105,22 @@ func (l MapLine) places() map[string]string {
 // reads returns the names of the claims that are kept of a user.
 func (m mapping) reads() []string { return slices.Concat(m.names, identityClaims) }
 
+// expects returns the names of the claims without which a login is not whole: those
+// that the lines read, and those that were asked for with the scope.
+func (m mapping) expects(scope []string) (names []string) {
+	for _, name := range m.names {
+		first, _, _ := strings.Cut(name, ".")
+		add(&names, first)
+	}
+	for word, name := range map[string]string{"profile": "preferred_username", "email": "email"} {
+		if slices.Contains(scope, word) {
+			add(&names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
 // equal reports whether two lines say the same.
 func (l MapLine) equal(other MapLine) bool {
 	return l.Claim == other.Claim && l.Value == other.Value && l.Permission == other.Permission &&

@@ -44,7 +44,7 @@ type Identity struct {
 	Subject  string    // its claim sub: 1 to 255 ASCII characters
 	AuthTime time.Time // when the person logged in there; zero if it does not say
 	IssuedAt time.Time // when it said so
-	Claims   []byte    // of the id token: one JSON object, without duplicate names
+	Claims   []byte    // one JSON object, without duplicate names
 }
 
 // ErrProviderUnavailable says that a provider cannot be used now: it is away,
@@ -68,6 +68,7 @@ type ProviderSettings struct {
 	ClientID     string
 	ClientSecret Credential
 	Scope        []string       // besides openid
+	Claims       []string       // that are looked for at its userinfo endpoint where the id token lacks them
 	RedirectURI  string         // of this server: where browsers come back
 	Roots        *x509.CertPool // whom its certificate is of, nil for those of the system
 }

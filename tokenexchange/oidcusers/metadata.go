@@ -21,6 +21,7 @@ import (
 // section 3).
 type metadata struct {
 	authorization, token, jwks string
+	userinfo                   string // "" for none
 	authStyle                  oauth2.AuthStyle
 	algorithms                 []string // that its id tokens can be signed with
 	sendsIssuer                bool     // RFC 9207
@@ -54,6 +55,8 @@ func (p *Provider) parseMetadata(body []byte) (m metadata, err error) {
 			m.authorization, err = r.String()
 		case "token_endpoint":
 			m.token, err = r.String()
+		case "userinfo_endpoint":
+			m.userinfo, err = r.String()
 		case "jwks_uri":
 			m.jwks, err = r.String()
 		case "token_endpoint_auth_methods_supported":
@@ -77,6 +80,9 @@ func (p *Provider) parseMetadata(body []byte) (m metadata, err error) {
 		if !p.mayAsk(endpoint) {
 			return metadata{}, fmt.Errorf("%s is missing or no https URL; http only on loopback, and only for an issuer there", name)
 		}
+	}
+	if m.userinfo != "" && !p.mayAsk(m.userinfo) {
+		return metadata{}, errors.New("userinfo_endpoint is no https URL; http only on loopback, and only for an issuer there")
 	}
 	// The default is client_secret_basic (Discovery section 3).
 	switch {

@@ -120,6 +120,9 @@ func (p *Provider) Finish(ctx context.Context, a tokenexchange.Arrival) (tokenex
 	if subtle.ConstantTimeCompare([]byte(id.nonce), []byte(a.Nonce)) != 1 {
 		return tokenexchange.Identity{}, wrong("the nonce of the id token is not that of this login")
 	}
+	if err := p.complete(ctx, m, &id, token.AccessToken); err != nil {
+		return tokenexchange.Identity{}, err
+	}
 	return id.identity(), nil
 }
 

@@ -203,7 +203,9 @@ func TestTokenEndpoint(t *testing.T) {
 		{"an id token twice", status(200, `{"access_token":"s3cret","token_type":"Bearer","id_token":"a","id_token":"b"}`), tokenexchange.ErrProviderUnavailable},
 		{"no JSON", status(200, `<html>s3cret`), tokenexchange.ErrProviderUnavailable},
 		{"more than it may say", status(200, `{"a":"`+strings.Repeat("s3cret", 100_000)+`"}`), tokenexchange.ErrProviderUnavailable},
-		{"a redirect", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere?s3cret", 307) }, tokenexchange.ErrProviderUnavailable},
+		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/elsewhere?s3cret", http.StatusTemporaryRedirect)
+		}, tokenexchange.ErrProviderUnavailable},
 		{"it hangs up", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, tokenexchange.ErrProviderUnavailable},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

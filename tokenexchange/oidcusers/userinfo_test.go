@@ -1,0 +1,82 @@
+package oidcusers
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/scopegate/scopegate/tokenexchange"
+)
+
+// What an id token lacks is asked for at the userinfo endpoint, and what it says
+// counts. Nobody else's answer does.
+func TestUserinfo(t *testing.T) {
+	says := func(kind, body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", kind)
+			if r.Header.Get("Authorization") != "Bearer an access token" {
+				w.WriteHeader(http.StatusUnauthorized)
+			}
+			_, _ = w.Write([]byte(body))
+		}
+	}
+	good := says("application/json", `{"sub":"2481","groups":["admins"],"tenant":"acme","iss":"https://other.example.com"}`)
+	for _, tc := range []struct {
+		name   string
+		claims []string
+		serve  func(http.ResponseWriter, *http.Request)
+		want   map[string]any // the claims groups and tenant, nil for an error
+		fails  error
+		asked  int
+	}{
+		{"nothing is missing", []string{"groups"}, good, map[string]any{"groups": []any{"clerks"}}, nil, 0},
+		{"nothing is looked for", nil, good, map[string]any{"groups": []any{"clerks"}}, nil, 0},
+		{"one is missing", []string{"groups", "tenant"}, good, map[string]any{"groups": []any{"clerks"}, "tenant": "acme"}, nil, 1},
+		{"it does not know either", []string{"region"}, good, map[string]any{"groups": []any{"clerks"}, "tenant": "acme"}, nil, 1},
+		{"of another user", []string{"tenant"}, says("application/json", `{"sub":"2482","tenant":"acme"}`), nil, tokenexchange.ErrProviderAnswer, 1},
+		{"of nobody", []string{"tenant"}, says("application/json", `{"tenant":"acme"}`), nil, tokenexchange.ErrProviderAnswer, 1},
+		{"a name twice", []string{"tenant"}, says("application/json", `{"sub":"2481","tenant":"a","tenant":"b"}`), nil, tokenexchange.ErrProviderUnavailable, 1},
+		{"a JWT", []string{"tenant"}, says("application/jwt", `{"sub":"2481","tenant":"acme"}`), nil, tokenexchange.ErrProviderUnavailable, 1},
+		{"a fault", []string{"tenant"}, http.NotFound, nil, tokenexchange.ErrProviderUnavailable, 1},
+		{"a redirect", []string{"tenant"}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, nil, tokenexchange.ErrProviderUnavailable, 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := newOP(t)
+			o.metadata["userinfo_endpoint"] = o.URL + "/userinfo"
+			o.serve["/userinfo"] = tc.serve
+			settings := o.settings()
+			settings.Claims = tc.claims
+			id, err := o.finish(New(settings, o.provider().now))
+			if !errors.Is(err, tc.fails) || o.times("/userinfo") != tc.asked || o.times("/elsewhere") != 0 {
+				t.Fatalf("got %v after %d requests, want %v after %d", err, o.times("/userinfo"), tc.fails, tc.asked)
+			}
+			if err != nil {
+				if strings.Contains(err.Error(), "access token") {
+					t.Errorf("the error shows the token: %v", err)
+				}
+				return
+			}
+			var got map[string]any
+			if err := json.Unmarshal(id.Claims, &got); err != nil || got["iss"] != o.URL {
+				t.Fatalf("got %s, %v", id.Claims, err)
+			}
+			for _, name := range []string{"groups", "tenant"} {
+				if !reflect.DeepEqual(got[name], tc.want[name]) {
+					t.Errorf("%s is %v, want %v", name, got[name], tc.want[name])
+				}
+			}
+		})
+	}
+}
+
+// A userinfo endpoint elsewhere on http would be shown a token.
+func TestUserinfoEndpointIsHTTPS(t *testing.T) {
+	o := newOP(t)
+	o.metadata["userinfo_endpoint"] = "http://idp.example.com/userinfo"
+	if _, err := o.finish(o.provider()); !errors.Is(err, tokenexchange.ErrProviderUnavailable) {
+		t.Errorf("got %v, want unavailable", err)
+	}
+}
