@@ -12,7 +12,7 @@ import (
 func TestDocsAdapt(t *testing.T) {
 	block := regexp.MustCompile("(?s)```caddyfile\n(.*?)```")
 	n := 0
-	for _, page := range []string{"../docs/guard.md", "../docs/stores.md"} {
+	for _, page := range []string{"../docs/guard.md", "../docs/stores.md", "../docs/pages.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

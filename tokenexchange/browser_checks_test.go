@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"net/url"
+	"regexp"
 	"strings"
 )
 
@@ -16,12 +17,18 @@ var pageOf = map[string]string{
 func (b *browser) sees(page string) *browser {
 	b.t.Helper()
 	if !strings.Contains(b.page, pageOf[page]) || pageOf[page] == "" {
-		b.t.Fatalf("got %d at %s, want the page %s\n%v\n%s", b.code, b.at, page, b.record(), b.page)
+		b.t.Fatalf("got %d at %s, want the page %s\n%v\n%s", b.code, b.at, page, b.record(), b.text())
 	}
 	if b.code != 200 && page != "failure" && b.record()["allowed"] == true {
 		b.t.Errorf("got %d with the page %s", b.code, page)
 	}
 	return b
+}
+
+// text is the page without its looks.
+func (b *browser) text() string {
+	_, text, _ := strings.Cut(b.page, "</head>")
+	return text
 }
 
 // record is the last audit record.
@@ -97,4 +104,24 @@ func (b *browser) denied(code, reason string) {
 	if b.record()["allowed"] != false || b.reason() != reason {
 		b.t.Errorf("got the record %v, want %s", b.record(), reason)
 	}
+}
+
+var endButton = regexp.MustCompile(`name="id" value="([^" ]+)">\s*<button name="step" value="end-session"`)
+
+// sessions are the ids of those that the account page lists.
+func (b *browser) sessions() (ids []string) {
+	for _, m := range endButton.FindAllStringSubmatch(b.page, -1) {
+		ids = append(ids, m[1])
+	}
+	return ids
+}
+
+var revokeButton = regexp.MustCompile(`name="id" value="([^"]+)">\s*<button name="step" value="revoke"`)
+
+// grants are the ids of those that the account page lists.
+func (b *browser) grants() (ids []string) {
+	for _, m := range revokeButton.FindAllStringSubmatch(b.page, -1) {
+		ids = append(ids, m[1])
+	}
+	return ids
 }

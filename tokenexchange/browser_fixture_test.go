@@ -167,6 +167,7 @@ func (b *browser) fill(step string, kv ...string) filled {
 	f := filled{authorizePath, b.fields()}
 	if strings.HasPrefix(b.at, accountPath) {
 		f.action = accountPath
+		f.values.Del("id") // Each button there has its own.
 	}
 	if len(f.values) == 0 {
 		b.t.Fatalf("no form to send %s with: %d %s %s", step, b.code, b.at, b.page)

@@ -48,11 +48,26 @@ func (v *visit) deny(why error) (reply, error) {
 // the last write before the answer: whatever fails before that can be done again,
 // and a code of a try that was not the last is told to nobody.
 func (v *visit) finish(st standing) (reply, error) {
+	if err := v.keepOrg(st); err != nil {
+		return nil, err
+	}
 	answer, err := v.grant(st)
 	if err != nil {
 		return nil, err
 	}
 	return answer, v.take(func(tx *transaction) { tx.Done = true })
+}
+
+// keepOrg has the organization that was chosen hold for the rest of the session.
+func (v *visit) keepOrg(st standing) error {
+	if v.tx.Org != st.org || v.session.Orgs[st.client.ID] == st.org {
+		return nil
+	}
+	err := v.server.state.Sessions().choose(v, v.attempt, v.session, st.client.ID, st.org)
+	if errors.Is(err, ErrNotFound) {
+		return refusedBecause("session_ended", err)
+	}
+	return err
 }
 
 // grant makes a code for what was granted, and the answer that takes it to the

@@ -103,12 +103,5 @@ func (v *visit) chooseOrganization(st standing) (reply, error) {
 	if err := v.take(func(tx *transaction) { tx.Org, tx.Chooser = org, v.session.mark() }); err != nil {
 		return nil, err
 	}
-	err := v.server.state.Sessions().choose(v, v.attempt, v.session, st.client.ID, org)
-	if errors.Is(err, ErrNotFound) {
-		return nil, refusedBecause("session_ended", err)
-	}
-	if err != nil {
-		return nil, err
-	}
 	return v.next(), nil
 }

@@ -12,7 +12,7 @@ import (
 // own: what one has agreed to is remembered.
 const password = "correct horse battery staple"
 
-// people are the users file. alice, bob and carol are in the pictures; the users
+// people are the users file. alice, anna, carol and clara are in the pictures; the users
 // one-N have one organization and two-N have two; mallory has a name that is
 // markup.
 func people(t *testing.T) string {
@@ -50,6 +50,8 @@ func people(t *testing.T) string {
 	add("alice", "Alice", "Archer", "acme", "globex")
 	add("bob", "Bob", "Baker", "acme")
 	add("carol", "Carol", "Carter", "acme")
+	add("anna", "Anna", "Adler", "acme", "globex")
+	add("clara", "Clara", "Curtius", "acme")
 	add("mallory", `<script>alert(1)</script>`, `"><img src=x onerror=alert(2)>`, "acme")
 	for n := range 60 {
 		add(fmt.Sprint("one-", n), "One", fmt.Sprint("Person", n), "acme")

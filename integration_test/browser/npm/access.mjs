@@ -1,7 +1,7 @@
 // Everything works without a mouse, and without JavaScript.
 import assert from 'node:assert/strict'
 import { issuer, newcomer, password, reports, scenario, shop, web } from './visit.mjs'
-import { america, back, backWeb, begin, beginWeb, button, call, callWeb, chooses, consents, loggedIn, login, openAccount, press, sees, who } from './steps.mjs'
+import { america, back, backWeb, begin, beginWeb, button, call, callWeb, chooses, consents, follows, loggedIn, login, openAccount, presses, sees, who } from './steps.mjs'
 
 // tabTo moves the focus to an element, as a keyboard does. Wherever it stands on
 // its way, it can be seen.
@@ -30,7 +30,15 @@ async function enter(page, selector) {
 	await page.keyboard.press('Enter')
 }
 
-// type logs in.
+// enters waits for the page that comes of it.
+async function enters(page, selector) {
+	const gone = page.waitForEvent('framenavigated')
+	await enter(page, selector)
+	await gone
+	await page.waitForLoadState()
+}
+
+// typeLogin logs in.
 async function typeLogin(page, user) {
 	await sees(page, 'login')
 	// The cursor stands in the field, or gets there.
@@ -83,19 +91,16 @@ scenario('the keyboard alone: the account and logout', async (visit) => {
 	const { page } = await visit()
 	await loggedIn(page, newcomer())
 	await openAccount(page)
-	await enter(page, button('revoke'))
-	await page.waitForLoadState()
+	await enters(page, button('revoke'))
 	assert.equal(await page.locator(button('revoke')).count(), 0)
-	await enter(page, button('logout'))
-	await page.waitForLoadState()
+	await enters(page, button('logout'))
 	await page.goto(`${issuer}/oauth2/account`)
 	await sees(page, 'login')
 
 	await typeLogin(page, newcomer())
 	await page.waitForSelector(button('logout'))
 	await page.goto(`${issuer}/oauth2/logout`)
-	await enter(page, 'main form button')
-	await page.waitForLoadState()
+	await enters(page, 'main form button')
 	await openAccount(page)
 	await sees(page, 'login')
 })
@@ -115,8 +120,7 @@ scenario('without JavaScript: login, organization, consent, the account, logout'
 	assert.equal((await callWeb(page, `${shop}/orders/us/1`)).reason, 'resource_missing')
 	assert.equal((await callWeb(page, `${shop}/orders/eu/1`)).status, 200)
 	await openAccount(page)
-	await press(page, 'revoke')
-	await page.waitForLoadState()
+	await presses(page, 'revoke')
 	assert.equal((await callWeb(page, `${shop}/orders/eu/1`)).status, 401)
 	await page.goto(`${web}/logout`)
 	if (page.url().startsWith(issuer)) await page.click('main form button')
@@ -151,8 +155,7 @@ scenario('no page has a script, and each has a title, a language and a heading',
 	await check()
 	await page.goto(`${issuer}/oauth2/logout`)
 	await check()
-	await page.click('main form button')
-	await page.waitForLoadState()
+	await follows(page, 'main form button')
 	await check()
 	await page.goto(`${issuer}/oauth2/authorize?client_id=nobody`)
 	await check()

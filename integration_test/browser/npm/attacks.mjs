@@ -1,7 +1,7 @@
 // What an attacker can do with a browser, and with what a browser sends.
 import assert from 'node:assert/strict'
 import { app, evil, issuer, neighbour, newcomer, scenario, web } from './visit.mjs'
-import { back, backWeb, begin, beginWeb, button, consents, loggedIn, login, openAccount, openApp, press, sees, who } from './steps.mjs'
+import { back, backWeb, begin, beginWeb, button, consents, loggedIn, login, openAccount, openApp, refused, sees, who } from './steps.mjs'
 import { send } from './wire.mjs'
 
 const sessionName = '__Host-scopegate-session'
@@ -85,6 +85,7 @@ async function forged(context, site, action, form) {
 	await page.goto(`${site}/?html=${encodeURIComponent(`<form method=post action="${action}">${inputs}<button id=go>A prize</button></form>`)}`)
 	const [answer] = await Promise.all([page.waitForResponse((r) => r.url().startsWith(action)), page.click('#go')])
 	await page.waitForLoadState()
+	if (!action.endsWith('/logout')) await refused(page, 'request_forged')
 	return { page, status: answer.status(), location: answer.headers().location ?? '' }
 }
 
@@ -95,12 +96,12 @@ for (const site of [evil, neighbour]) {
 		await sees(page, 'login')
 		const user = newcomer()
 		let { status, location } = await forged(context, site, `${issuer}/oauth2/authorize`, { ...await fields(page), username: user, password: 'correct horse battery staple', step: 'login' })
-		assert.deepEqual([status, location], [403, ''])
+		assert.deepEqual([status, location], [400, ''])
 		await login(page, user)
 		await sees(page, 'consent')
 		for (const step of ['consent', 'deny']) {
 			({ status, location } = await forged(context, site, `${issuer}/oauth2/authorize`, { ...await fields(page), step }))
-			assert.deepEqual([status, location], [403, ''], step)
+			assert.deepEqual([status, location], [400, ''], step)
 		}
 		// Nothing happened to the page that the person has.
 		await consents(page)
@@ -114,7 +115,7 @@ for (const site of [evil, neighbour]) {
 		const ids = await page.$$eval('input[name="id"]', (list) => list.map((input) => input.value))
 		for (const [step, id] of [['end-session', ids[0]], ['revoke', ids.at(-1)], ['logout', '']]) {
 			const { status } = await forged(context, site, `${issuer}/oauth2/account`, { ...await fields(page), step, id })
-			assert.equal(status, 403, step)
+			assert.equal(status, 400, step)
 		}
 		await forged(context, site, `${issuer}/oauth2/logout`, {})
 		await page.reload()
@@ -255,21 +256,14 @@ scenario('markup in errors is text', async (visit) => {
 })
 
 scenario('state comes back as it was', async (visit) => {
-	const { page } = await visit()
-	await page.route(`${app}/callback**`, (route) => route.fulfill({ body: 'caught' }))
-	await page.goto(`${issuer}/oauth2/authorize?${new URLSearchParams({
+	const visitor = await visit()
+	const { page } = visitor
+	const url = await caught(visitor, newcomer(), () => page.goto(`${issuer}/oauth2/authorize?${new URLSearchParams({
 		client_id: 'dashboard', redirect_uri: `${app}/callback`, response_type: 'code', scope: 'openid', state: markup,
 		code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM', code_challenge_method: 'S256',
-	})}`)
-	await harmless(page)
-	await login(page, newcomer())
-	await sees(page, 'consent')
-	await harmless(page)
-	await consents(page)
-	await page.waitForURL(`${app}/callback**`)
-	const answer = new URL(page.url()).searchParams
-	assert.equal(answer.get('state'), markup)
-	assert.equal(answer.get('iss'), issuer)
+	})}`), app)
+	assert.equal(url.searchParams.get('state'), markup)
+	assert.equal(url.searchParams.get('iss'), issuer)
 })
 
 // Each of these is another place than the registered one.
@@ -295,28 +289,27 @@ scenario('no answer goes to an address that is not registered', async (visit) =>
 	}
 })
 
-// caught does a login to the point where the code would reach the application.
-async function caught(visitor, user, start, callback) {
-	await visitor.page.route(`${callback}**`, (route) => route.fulfill({ contentType: 'text/html', body: 'caught' }))
-	await start(visitor.page)
-	await login(visitor.page, user)
-	await consents(visitor.page)
-	await visitor.page.waitForURL(`${callback}**`)
-	const url = visitor.page.url()
-	await visitor.page.unroute(`${callback}**`)
-	return new URL(url)
+// caught does a login up to the point where the code reaches the application,
+// which is told to do nothing with it, and returns the address with the code.
+async function caught({ page, context }, user, start, site) {
+	await context.addCookies([{ name: 'hold', value: 'yes', domain: new URL(site).hostname, path: '/callback', secure: true }])
+	await start(page)
+	await login(page, user)
+	await consents(page)
+	await page.waitForURL((url) => url.origin === site && url.searchParams.has('code'))
+	await context.clearCookies({ name: 'hold' })
+	return new URL(page.url())
 }
 
 scenario('the code of another person is refused', async (visit) => {
 	const [victim, attacker] = [await visit(), await visit()]
-	const url = await caught(victim, newcomer(), begin, `${app}/callback`)
+	const url = await caught(victim, newcomer(), begin, app)
 	await openApp(attacker.page)
 	await begin(attacker.page)
-	await attacker.page.goBack()
-	await attacker.page.waitForSelector('body[data-ready]')
+	await openApp(attacker.page)
 	// The application itself refuses an answer that it did not ask for.
-	const refused = await attacker.page.evaluate((url) => window.app.redeem(url), url.href)
-	assert.notEqual(refused.problem, undefined)
+	const answer = await attacker.page.evaluate((url) => window.app.redeem(url), url.href)
+	assert.notEqual(answer.problem, undefined)
 	// With the state of the attacker's own login, the server does.
 	const { state } = await attacker.page.evaluate(() => window.app.flow())
 	url.searchParams.set('state', state)
@@ -327,10 +320,9 @@ scenario('the code of another person is refused', async (visit) => {
 
 scenario('the code of another client is refused', async (visit) => {
 	const [victim, attacker] = [await visit(), await visit()]
-	const url = await caught(victim, newcomer(), beginWeb, `${web}/callback`)
+	const url = await caught(victim, newcomer(), beginWeb, web)
 	await begin(attacker.page)
-	await attacker.page.goBack()
-	await attacker.page.waitForSelector('body[data-ready]')
+	await openApp(attacker.page)
 	const { state } = await attacker.page.evaluate(() => window.app.flow())
 	const injected = new URL(`${app}/callback?${new URLSearchParams({ code: url.searchParams.get('code'), state, iss: issuer })}`)
 	const { problem } = await attacker.page.evaluate((url) => window.app.redeem(url), injected.href)
@@ -342,8 +334,9 @@ scenario('the code of another client is refused', async (visit) => {
 })
 
 scenario('a code is taken once, and its tokens end with the second try', async (visit) => {
-	const { page } = await visit()
-	const url = await caught({ page }, newcomer(), beginWeb, `${web}/callback`)
+	const visitor = await visit()
+	const { page } = visitor
+	const url = await caught(visitor, newcomer(), beginWeb, web)
 	await page.goto(url.href)
 	await backWeb(page)
 	assert.equal(await who(page), 'somebody')

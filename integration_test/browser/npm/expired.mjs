@@ -2,7 +2,7 @@
 // came to its end.
 import assert from 'node:assert/strict'
 import { app, control, issuer, newcomer, scenario } from './visit.mjs'
-import { back, begin, consents, login, openApp, press, sees } from './steps.mjs'
+import { back, begin, consents, login, openApp, presses, refused, sees } from './steps.mjs'
 
 for (const step of ['login', 'consent']) {
 	scenario(`the ${step} page was open for too long`, async (visit) => {
@@ -18,8 +18,8 @@ for (const step of ['login', 'consent']) {
 		await sees(page, step)
 		assert.ok(await control('forget') > 0)
 		if (step === 'login') await login(page, user)
-		else await press(page, step)
-		await page.waitForLoadState()
+		else await presses(page, step)
+		await refused(page, 'transaction_unknown')
 		assert.ok(page.url().startsWith(issuer), 'an expired step gave an answer')
 		assert.ok((await page.innerText('main')).length > 20)
 		assert.equal(await page.locator('button[value="consent"]').count(), 0)

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { issuer, scenario, web, world } from './visit.mjs'
-import { back, begin, beginWeb, chooses, login, openAccount, press, sees, america } from './steps.mjs'
+import { america, back, begin, beginWeb, button, chooses, follows, login, openAccount, press, sees } from './steps.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const widths = [320, 768, 1280]
@@ -13,6 +13,12 @@ mkdirSync(world.pictures, { recursive: true })
 // look takes the pictures of a page, and finds what is wrong with it.
 async function look(page, name, language) {
 	assert.equal(await page.getAttribute('html', 'lang'), language, name)
+	const folded = await page.locator('details').count()
+	if (folded > 0 && !name.endsWith('-unfolded')) {
+		await page.evaluate(() => { for (const part of document.querySelectorAll('details')) part.open = true })
+		await look(page, `${name}-unfolded`, language)
+		await page.evaluate(() => { for (const part of document.querySelectorAll('details')) part.open = false })
+	}
 	for (const colorScheme of ['light', 'dark']) {
 		await page.emulateMedia({ colorScheme })
 		for (const width of widths) {
@@ -31,16 +37,16 @@ async function look(page, name, language) {
 	await page.setViewportSize({ width: 1280, height: 720 })
 }
 
-for (const [language, locale] of [['en', 'en-GB'], ['de', 'de-DE']]) {
+for (const [language, locale, one, other] of [['en', 'en-GB', 'alice', 'carol'], ['de', 'de-DE', 'anna', 'clara']]) {
 	scenario(`the pages in ${language}`, async (visit) => {
 		const { page } = await visit({ locale })
 		await begin(page)
 		await sees(page, 'login')
 		await look(page, 'login', language)
-		await login(page, 'alice', 'not the password of anybody')
+		await login(page, one, 'not the password of anybody')
 		await sees(page, 'login')
 		await look(page, 'login-problem', language)
-		await login(page, 'alice')
+		await login(page, one)
 		await sees(page, 'organization')
 		await look(page, 'organizations', language)
 		await chooses(page, 'acme')
@@ -58,13 +64,11 @@ for (const [language, locale] of [['en', 'en-GB'], ['de', 'de-DE']]) {
 
 		await openAccount(page)
 		await look(page, 'account', language)
-		await page.locator('button[value="revoke"]').first().click()
-		await page.waitForLoadState()
+		await follows(page, `li:first-child > form ${button('revoke')}`)
 		await look(page, 'account-revoked', language)
 		await page.goto(`${issuer}/oauth2/logout`)
 		await look(page, 'logout', language)
-		await page.click('main form button')
-		await page.waitForLoadState()
+		await follows(page, 'main form button')
 		await look(page, 'logged-out', language)
 	})
 
@@ -87,15 +91,15 @@ for (const [language, locale] of [['en', 'en-GB'], ['de', 'de-DE']]) {
 		const late = await context.newPage()
 		await late.goto(page.url())
 		await sees(late, 'login')
-		await login(page, 'carol')
+		await login(page, other)
 		await sees(page, 'consent')
-		await login(late, 'carol')
-		await late.waitForLoadState()
+		await login(late, other)
+		await late.waitForSelector('[role="alert"]')
 		await look(late, 'failure-step', language)
 
-		const other = await visit({ locale })
-		await other.page.goto(page.url())
-		await look(other.page, 'failure-browser', language)
+		const stranger = await visit({ locale })
+		await stranger.page.goto(page.url())
+		await look(stranger.page, 'failure-browser', language)
 		await press(page, 'deny')
 		await back(page)
 	})

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { app, issuer, newcomer, scenario, shop, web } from './visit.mjs'
-import { back, backWeb, begin, beginWeb, call, consents, loggedIn, login, openAccount, press, refresh, sees, tokens, who } from './steps.mjs'
+import { back, backWeb, begin, beginWeb, button, call, consents, follows, loggedIn, login, openAccount, presses, refresh, refused, sees, tokens, who } from './steps.mjs'
 import { send } from './wire.mjs'
 
 const session = async (context) => (await context.cookies(issuer)).find(({ name }) => name === '__Host-scopegate-session')
+
+// others ends a session of another browser: that of this one is marked.
+const others = `li:not(:has-text("this browser")) ${button('end-session')}`
 
 // over says that nobody is logged in, and that the old cookie opens nothing.
 async function over(page, old) {
@@ -33,8 +36,7 @@ scenario('logout without a hint asks first', async (visit) => {
 	const old = await session(context)
 	await page.goto(`${issuer}/oauth2/logout`)
 	assert.equal((await session(context)).value, old.value)
-	await page.click('main button')
-	await page.waitForLoadState()
+	await follows(page, 'main form button')
 	assert.ok(page.url().startsWith(issuer))
 	await over(page, old)
 })
@@ -44,11 +46,7 @@ scenario('logout from the account page', async (visit) => {
 	await loggedIn(page, newcomer())
 	const old = await session(context)
 	await openAccount(page)
-	await press(page, 'logout')
-	await page.waitForLoadState()
-	const button = page.locator('button[value="logout"], main form button')
-	if (page.url().includes('/oauth2/logout') && await button.count() > 0) await button.first().click()
-	await page.waitForLoadState()
+	await presses(page, 'logout')
 	await over(page, old)
 })
 
@@ -85,26 +83,16 @@ scenario('a session is revoked while a tab is at the consent page', async (visit
 	await login(there.page, user)
 	await there.page.waitForSelector('button[value="end-session"]')
 	const mine = await session(there.context)
-	// Ours is marked and is not the one to end.
-	const others = there.page.locator('form:has(button[value="end-session"])')
-	const before = await others.count()
-	for (const form of await others.all()) {
-		const item = form.locator('xpath=ancestor::li[1] | ancestor::section[1]').last()
-		const text = await item.innerText()
-		if (!/this|current/i.test(text)) {
-			await form.locator('button').click()
-			break
-		}
-	}
-	await there.page.waitForLoadState()
+	assert.equal(await there.page.locator(button('end-session')).count(), 2)
+	await follows(there.page, others)
 	assert.equal((await session(there.context)).value, mine.value)
-	assert.ok(await there.page.locator('button[value="end-session"]').count() < before)
+	assert.equal(await there.page.locator(button('end-session')).count(), 1)
 
-	await press(here.page, 'consent')
-	await here.page.waitForLoadState()
+	await presses(here.page, 'consent')
 	assert.ok(here.page.url().startsWith(issuer), `a code after the session ended: ${here.page.url()}`)
+	await refused(here.page, 'session_ended')
 	// The person goes on by logging in again.
-	if (await here.page.locator('input[name="password"]').count() === 0) await begin(here.page)
+	await follows(here.page, 'main a.main')
 	await login(here.page, user)
 	await consents(here.page)
 	assert.equal((await back(here.page)).problem, undefined)
@@ -117,10 +105,7 @@ scenario('a session is revoked, and its tokens with it', async (visit) => {
 	await openAccount(there.page)
 	await login(there.page, user)
 	await there.page.waitForSelector('button[value="end-session"]')
-	for (let left = 3; left > 0 && await there.page.locator('li:not(:has-text("This")) button[value="end-session"]').count() > 0; left--) {
-		await there.page.locator('li:not(:has-text("This")) button[value="end-session"]').first().click()
-		await there.page.waitForLoadState()
-	}
+	await follows(there.page, others)
 	const gone = await call(here.page, `${shop}/orders/eu/1`)
 	assert.deepEqual([gone.status, gone.reason], [401, 'token_revoked'])
 	assert.equal((await refresh(here.page)).problem, 'invalid_grant')

@@ -6,6 +6,15 @@ import { app, issuer, password, web } from './visit.mjs'
 export const button = (step) => `button[name="step"][value="${step}"]`
 export const press = (page, step) => page.click(button(step))
 
+// follows clicks on what leads to another page, and waits for that.
+export async function follows(page, selector) {
+	const gone = page.waitForEvent('framenavigated')
+	await page.click(selector)
+	await gone
+	await page.waitForLoadState()
+}
+export const presses = (page, step) => follows(page, button(step))
+
 // The boxes of the consent page that the tests untick.
 export const europe = 'input[name="grant"][value="shop/orders.read orders/eu/**"]'
 export const america = 'input[name="grant"][value="shop/orders.read orders/us/**"]'
@@ -26,6 +35,7 @@ export async function begin(page, parameters = {}) {
 	const gone = page.waitForEvent('framenavigated')
 	await page.evaluate((parameters) => { window.app.login(parameters) }, parameters)
 	await gone
+	await page.waitForLoadState()
 }
 export const beginWeb = (page, parameters = {}) => page.goto(`${web}/login?${new URLSearchParams(parameters)}`)
 

@@ -80,7 +80,7 @@ export function scenario(name, act) {
 // arrive opens a browser for one person, and watches what the server's pages
 // say and which secrets pass.
 async function arrive(options, secrets) {
-	const context = await chrome.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, ...options })
+	const context = await chrome.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })
 	context.setDefaultTimeout(8_000)
 	const faults = []
 	context.on('console', (message) => {
