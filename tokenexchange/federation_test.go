@@ -227,7 +227,7 @@ func TestOperatorOfAProvider(t *testing.T) {
 	h := support(t, console)
 	h.registers(t, "2481", writer)
 	access, _ := h.carlas(t)
-	token := h.impersonate("console", access, "mia@example.com", "orgId", "acme").granted(t)
+	token := h.impersonate("console", access, "mia@example.com", "orgId", "beta").granted(t)
 	customers := map[string]bool{}
 	for range 2 {
 		v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", token))
