@@ -85,7 +85,7 @@ func TestCallbackRefused(t *testing.T) {
 		{"nobody whom a line matches", func(h *house, _ *browser) {
 			p := h.says(`{"sub":"9","groups":["staff"]}`)
 			p.identity.Subject = "9"
-		}, nil, 403, "no_mapping"},
+		}, nil, 400, "no_mapping"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			h := newHouse(t, logins, federated)

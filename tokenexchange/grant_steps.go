@@ -79,9 +79,7 @@ func (v *visit) grant(st standing) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if draft, err = draft.Limit(st.choice.scope); err != nil {
-		return nil, err
-	}
+	draft = draft.LimitTo(st.choice.scope)
 	if err := s.mint.Fits(draft, nil); err != nil {
 		return nil, err
 	}

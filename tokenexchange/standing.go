@@ -33,6 +33,17 @@ func (g stage) reason() Reason {
 	return "login_required"
 }
 
+// asks says for the log what the person is asked.
+func (g stage) asks() string {
+	switch g {
+	case stageOrganization:
+		return "the person is asked for an organization"
+	case stageConsent:
+		return "the person is asked for consent"
+	}
+	return "the person is asked to log in"
+}
+
 // standing is how far a request has come, and what is known of it by then.
 type standing struct {
 	stage  stage

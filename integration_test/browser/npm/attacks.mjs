@@ -306,8 +306,7 @@ scenario('the code of another person is refused', async (visit) => {
 	const url = await caught(victim, newcomer(), begin, app)
 	await openApp(attacker.page)
 	await begin(attacker.page)
-	await attacker.page.goBack()
-	await attacker.page.waitForSelector('body[data-ready]')
+	await openApp(attacker.page)
 	// The application itself refuses an answer that it did not ask for.
 	const answer = await attacker.page.evaluate((url) => window.app.redeem(url), url.href)
 	assert.notEqual(answer.problem, undefined)
@@ -323,8 +322,7 @@ scenario('the code of another client is refused', async (visit) => {
 	const [victim, attacker] = [await visit(), await visit()]
 	const url = await caught(victim, newcomer(), beginWeb, web)
 	await begin(attacker.page)
-	await attacker.page.goBack()
-	await attacker.page.waitForSelector('body[data-ready]')
+	await openApp(attacker.page)
 	const { state } = await attacker.page.evaluate(() => window.app.flow())
 	const injected = new URL(`${app}/callback?${new URLSearchParams({ code: url.searchParams.get('code'), state, iss: issuer })}`)
 	const { problem } = await attacker.page.evaluate((url) => window.app.redeem(url), injected.href)

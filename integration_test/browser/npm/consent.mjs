@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { newcomer, reports, scenario, shop } from './visit.mjs'
-import { america, back, backWeb, begin, beginWeb, call, consents, loggedIn, login, openAccount, press, presses, refresh, sees, who, writing } from './steps.mjs'
+import { america, back, backWeb, begin, beginWeb, call, callWeb, consents, europe, loggedIn, login, openAccount, press, presses, refresh, sees, who, writing } from './steps.mjs'
 
 scenario('the page says what is asked for', async (visit) => {
 	const { page } = await visit()
@@ -53,6 +53,19 @@ scenario('nothing but who somebody is', async (visit) => {
 	assert.equal(await who(page), `example.com:${user}`)
 	const refused = await call(page, `${reports}/reports/acme/1`)
 	assert.ok([401, 403].includes(refused.status), JSON.stringify(refused))
+})
+
+scenario('what the client needs cannot be unticked', async (visit) => {
+	const { page } = await visit()
+	await beginWeb(page)
+	await login(page, newcomer())
+	await sees(page, 'consent')
+	assert.equal(await page.isDisabled(europe), true)
+	for (const box of await page.locator('input[name="grant"]').all()) if (await box.isEnabled()) await box.uncheck()
+	await press(page, 'consent')
+	await backWeb(page)
+	assert.equal((await callWeb(page, `${shop}/orders/eu/1`)).status, 200)
+	assert.equal((await callWeb(page, `${shop}/orders/us/1`)).reason, 'resource_missing')
 })
 
 scenario('deny', async (visit) => {

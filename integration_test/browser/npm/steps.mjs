@@ -35,6 +35,7 @@ export async function begin(page, parameters = {}) {
 	const gone = page.waitForEvent('framenavigated')
 	await page.evaluate((parameters) => { window.app.login(parameters) }, parameters)
 	await gone
+	await page.waitForLoadState()
 }
 export const beginWeb = (page, parameters = {}) => page.goto(`${web}/login?${new URLSearchParams(parameters)}`)
 
