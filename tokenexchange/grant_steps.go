@@ -79,7 +79,7 @@ func (v *visit) grant(st standing) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if draft, err = draft.Limit(st.choice.scope); err != nil {
+	if draft, err = draft.Keep(st.choice.scope); err != nil {
 		return nil, err
 	}
 	if err := s.mint.Fits(draft, nil); err != nil {

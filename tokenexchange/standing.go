@@ -135,7 +135,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	if st.draft, err = st.draft.Narrow(ask); err != nil {
 		return err
 	}
-	if st.draft, err = st.draft.Limit(q.Scope); err != nil {
+	if st.draft, err = st.draft.Keep(q.Scope); err != nil {
 		return err
 	}
 	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {

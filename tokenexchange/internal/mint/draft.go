@@ -208,6 +208,18 @@ func (d Draft) Limit(asked []string) (Draft, error) {
 	return d, nil
 }
 
+// Keep keeps of the draft's OAuth scope what was granted of it. Other than in
+// [Draft.Limit], an empty list is no words.
+func (d Draft) Keep(granted []string) (Draft, error) {
+	if len(granted) > 0 {
+		return d.Limit(granted)
+	}
+	if d.claims.Scope != "" {
+		d.claims.Scope, d.claims.Narrowed = "", true
+	}
+	return d, nil
+}
+
 // Within keeps of the draft's set what is also in the other one. Nothing in
 // common leaves an identity-only token.
 func (d Draft) Within(set scopes.Set) (Draft, error) {

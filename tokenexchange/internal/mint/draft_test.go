@@ -159,6 +159,7 @@ func TestNarrowAndLimit(t *testing.T) {
 		{"scope not held", func() (mint.Draft, error) { return draft.Limit([]string{"orders", "admin"}) }, mint.ScopeExceeded},
 		{"scope in other case", func() (mint.Draft, error) { return draft.Limit([]string{"Orders"}) }, mint.ScopeExceeded},
 		{"openid", func() (mint.Draft, error) { return draft.Limit([]string{"openid"}) }, mint.ScopeExceeded},
+		{"a word kept that is not held", func() (mint.Draft, error) { return draft.Keep([]string{"orders", "admin"}) }, mint.ScopeExceeded},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
