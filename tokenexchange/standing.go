@@ -148,7 +148,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		}
 		return err
 	}
-	if q.prompts(promptConsent) {
+	if q.prompts(promptConsent) || !st.client.assured(q.RedirectURI) {
 		return nil
 	}
 	was, err := s.state.Consents().Load(v, st.consentOf(v.session.Subject))
