@@ -70,6 +70,7 @@ func TestAuthorizationRequest(t *testing.T) {
 		"an id token":            {[]string{"id_token_hint", hint}, func(q *authorizationRequest) { q.HintSubject = "example.com:ada" }},
 		"languages":              {[]string{"ui_locales", "de-AT de en"}, func(q *authorizationRequest) { q.Locales = "de-AT de en" }},
 		"no languages":           {[]string{"ui_locales", `"><script> ../../x d3 -de en_US 0`}, func(*authorizationRequest) {}},
+		"too many languages":     {[]string{"ui_locales", "a1 aa ab ac ad ae af ag ah ai"}, func(q *authorizationRequest) { q.Locales = "aa ab ac ad ae af ag ah" }},
 		"a long state":           {[]string{"state", strings.Repeat("s", maxState)}, func(q *authorizationRequest) { q.State = strings.Repeat("s", maxState) }},
 		"any text as state":      {[]string{"state", `&=%00"<é>`}, func(q *authorizationRequest) { q.State = `&=%00"<é>` }},
 		"what is ignored":        {[]string{"display", "popup", "acr_values", "1", "claims", `{"id_token":null}`, "claims_locales", "de", "utm_source", "x", "dpop_jkt", "x"}, func(*authorizationRequest) {}},
