@@ -28,6 +28,7 @@ type leaving struct {
 	uri    string // where to go then, registered for the client; "" for nowhere
 	state  string
 	in     *session // of the browser, nil for none
+	tags   string   // the languages that the client asked for, the best first
 }
 
 // otherSites refuses what a browser sends because another site told it to.
@@ -83,7 +84,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		case kind == "application/json":
 			done(w) // A program asked, not a browser.
 		default:
-			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{})
+			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{Locales: l.tags})
 		}
 	}, nil
 }
@@ -112,7 +113,7 @@ func (s *Server) letGo(r *http.Request, rec *Record, l leaving) error {
 
 // askToLeave shows a page with one button. It is what a user sees who was sent here.
 func (s *Server) askToLeave(w http.ResponseWriter, r *http.Request, l leaving) {
-	page, o := pages.Logout{Form: pages.Form{Action: logoutPath}, Client: l.name()}, pages.Options{}
+	page, o := pages.Logout{Form: pages.Form{Action: logoutPath}, Client: l.name()}, pages.Options{Locales: l.tags}
 	keep := func(name, value string) {
 		if value != "" {
 			page.Form.Fields = append(page.Form.Fields, pages.Field{Name: name, Value: value})
@@ -127,6 +128,7 @@ func (s *Server) askToLeave(w http.ResponseWriter, r *http.Request, l leaving) {
 		keep("post_logout_redirect_uri", l.uri)
 	}
 	keep("state", l.state)
+	keep("ui_locales", l.tags)
 	s.show(w, r, http.StatusOK, page, o)
 }
 
@@ -187,7 +189,7 @@ func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 	if uri != "" && (l.client == nil || !slices.Contains(l.client.afterLogout, uri)) {
 		return l, refused("post_logout_redirect_uri_mismatch", "")
 	}
-	l.uri, l.state = uri, p["state"]
+	l.uri, l.state, l.tags = uri, p["state"], locales(p["ui_locales"])
 	return l, nil
 }
 
