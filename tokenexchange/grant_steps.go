@@ -150,8 +150,10 @@ func (v *visit) list(c *client, g Grant) error {
 			return err
 		}
 	}
-	if err := v.endGrants(g.Subject, fell); err != nil {
-		return err
+	// It is the client that ends them, not the person, who has to end others yet.
+	if err := v.endGrants(c.ID, g.Subject, fell); err != nil {
+		// No code is made of it, so it takes no place.
+		return errors.Join(err, s.state.Holdings().change(v, v.attempt, g.Subject, func(h *holdings) { h.end([]heldGrant{held}) }))
 	}
 	return s.state.Holdings().change(v, v.attempt, g.Subject, func(h *holdings) {
 		h.end(fell)
@@ -161,15 +163,16 @@ func (v *visit) list(c *client, g Grant) error {
 	})
 }
 
-// endGrants ends families of tokens, and codes that were not used.
-func (v *visit) endGrants(subject string, grants []heldGrant) error {
+// endGrants ends families of tokens, and codes that were not used, for a client, or
+// for the person itself.
+func (v *visit) endGrants(client, subject string, grants []heldGrant) error {
 	if len(grants) == 0 {
 		return nil
 	}
 	s, ends := v.server, []Revocation(nil)
 	for _, g := range grants {
 		end := RevokeGrant(g.ID, s.longestEnd())
-		if err := s.mayEnd("", subject, end); err != nil {
+		if err := s.mayEnd(client, subject, end); err != nil {
 			return err
 		}
 		ends = append(ends, end)
