@@ -187,6 +187,43 @@ func TestLostConsentAnswer(t *testing.T) {
 	}
 }
 
+// meddlingStore does something once, just before a swap.
+type meddlingStore struct {
+	Store
+	before func()
+}
+
+func (s *meddlingStore) Swap(ctx context.Context, key string, old, new []byte, exp time.Time) (bool, error) {
+	if f := s.before; f != nil {
+		s.before = nil
+		f()
+	}
+	return s.Store.Swap(ctx, key, old, new, exp)
+}
+
+// What a person decides is there when they are told so, also if somebody was
+// faster; and what was only used is not.
+func TestConsentChangesMeanwhile(t *testing.T) {
+	for what, c := range map[string]struct {
+		act  func(h *stateHouse, s *State, found *Consent)
+		want string
+	}{
+		"a decision": {func(h *stateHouse, s *State, _ *Consent) { h.remembers(s, adasShop, "later") }, "later"},
+		"forgetting": {func(h *stateHouse, s *State, _ *Consent) { h.forgets(s, adasShop) }, ""},
+		"a use":      {func(h *stateHouse, s *State, found *Consent) { h.keeps(s, found) }, "meanwhile"},
+	} {
+		h := newStateHouse(t)
+		h.remembers(h.State, adasShop, "one")
+		h.clock.pass(2 * consentStep)
+		store := &meddlingStore{Store: h.store}
+		s := testState(t, store, stateIssuer, h.clock.now, nil, 1)
+		found := h.recalls(what, s, adasShop, "one")
+		store.before = func() { h.remembers(h.State, adasShop, "meanwhile") }
+		c.act(h, s, found)
+		h.recalls(what, h.State, adasShop, c.want)
+	}
+}
+
 // Whoever writes to the store can neither make up a consent nor move one.
 func TestConsentIsSealed(t *testing.T) {
 	h := newStateHouse(t)

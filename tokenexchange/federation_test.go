@@ -133,7 +133,7 @@ func TestIssuersShareNoAccount(t *testing.T) {
 	h.says(clerk)
 	h.records.Reset()
 	b := h.browser().open(authorizeURL()).leave().comeBack()
-	b.refusesWith(t, 403, "account_taken")
+	b.refusesWith(t, 400, "account_taken")
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "user_gone")
 	h.clock = h.clock.Add(h.realm.accountLife())
 	h.says(clerk)
@@ -227,7 +227,21 @@ func TestOperatorOfAProvider(t *testing.T) {
 	h := support(t, console)
 	h.registers(t, "2481", writer)
 	access, _ := h.carlas(t)
-	h.impersonate("console", access, "mia@example.com", "orgId", "acme").granted(t)
+	token := h.impersonate("console", access, "mia@example.com", "orgId", "beta").granted(t)
+	customers := map[string]bool{}
+	for range 2 {
+		v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", token))
+		customers[v.Reason.String()] = true
+		if err := h.revocations.RevokeLater(RevokeDomain("corp", h.clock.Add(time.Second), h.clock.Add(time.Hour))); err != nil {
+			t.Fatal(err)
+		}
+		h.clock = h.clock.Add(time.Second)
+	}
+	if !customers["token_revoked"] || len(customers) != 2 {
+		t.Errorf("the token of an operator whose domain was revoked: got %v", customers)
+	}
+	h.registers(t, "2481", writer)
+	access, _ = h.carlas(t)
 	h.withUsers(operators, console, without(3))
 	h.impersonate("console", access, "mia@example.com").refused(t, 400, "invalid_request", "actor_not_allowed")
 }

@@ -12,7 +12,7 @@ import (
 
 // consent takes what a person decided about an offer.
 func (v *visit) consent(st standing) (reply, error) {
-	if st.stage < stageConsent || st.client == nil {
+	if st.stage < stageConsent {
 		return nil, refusedBecause("step_expired", errors.New("nothing is offered now"))
 	}
 	// Nobody grants what they did not see.
@@ -79,9 +79,7 @@ func (v *visit) grant(st standing) (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if draft, err = draft.Keep(st.choice.scope); err != nil {
-		return nil, err
-	}
+	draft = draft.LimitTo(st.choice.scope)
 	if err := s.mint.Fits(draft, nil); err != nil {
 		return nil, err
 	}

@@ -78,8 +78,8 @@ var answers = map[Reason]answer{
 	"provider_denied":       {accessDenied, 400, "the other place did not log you in"},
 	"provider_answer":       {accessDenied, 400, "what the browser brought back from the other place to log in is not good for this login, or was used already; log in again"},
 	"provider_login_old":    {accessDenied, 400, "a new login was asked for, and the other place told of an old one; log in again"},
-	"no_mapping":            {accessDenied, 403, "the account of the other place has no rights here"},
-	"account_taken":         {accessDenied, 403, "the account belongs to a user of another place from before"},
+	"no_mapping":            {accessDenied, 400, "the account of the other place has no rights here"},
+	"account_taken":         {accessDenied, 400, "the account belongs to a user of another place from before"},
 	"form_malformed":        {invalidRequest, 400, "the form is not one that a page of this server sends"},
 	"request_forged":        {invalidRequest, 400, "the form was not sent from a page of this server"},
 

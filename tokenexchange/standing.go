@@ -33,6 +33,17 @@ func (g stage) reason() Reason {
 	return "login_required"
 }
 
+// asks says for the log what the person is asked.
+func (g stage) asks() string {
+	switch g {
+	case stageOrganization:
+		return "the person is asked for an organization"
+	case stageConsent:
+		return "the person is asked for consent"
+	}
+	return "the person is asked to log in"
+}
+
 // standing is how far a request has come, and what is known of it by then.
 type standing struct {
 	stage  stage
@@ -135,9 +146,10 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	if st.draft, err = st.draft.Narrow(ask); err != nil {
 		return err
 	}
-	if st.draft, err = st.draft.Keep(q.Scope); err != nil {
+	if st.draft, err = st.draft.Limit(q.Scope); err != nil {
 		return err
 	}
+	st.draft = st.draft.LimitTo(q.Scope) // No words are none, and not all.
 	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
 		return err
 	}

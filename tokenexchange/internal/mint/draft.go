@@ -208,16 +208,14 @@ func (d Draft) Limit(asked []string) (Draft, error) {
 	return d, nil
 }
 
-// Keep keeps of the draft's OAuth scope what was granted of it. Other than in
-// [Draft.Limit], an empty list is no words.
-func (d Draft) Keep(granted []string) (Draft, error) {
-	if len(granted) > 0 {
-		return d.Limit(granted)
+// LimitTo keeps of the draft's OAuth scope what was granted of it. Unlike for Limit,
+// an empty list leaves nothing.
+func (d Draft) LimitTo(scope []string) Draft {
+	granted := words(d.claims.Scope)
+	if kept := within(granted, scope); len(kept) < len(granted) {
+		d.claims.Scope, d.claims.Narrowed = strings.Join(kept, " "), true
 	}
-	if d.claims.Scope != "" {
-		d.claims.Scope, d.claims.Narrowed = "", true
-	}
-	return d, nil
+	return d
 }
 
 // Within keeps of the draft's set what is also in the other one. Nothing in

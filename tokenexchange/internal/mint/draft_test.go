@@ -159,7 +159,6 @@ func TestNarrowAndLimit(t *testing.T) {
 		{"scope not held", func() (mint.Draft, error) { return draft.Limit([]string{"orders", "admin"}) }, mint.ScopeExceeded},
 		{"scope in other case", func() (mint.Draft, error) { return draft.Limit([]string{"Orders"}) }, mint.ScopeExceeded},
 		{"openid", func() (mint.Draft, error) { return draft.Limit([]string{"openid"}) }, mint.ScopeExceeded},
-		{"a word kept that is not held", func() (mint.Draft, error) { return draft.Keep([]string{"orders", "admin"}) }, mint.ScopeExceeded},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -171,6 +170,31 @@ func TestNarrowAndLimit(t *testing.T) {
 				t.Errorf("signing what came back: got %v after %v", signErr, err)
 			}
 		})
+	}
+}
+
+// What was granted of a scope is kept, also if it is nothing.
+func TestLimitTo(t *testing.T) {
+	w := newWorld()
+	draft := must(w.First(ada(), web()))
+	all := strings.Fields(draft.Scope())
+	if len(all) < 2 {
+		t.Fatalf("got the scope %q, want several words", draft.Scope())
+	}
+	for name, c := range map[string]struct {
+		granted  []string
+		want     string
+		narrowed bool
+	}{
+		"all of it":           {all, draft.Scope(), false},
+		"one word":            {all[:1], all[0], true},
+		"none":                {nil, "", true},
+		"another word":        {[]string{"admin"}, "", true},
+		"all and one besides": {append([]string{"admin"}, all...), draft.Scope(), false},
+	} {
+		if got := draft.LimitTo(c.granted); got.Scope() != c.want || got.Narrowed() != c.narrowed {
+			t.Errorf("%s: got %q, narrowed %t; want %q, %t", name, got.Scope(), got.Narrowed(), c.want, c.narrowed)
+		}
 	}
 }
 
