@@ -30,6 +30,9 @@ func (v *visit) consent(st standing) (reply, error) {
 		return nil, err
 	}
 	decided := &decision{Offer: st.mark, Granted: extentOf(choice)}
+	if decided.Over, err = v.server.state.Consents().latest(v, st.consentOf(v.session.Subject)); err != nil {
+		return nil, err
+	}
 	if err := v.take(func(tx *transaction) { tx.Decided = decided }); err != nil {
 		return nil, err
 	}
@@ -106,11 +109,15 @@ func (v *visit) grant(st standing) (reply, error) {
 
 // settle remembers what was decided now, or prolongs what was remembered. A person
 // who takes that back does so before looking for the grants that came of it. So it
-// must still stand when this grant is in the lists.
+// must not have been taken back when this grant is in the lists.
 func (v *visit) settle(st standing) error {
 	c, name := v.server.state.Consents(), st.consentOf(v.session.Subject)
 	if st.was == nil {
-		return c.Remember(v, v.attempt, name, remember(st.offer, st.choice))
+		err := c.Remember(v, v.attempt, name, remember(st.offer, st.choice), v.tx.Decided.Over)
+		if errors.Is(err, ErrNotFound) {
+			return refusedBecause("consent_required", errors.New("the consent was taken back meanwhile"))
+		}
+		return err
 	}
 	now, err := c.Load(v, name)
 	if errors.Is(err, ErrNotFound) || err == nil && now.rec.remembered != st.was.rec.remembered {
