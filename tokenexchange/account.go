@@ -84,7 +84,7 @@ func (v *visit) withdraw(what allowed) error {
 			return err
 		}
 		grants := h.of(what)
-		if err := v.endGrants(subject, grants); err != nil {
+		if err := v.endGrants("", subject, grants); err != nil {
 			return err
 		}
 		more := false // Somebody was granted one meanwhile.

@@ -15,8 +15,10 @@ func TestAccountTellsWhatOutlivesALogout(t *testing.T) {
 		next func(b *browser)
 		want string
 	}{
-		"offline":                     {func(*browser) {}, keepsAccess},
-		"a later decision without it": {func(b *browser) { b.open(authorizeURL("prompt", "consent")).choose("acme").sees("consent").allow("offline_access").granted() }, keepsAccess},
+		"offline": {func(*browser) {}, keepsAccess},
+		"a later decision without it": {func(b *browser) {
+			b.open(authorizeURL("prompt", "consent")).choose("acme").sees("consent").allow("offline_access").granted()
+		}, keepsAccess},
 		"what was remembered is over": {func(b *browser) { b.h.clock = b.h.clock.Add(consentLife) }, keepsAccess},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -253,6 +253,30 @@ func TestAuthTimeOfTheProvider(t *testing.T) {
 	}
 }
 
+// Who was ended with the provider has to prove anew who it is when that is back:
+// its old login there would begin a session that is over already.
+func TestProviderThatComesBack(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	long := h.clock.Add(-time.Hour)
+	h.clock = h.clock.Add(time.Minute)
+	h.changed()
+	h.changed(federated)
+	p := h.says(clerk)
+	p.identity.AuthTime = long
+	b := h.browser().open(authorizeURL()).leave()
+	h.records.Reset()
+	b.comeBack()
+	b.refusesWith(t, 400, "provider_login_old")
+	tx := p.departure.State[:strings.LastIndexByte(p.departure.State, '.')]
+	if b.open(authorizePath + "?transaction=" + tx).leave(); !p.departure.Fresh {
+		t.Fatal("the second departure asks for no new login")
+	}
+	p.identity.AuthTime = h.clock
+	if b.comeBack(); !b.asksConsent() {
+		t.Errorf("got %d %s, want a login", b.code, h.records.String())
+	}
+}
+
 // A fault of the store in the middle of a login is no answer about the person.
 func TestCallbackWithoutTheStore(t *testing.T) {
 	h := newHouse(t, logins, federated)

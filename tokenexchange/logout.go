@@ -29,6 +29,7 @@ type leaving struct {
 	state  string
 	in     *session // of the browser, nil for none
 	tags   string   // the languages that the client asked for, the best first
+	cookie bool     // the browser has one, if only of a login that is over
 }
 
 // otherSites refuses what a browser sends because another site told it to.
@@ -75,7 +76,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return func(w http.ResponseWriter) {
-		if l.in != nil {
+		if l.cookie {
 			http.SetCookie(w, newCookie(sessionCookie, ""))
 		}
 		switch {
@@ -161,6 +162,7 @@ func readQuery(r *http.Request) (parameters, error) {
 // found to be good.
 func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 	if cookie := cookieOf(r, sessionCookie); cookie != "" {
+		l.cookie = true
 		if l.in, _, err = s.loggedIn(r.Context(), cookie); err != nil {
 			return l, err
 		}
@@ -178,7 +180,7 @@ func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 		if id != "" && id != l.client.ID {
 			return l, refused("parameter_invalid", "client_id")
 		}
-	case l.in == nil:
+	case !l.cookie:
 		return l, refused("parameter_missing", "id_token_hint")
 	case id != "":
 		if l.client = s.realm.clients[id]; l.client == nil {

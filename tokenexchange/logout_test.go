@@ -64,7 +64,7 @@ func TestLogoutSpeaksTheLanguageOfTheClient(t *testing.T) {
 	asked := h.visit("id_token_hint", id, "ui_locales", `de-AT <b>"`)
 	ended := h.leave(ownSite, asked.fields(t)...)
 	for name, g := range map[string]got{"asked": asked, "ended": ended} {
-		if g.status != 200 || !strings.Contains(g.raw, `<html lang="de">`) || strings.Contains(g.raw, `<b>"`) {
+		if g.status != 200 || !strings.Contains(g.raw, `<html lang="de" `) || strings.Contains(g.raw, `<b>"`) {
 			t.Errorf("%s: got %d %s, want a page in German", name, g.status, g.raw)
 		}
 	}
