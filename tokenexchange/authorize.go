@@ -103,6 +103,7 @@ func (v *visit) enter(q authorizationRequest) (reply, error) {
 	if err := v.server.mayBegin(v); err != nil {
 		return nil, err
 	}
+	v.record.Cause = "no code yet: a login begins"
 	v.know()
 	tx, err := v.server.state.Transactions().begin(v, v.attempt, q, v.browser)
 	if err != nil {
@@ -144,6 +145,7 @@ func (v *visit) look() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.record.Cause = "no code yet: " + st.stage.asks()
 	switch st.stage {
 	case stageLogin:
 		if v.params["provider"] != "" {
@@ -155,6 +157,7 @@ func (v *visit) look() (reply, error) {
 	case stageConsent:
 		return func(w http.ResponseWriter) { v.showConsent(w, st, nil) }, nil
 	}
+	v.record.Cause = ""
 	if v.tx.Request.Client == "" {
 		return v.sendTo(accountPath, nil), nil
 	}
@@ -199,5 +202,6 @@ func (v *visit) take(change func(*transaction)) error {
 
 // next sends the browser to the page that comes now.
 func (v *visit) next() reply {
+	v.record.Cause = "no code yet: a step was done"
 	return func(w http.ResponseWriter) { sendBack(w, v.tx.address(v.server.state)) }
 }

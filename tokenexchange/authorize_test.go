@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
@@ -280,5 +281,32 @@ func TestStateComesBack(t *testing.T) {
 	b.open(authorizeURL("state", strings.Repeat("s", maxState+1)))
 	if u, err := url.Parse(b.at); err != nil || u.Query().Get("error") != "invalid_request" || u.Query().Has("state") {
 		t.Errorf("a state beyond its bound: got %s", b.at)
+	}
+}
+
+// TestRecordsOfALogin holds the audit records to what happened: a page that was
+// shown is no code that was issued.
+func TestRecordsOfALogin(t *testing.T) {
+	b := newHouse(t, logins).browser()
+	var got []string
+	for _, step := range []func(){
+		func() { b.open(authorizeURL()) },
+		func() { b.logIn("ada") },
+		func() { b.press("organization", "organization", "acme") },
+		func() { b.press("consent", "scope", "profile") },
+	} {
+		step()
+		for _, record := range b.records {
+			got = append(got, strings.TrimSpace(fmt.Sprint(record["grant"], " ", record["cause"])))
+		}
+	}
+	want := []string{
+		"<nil> no code yet: a login begins", "<nil> no code yet: the person is asked to log in",
+		"<nil> no code yet: a step was done", "<nil> no code yet: the person is asked for an organization",
+		"<nil> no code yet: a step was done", "<nil> no code yet: the person is asked for consent",
+		"<nil> no code yet: a step was done", "authorization_code <nil>",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got the records\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -67,7 +67,7 @@ func (b *browser) back() url.Values {
 	b.t.Helper()
 	where, query, _ := strings.Cut(b.header.Get("Location"), "?")
 	if b.code != 303 || where != callback || b.page != "" {
-		b.t.Fatalf("got %d at %s, want 303 back to the client: %v\n%s", b.code, b.at, b.record(), b.page)
+		b.t.Fatalf("got %d at %s, want 303 back to the client: %v\n%s", b.code, b.at, b.record(), b.text())
 	}
 	q, err := url.ParseQuery(query)
 	if err != nil {

@@ -123,7 +123,10 @@ func (b *browser) take(target string, w *httptest.ResponseRecorder) {
 	}
 }
 
-func (b *browser) open(target string) *browser { return b.send(http.MethodGet, target, "") }
+func (b *browser) open(target string, change ...func(*http.Request)) *browser {
+	b.t.Helper()
+	return b.send(http.MethodGet, target, "", change...)
+}
 
 var hiddenField = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
 

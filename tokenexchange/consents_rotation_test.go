@@ -1,6 +1,8 @@
 package tokenexchange
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -79,4 +81,45 @@ func TestConsentsOfOneMomentAreNone(t *testing.T) {
 	for step := range consentRings {
 		h.recalls("forgotten", h.at(step), adasShop, "")
 	}
+}
+
+// A later decision orders what nobody could order before.
+func TestLaterConsentEndsADoubt(t *testing.T) {
+	h := newStateHouse(t)
+	with := func(keys ...byte) *State { return testState(t, h.store, stateIssuer, h.clock.now, nil, keys...) }
+	h.remembers(with(1), adasShop, "one")
+	h.remembers(with(2), adasShop, "two")
+	h.clock.pass(time.Millisecond)
+	h.remembers(with(3), adasShop, "three")
+	for _, ring := range [][]byte{{1, 2, 3}, {3, 2, 1}, {2, 3, 1}} {
+		h.recalls("three keys", with(ring...), adasShop, "three")
+	}
+}
+
+// failingLater is a store that is gone after some writes.
+type failingLater struct {
+	Store
+	writes int
+}
+
+func (s *failingLater) Swap(ctx context.Context, key string, old, new []byte, exp time.Time) (bool, error) {
+	if s.writes--; s.writes < 0 {
+		return false, errLost
+	}
+	return s.Store.Swap(ctx, key, old, new, exp)
+}
+
+// What was taken back under one key alone counts, also by a clock that is behind.
+func TestConsentThatIsTakenBackInPart(t *testing.T) {
+	h := newStateHouse(t)
+	for _, step := range []int{0, 2} {
+		h.remembers(h.at(step), adasShop, "wide")
+	}
+	behind := func() time.Time { return h.now().Add(-time.Hour) }
+	s := testState(t, &failingLater{Store: h.store, writes: 1}, stateIssuer, behind, nil, 2, 1)
+	if err := s.Consents().Forget(t.Context(), testAttempt(t, s), adasShop); !errors.Is(err, ErrStoreUnavailable) {
+		t.Fatalf("got %v, want ErrStoreUnavailable", err)
+	}
+	h.recalls("taken back in part", h.at(1), adasShop, "")
+	h.recalls("taken back in part", h.at(2), adasShop, "")
 }

@@ -20,7 +20,11 @@ func pairFor(word string) remembered {
 
 func (h *stateHouse) remembers(s *State, name consentName, word string) {
 	h.Helper()
-	if err := s.Consents().Remember(h.Context(), testAttempt(h, s), name, pairFor(word)); err != nil {
+	over, err := s.Consents().latest(h.Context(), name)
+	if err == nil {
+		err = s.Consents().Remember(h.Context(), testAttempt(h, s), name, pairFor(word), over)
+	}
+	if err != nil {
 		h.Fatalf("Remember(%q): got %v", word, err)
 	}
 }
@@ -76,6 +80,12 @@ func TestConsents(t *testing.T) {
 	h.forgets(h.State, adasShop)
 	h.recalls("forgotten", h.State, adasShop, "")
 	h.forgets(h.State, adasShop)
+	before := must(h.Consents().latest(h.Context(), adasShop))
+	h.forgets(h.State, adasShop)
+	if err := h.Consents().Remember(h.Context(), testAttempt(h, h.State), adasShop, pairFor("late"), before); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a decision of before it was taken back: got %v, want ErrNotFound", err)
+	}
+	h.recalls("decided before", h.State, adasShop, "")
 	h.remembers(h.State, adasShop, "three")
 	h.recalls("decided anew", h.State, adasShop, "three")
 }
@@ -151,7 +161,7 @@ func TestConsentsWithoutStore(t *testing.T) {
 	for what, err := range map[string]error{
 		"load":     err,
 		"keep":     away.Consents().Keep(t.Context(), testAttempt(t, away), found),
-		"remember": away.Consents().Remember(t.Context(), testAttempt(t, away), adasShop, pairFor("two")),
+		"remember": away.Consents().Remember(t.Context(), testAttempt(t, away), adasShop, pairFor("two"), 0),
 		"forget":   away.Consents().Forget(t.Context(), testAttempt(t, away), adasShop),
 	} {
 		fmt.Fprintln(showing{}, err)
@@ -160,7 +170,7 @@ func TestConsentsWithoutStore(t *testing.T) {
 		}
 	}
 	h.recalls("afterwards", h.State, adasShop, "one")
-	if err := h.Consents().Remember(t.Context(), Attempt{}, adasShop, pairFor("two")); err == nil {
+	if err := h.Consents().Remember(t.Context(), Attempt{}, adasShop, pairFor("two"), 0); err == nil {
 		t.Error("the zero attempt wrote a consent")
 	}
 }
@@ -173,7 +183,7 @@ func TestLostConsentAnswer(t *testing.T) {
 		h.remembers(h.State, adasShop, "one")
 		losing := testState(t, &losingStore{Store: h.store, lose: func() bool { return true }}, stateIssuer, h.clock.now, nil, 1)
 		want := "less"
-		err := losing.Consents().Remember(t.Context(), testAttempt(t, losing), adasShop, pairFor("less"))
+		err := losing.Consents().Remember(t.Context(), testAttempt(t, losing), adasShop, pairFor("less"), 0)
 		if forgets {
 			want = ""
 			err = losing.Consents().Forget(t.Context(), testAttempt(t, losing), adasShop)
@@ -184,6 +194,43 @@ func TestLostConsentAnswer(t *testing.T) {
 		// What is found counts, also in the process that was not told of it.
 		h.recalls("in the process that wrote it", losing, adasShop, want)
 		h.recalls("in another", h.State, adasShop, want)
+	}
+}
+
+// meddlingStore does something once, just before a swap.
+type meddlingStore struct {
+	Store
+	before func()
+}
+
+func (s *meddlingStore) Swap(ctx context.Context, key string, old, new []byte, exp time.Time) (bool, error) {
+	if f := s.before; f != nil {
+		s.before = nil
+		f()
+	}
+	return s.Store.Swap(ctx, key, old, new, exp)
+}
+
+// What a person decides is there when they are told so, also if somebody was
+// faster; and what was only used is not.
+func TestConsentChangesMeanwhile(t *testing.T) {
+	for what, c := range map[string]struct {
+		act  func(h *stateHouse, s *State, found *Consent)
+		want string
+	}{
+		"a decision": {func(h *stateHouse, s *State, _ *Consent) { h.remembers(s, adasShop, "later") }, "later"},
+		"forgetting": {func(h *stateHouse, s *State, _ *Consent) { h.forgets(s, adasShop) }, ""},
+		"a use":      {func(h *stateHouse, s *State, found *Consent) { h.keeps(s, found) }, "meanwhile"},
+	} {
+		h := newStateHouse(t)
+		h.remembers(h.State, adasShop, "one")
+		h.clock.pass(2 * consentStep)
+		store := &meddlingStore{Store: h.store}
+		s := testState(t, store, stateIssuer, h.clock.now, nil, 1)
+		found := h.recalls(what, s, adasShop, "one")
+		store.before = func() { h.remembers(h.State, adasShop, "meanwhile") }
+		c.act(h, s, found)
+		h.recalls(what, h.State, adasShop, c.want)
 	}
 }
 
@@ -242,7 +289,7 @@ func TestConsentRace(t *testing.T) {
 		for n := range 16 {
 			s := testState(t, h.store, stateIssuer, h.clock.now, nil, rings[n%len(rings)]...)
 			requests.Go(func() {
-				if err := s.Consents().Remember(context.Background(), testAttempt(t, s), adasShop, pairFor(fmt.Sprint(n))); err != nil {
+				if err := s.Consents().Remember(context.Background(), testAttempt(t, s), adasShop, pairFor(fmt.Sprint(n)), 0); err != nil {
 					t.Error(err)
 				}
 			})

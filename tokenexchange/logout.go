@@ -28,6 +28,8 @@ type leaving struct {
 	uri    string // where to go then, registered for the client; "" for nowhere
 	state  string
 	in     *session // of the browser, nil for none
+	tags   string   // the languages that the client asked for, the best first
+	cookie bool     // the browser has one, if only of a login that is over
 }
 
 // otherSites refuses what a browser sends because another site told it to.
@@ -74,7 +76,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 	}
 	kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return func(w http.ResponseWriter) {
-		if l.in != nil {
+		if l.cookie {
 			http.SetCookie(w, newCookie(sessionCookie, ""))
 		}
 		switch {
@@ -83,7 +85,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		case kind == "application/json":
 			done(w) // A program asked, not a browser.
 		default:
-			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{})
+			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{Locales: l.tags})
 		}
 	}, nil
 }
@@ -112,7 +114,7 @@ func (s *Server) letGo(r *http.Request, rec *Record, l leaving) error {
 
 // askToLeave shows a page with one button. It is what a user sees who was sent here.
 func (s *Server) askToLeave(w http.ResponseWriter, r *http.Request, l leaving) {
-	page, o := pages.Logout{Form: pages.Form{Action: logoutPath}, Client: l.name()}, pages.Options{}
+	page, o := pages.Logout{Form: pages.Form{Action: logoutPath}, Client: l.name()}, pages.Options{Locales: l.tags}
 	keep := func(name, value string) {
 		if value != "" {
 			page.Form.Fields = append(page.Form.Fields, pages.Field{Name: name, Value: value})
@@ -127,6 +129,7 @@ func (s *Server) askToLeave(w http.ResponseWriter, r *http.Request, l leaving) {
 		keep("post_logout_redirect_uri", l.uri)
 	}
 	keep("state", l.state)
+	keep("ui_locales", l.tags)
 	s.show(w, r, http.StatusOK, page, o)
 }
 
@@ -159,6 +162,7 @@ func readQuery(r *http.Request) (parameters, error) {
 // found to be good.
 func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 	if cookie := cookieOf(r, sessionCookie); cookie != "" {
+		l.cookie = true
 		if l.in, _, err = s.loggedIn(r.Context(), cookie); err != nil {
 			return l, err
 		}
@@ -176,7 +180,7 @@ func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 		if id != "" && id != l.client.ID {
 			return l, refused("parameter_invalid", "client_id")
 		}
-	case l.in == nil:
+	case !l.cookie:
 		return l, refused("parameter_missing", "id_token_hint")
 	case id != "":
 		if l.client = s.realm.clients[id]; l.client == nil {
@@ -187,7 +191,7 @@ func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 	if uri != "" && (l.client == nil || !slices.Contains(l.client.afterLogout, uri)) {
 		return l, refused("post_logout_redirect_uri_mismatch", "")
 	}
-	l.uri, l.state = uri, p["state"]
+	l.uri, l.state, l.tags = uri, p["state"], locales(p["ui_locales"])
 	return l, nil
 }
 

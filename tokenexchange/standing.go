@@ -33,6 +33,17 @@ func (g stage) reason() Reason {
 	return "login_required"
 }
 
+// asks says for the log what the person is asked.
+func (g stage) asks() string {
+	switch g {
+	case stageOrganization:
+		return "the person is asked for an organization"
+	case stageConsent:
+		return "the person is asked for consent"
+	}
+	return "the person is asked to log in"
+}
+
 // standing is how far a request has come, and what is known of it by then.
 type standing struct {
 	stage  stage
@@ -138,6 +149,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	if st.draft, err = st.draft.Limit(q.Scope); err != nil {
 		return err
 	}
+	st.draft = st.draft.LimitTo(q.Scope) // No words are none, and not all.
 	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
 		return err
 	}
@@ -148,7 +160,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		}
 		return err
 	}
-	if q.prompts(promptConsent) {
+	if q.prompts(promptConsent) || !st.client.assured(q.RedirectURI) {
 		return nil
 	}
 	was, err := s.state.Consents().Load(v, st.consentOf(v.session.Subject))

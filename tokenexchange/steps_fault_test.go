@@ -296,3 +296,31 @@ func TestStoreAwayDuringAnEnd(t *testing.T) {
 		}
 	}
 }
+
+// interruptingStore has something happen before one verb.
+type interruptingStore struct {
+	*MemoryStore
+	at, verbs int
+	do        func()
+}
+
+func (s *interruptingStore) interrupt() {
+	if s.verbs++; s.verbs == s.at {
+		s.do()
+	}
+}
+
+func (s *interruptingStore) Get(ctx context.Context, key string) ([]byte, error) {
+	s.interrupt()
+	return s.MemoryStore.Get(ctx, key)
+}
+
+func (s *interruptingStore) Add(ctx context.Context, key string, val []byte, exp time.Time) (bool, error) {
+	s.interrupt()
+	return s.MemoryStore.Add(ctx, key, val, exp)
+}
+
+func (s *interruptingStore) Swap(ctx context.Context, key string, old, new []byte, exp time.Time) (bool, error) {
+	s.interrupt()
+	return s.MemoryStore.Swap(ctx, key, old, new, exp)
+}

@@ -142,7 +142,7 @@ func (o *op) time() time.Time { return o.clock }
 func (o *op) settings() tokenexchange.ProviderSettings {
 	return tokenexchange.ProviderSettings{
 		Issuer: o.URL, ClientID: "scopegate", ClientSecret: tokenexchange.NewCredential("the secret"),
-		Scope: []string{"profile"}, RedirectURI: "https://auth.example.com/oauth2/callback",
+		Scope: []string{"profile"}, RedirectURI: "https://auth.example.com/oauth2/callback/corp",
 	}
 }
 

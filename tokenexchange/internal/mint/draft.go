@@ -208,6 +208,16 @@ func (d Draft) Limit(asked []string) (Draft, error) {
 	return d, nil
 }
 
+// LimitTo keeps of the draft's OAuth scope what was granted of it. Unlike for Limit,
+// an empty list leaves nothing.
+func (d Draft) LimitTo(scope []string) Draft {
+	granted := words(d.claims.Scope)
+	if kept := within(granted, scope); len(kept) < len(granted) {
+		d.claims.Scope, d.claims.Narrowed = strings.Join(kept, " "), true
+	}
+	return d
+}
+
 // Within keeps of the draft's set what is also in the other one. Nothing in
 // common leaves an identity-only token.
 func (d Draft) Within(set scopes.Set) (Draft, error) {

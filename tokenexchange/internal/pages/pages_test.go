@@ -4,7 +4,9 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -183,4 +185,20 @@ func TestFormTargets(t *testing.T) {
 	if got, want := formTargets([]string{"https://a/1", "", "https://b/", "https://a/2"}), " https://a https://b"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+}
+
+// TestPagesAtOnce has pages shown to many before they were shown to one.
+func TestPagesAtOnce(t *testing.T) {
+	p := must(compile(nil))
+	var all sync.WaitGroup
+	for i := range 32 {
+		all.Go(func() {
+			page := samples()[i%len(everyPage)]
+			w := httptest.NewRecorder()
+			if err := p.Show(w, asking([]string{"en", "de"}[i%2]), 200, page, Options{}); err != nil || !strings.Contains(w.Body.String(), "</html>") {
+				t.Errorf("%s: got %v and %s", page.name(), err, w.Body)
+			}
+		})
+	}
+	all.Wait()
 }

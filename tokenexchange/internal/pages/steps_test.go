@@ -135,7 +135,7 @@ func TestLoginFields(t *testing.T) {
 		for name, want := range map[string]string{"username": "username", "password": "current-password"} {
 			in := slices.IndexFunc(elements(doc, "input"), func(n *html.Node) bool { return attr(n, "name") == name })
 			n := elements(doc, "input")[in]
-			if attr(n, "autocomplete") != want || !has(n, "required") || has(n, "autofocus") != (name == focus) || attr(n, "aria-describedby") != "problem" {
+			if attr(n, "autocomplete") != want || !has(n, "required") || has(n, "autofocus") != (name == focus) || attr(n, "aria-describedby") != "problem" || attr(n, "aria-invalid") != "true" {
 				t.Errorf("%s: got %v", name, n.Attr)
 			}
 			if name == "username" && (attr(n, "autocapitalize") != "none" || attr(n, "value") != username) {
