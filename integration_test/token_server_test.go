@@ -65,7 +65,7 @@ func TestTokenEndpointPaths(t *testing.T) {
 	if got := g.Get("shop", "/oauth2/jwks"); got.Status != http.StatusOK {
 		t.Errorf("jwks on the guarded site: got %d", got.Status)
 	}
-	for _, path := range []string{"///oauth2/jwks", "/oauth2/jwks/", "/oauth2/JWKS", "/oauth2/callbacks"} {
+	for _, path := range []string{"///oauth2/jwks", "/oauth2/jwks/", "/oauth2/JWKS", "/oauth2/callback"} {
 		if got := Exchange(t, g.Addr("shop"), raw("GET", path)); got.Status != 401 && got.Status != 400 {
 			t.Errorf("%s: got %d, want the guard's answer", path, got.Status)
 		}

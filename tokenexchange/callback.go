@@ -66,7 +66,8 @@ func (v *visit) arrive() (reply, error) {
 }
 
 // returned finds the departure that a browser comes back from. State names the
-// transaction, whose cookie the browser must have, and the one departure of it.
+// transaction, whose cookie the browser must have, and the one departure of it. The
+// path names the provider that sent it back, which must be the one it left for.
 func (v *visit) returned() (*departed, error) {
 	state := v.params["state"]
 	at := strings.LastIndexByte(state, '.')
@@ -80,6 +81,9 @@ func (v *visit) returned() (*departed, error) {
 	d := v.tx.Departed
 	if d == nil || subtle.ConstantTimeCompare([]byte(d.State), []byte(state[at+1:])) != 1 {
 		return nil, refusedBecause("provider_answer", errors.New("state is not that of the newest departure, or came before"))
+	}
+	if from, _ := arrivalOf(merged(v.request.URL.Path)); from != d.Provider {
+		return nil, refusedBecause("provider_answer", errors.New("the browser left for another provider than it came back from"))
 	}
 	return d, nil
 }

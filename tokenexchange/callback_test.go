@@ -253,6 +253,30 @@ func TestAuthTimeOfTheProvider(t *testing.T) {
 	}
 }
 
+// Who was ended with the provider has to prove anew who it is when that is back:
+// its old login there would begin a session that is over already.
+func TestProviderThatComesBack(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	long := h.clock.Add(-time.Hour)
+	h.clock = h.clock.Add(time.Minute)
+	h.changed()
+	h.changed(federated)
+	p := h.says(clerk)
+	p.identity.AuthTime = long
+	b := h.browser().open(authorizeURL()).leave()
+	h.records.Reset()
+	b.comeBack()
+	b.refusesWith(t, 400, "provider_login_old")
+	tx := p.departure.State[:strings.LastIndexByte(p.departure.State, '.')]
+	if b.open(authorizePath + "?transaction=" + tx).leave(); !p.departure.Fresh {
+		t.Fatal("the second departure asks for no new login")
+	}
+	p.identity.AuthTime = h.clock
+	if b.comeBack(); !b.asksConsent() {
+		t.Errorf("got %d %s, want a login", b.code, h.records.String())
+	}
+}
+
 // A fault of the store in the middle of a login is no answer about the person.
 func TestCallbackWithoutTheStore(t *testing.T) {
 	h := newHouse(t, logins, federated)
@@ -268,5 +292,42 @@ func TestCallbackWithoutTheStore(t *testing.T) {
 	h.state.store = h.store
 	if b.comeBack(); !b.asksConsent() {
 		t.Errorf("got %d %s, want a login once the store is back", b.code, b.at)
+	}
+}
+
+// A second provider sends the browser on to the first one, in the hope that what
+// that one answers is taken to the second (mix-up, RFC 9700 section 4.4). The first
+// one sends browsers back to the address that is its own.
+func TestAnswersAreNotMixedUp(t *testing.T) {
+	h := newHouse(t, logins, federated, func(c *Config) {
+		evil := c.UsersOIDC[0]
+		evil.Issuer, evil.Domain, evil.DisplayName = "https://evil.example.com", "evil", "A way in"
+		c.UsersOIDC = append(c.UsersOIDC, evil)
+	})
+	evil := h.providers["evil"]
+	b := h.browser().open(authorizeURL())
+	b.open(b.at + "&provider=evil")
+	for _, at := range []string{"/oauth2/callback/corp", "/oauth2/callback/CORP", "/oauth2/callback/Evil"} {
+		h.records.Reset()
+		b.open(at + "?" + pairs("state", evil.departure.State, "code", secret("a code of the provider", "code-of-the-provider")))
+		b.refusesWith(t, 400, "provider_answer")
+	}
+	if evil.finished != 0 {
+		t.Errorf("a code of corp was taken to the other provider: %+v", evil.arrival)
+	}
+	uris := map[string]bool{}
+	for domain, p := range h.realm.Providers() {
+		uris[p.RedirectURI] = true
+		if want := h.realm.issuer + "/oauth2/callback/" + domain; p.RedirectURI != want {
+			t.Errorf("browsers come back from %s to %s, want %s", domain, p.RedirectURI, want)
+		}
+	}
+	if len(uris) != 2 {
+		t.Errorf("two providers have one redirect_uri: %v", uris)
+	}
+	for _, path := range []string{"/oauth2/callback", "/oauth2/callback/", "/oauth2/callback/a/b", "/oauth2/callback/a:b"} {
+		if Owns(path) {
+			t.Errorf("%s is of no provider", path)
+		}
 	}
 }

@@ -42,29 +42,28 @@ var (
 
 // endpoints is the table of docs/token-endpoint.md: standard and CSP names.
 var endpoints = map[string]endpoint{
-	"/oauth2/token":                                 tokenEndpoint,
-	"/csp/gateway/am/api/auth/token":                tokenEndpoint,
-	"/csp/gateway/am/api/auth/authorize":            tokenEndpoint,
-	"/csp/gateway/am/api/auth/api-tokens/authorize": apiTokenEndpoint,
-	"/oauth2/par":                                   pushedRequests,
-	"/oauth2/introspect":                            introspection,
-	"/csp/gateway/am/api/auth/introspect":           introspection,
-	"/oauth2/revoke":                                revocation,
-	"/csp/gateway/am/api/auth/revoke":               revocation,
-	callbackPath:                                    arrivals,
-	authorizePath:                                   authorization,
-	"/csp/gateway/discovery":                        discovery,
-	accountPath:                                     account,
-	logoutPath:                                      logoutEndpoint,
-	"/csp/gateway/am/api/auth/logout":               logoutCall,
-	"/oauth2/jwks":                                  keysEndpoint,
-	"/csp/gateway/am/api/auth/keys":                 keysEndpoint,
-	"/csp/gateway/am/api/auth/token-public-key":     publicKey,
-	"/.well-known/openid-configuration":             metadataEndpoint,
-	"/.well-known/oauth-authorization-server":       metadataEndpoint,
+	"/oauth2/token":                                             tokenEndpoint,
+	"/csp/gateway/am/api/auth/token":                            tokenEndpoint,
+	"/csp/gateway/am/api/auth/authorize":                        tokenEndpoint,
+	"/csp/gateway/am/api/auth/api-tokens/authorize":             apiTokenEndpoint,
+	"/oauth2/par":                                               pushedRequests,
+	"/oauth2/introspect":                                        introspection,
+	"/csp/gateway/am/api/auth/introspect":                       introspection,
+	"/oauth2/revoke":                                            revocation,
+	"/csp/gateway/am/api/auth/revoke":                           revocation,
+	authorizePath:                                               authorization,
+	"/csp/gateway/discovery":                                    discovery,
+	accountPath:                                                 account,
+	logoutPath:                                                  logoutEndpoint,
+	"/csp/gateway/am/api/auth/logout":                           logoutCall,
+	"/oauth2/jwks":                                              keysEndpoint,
+	"/csp/gateway/am/api/auth/keys":                             keysEndpoint,
+	"/csp/gateway/am/api/auth/token-public-key":                 publicKey,
+	"/.well-known/openid-configuration":                         metadataEndpoint,
+	"/.well-known/oauth-authorization-server":                   metadataEndpoint,
 	"/csp/gateway/am/api/auth/.well-known/openid-configuration": metadataEndpoint,
-	"/oauth2/userinfo":             userinfo,
-	"/csp/gateway/am/api/userinfo": userinfoCall,
+	"/oauth2/userinfo":                                          userinfo,
+	"/csp/gateway/am/api/userinfo":                              userinfoCall,
 }
 
 // merged takes one of two slashes in front away: a known client sends both.
@@ -79,6 +78,9 @@ func endpointOf(path string) (endpoint, bool) {
 	path = merged(path)
 	if _, ok := organizationOf(path); ok {
 		return organization, true
+	}
+	if _, ok := arrivalOf(path); ok {
+		return arrivals, true
 	}
 	e, ok := endpoints[path]
 	return e, ok

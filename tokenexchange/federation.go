@@ -41,7 +41,7 @@ func (r *Realm) addProvider(cfg ProviderConfig) error {
 	p := &provider{domain: cmp.Or(cfg.Domain, issuer.Hostname()), name: cmp.Or(cfg.DisplayName, issuer.Host), org: cfg.Org}
 	p.settings = ProviderSettings{
 		Issuer: cfg.Issuer, ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret, Scope: slices.Clone(cfg.Scope),
-		RedirectURI: r.issuer + callbackPath,
+		RedirectURI: r.issuer + callbackPath + p.domain,
 	}
 	if err := r.checkProvider(cfg, p); err != nil {
 		return err

@@ -107,7 +107,7 @@ func (b *browser) leave() *browser {
 func (b *browser) comeBack(kv ...string) *browser {
 	b.t.Helper()
 	params := replaced([]string{"state", b.h.providers["corp"].departure.State, "code", secret("a code of the provider", "code-of-the-provider")}, kv...)
-	return b.send(http.MethodGet, callbackPath+"?"+pairs(params...), "", func(r *http.Request) {
+	return b.send(http.MethodGet, callbackPath+"corp?"+pairs(params...), "", func(r *http.Request) {
 		r.Header.Set("Sec-Fetch-Site", "cross-site")
 	})
 }

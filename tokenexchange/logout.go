@@ -28,6 +28,7 @@ type leaving struct {
 	uri    string // where to go then, registered for the client; "" for nowhere
 	state  string
 	in     *session // of the browser, nil for none
+	tags   string   // the languages that the client asked for, the best first
 	cookie bool     // the browser has one, if only of a login that is over
 }
 
@@ -84,7 +85,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		case kind == "application/json":
 			done(w) // A program asked, not a browser.
 		default:
-			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{})
+			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{Locales: l.tags})
 		}
 	}, nil
 }
@@ -113,7 +114,7 @@ func (s *Server) letGo(r *http.Request, rec *Record, l leaving) error {
 
 // askToLeave shows a page with one button. It is what a user sees who was sent here.
 func (s *Server) askToLeave(w http.ResponseWriter, r *http.Request, l leaving) {
-	page, o := pages.Logout{Form: pages.Form{Action: logoutPath}, Client: l.name()}, pages.Options{}
+	page, o := pages.Logout{Form: pages.Form{Action: logoutPath}, Client: l.name()}, pages.Options{Locales: l.tags}
 	keep := func(name, value string) {
 		if value != "" {
 			page.Form.Fields = append(page.Form.Fields, pages.Field{Name: name, Value: value})
@@ -128,6 +129,7 @@ func (s *Server) askToLeave(w http.ResponseWriter, r *http.Request, l leaving) {
 		keep("post_logout_redirect_uri", l.uri)
 	}
 	keep("state", l.state)
+	keep("ui_locales", l.tags)
 	s.show(w, r, http.StatusOK, page, o)
 }
 
@@ -189,7 +191,7 @@ func (s *Server) leaving(r *http.Request, p parameters) (l leaving, err error) {
 	if uri != "" && (l.client == nil || !slices.Contains(l.client.afterLogout, uri)) {
 		return l, refused("post_logout_redirect_uri_mismatch", "")
 	}
-	l.uri, l.state = uri, p["state"]
+	l.uri, l.state, l.tags = uri, p["state"], locales(p["ui_locales"])
 	return l, nil
 }
 

@@ -56,6 +56,20 @@ func (h *house) visit(kv ...string) got {
 // styleOf finds the one style that the policy of a page lets it have.
 var styleOf = regexp.MustCompile(`(?s)<style>(.*?)</style>`)
 
+// TestLogoutSpeaksTheLanguageOfTheClient asks and answers in one language, whatever
+// the browser prefers.
+func TestLogoutSpeaksTheLanguageOfTheClient(t *testing.T) {
+	h := newHouse(t, leavers)
+	_, id := h.hint()
+	asked := h.visit("id_token_hint", id, "ui_locales", `de-AT <b>"`)
+	ended := h.leave(ownSite, asked.fields(t)...)
+	for name, g := range map[string]got{"asked": asked, "ended": ended} {
+		if g.status != 200 || !strings.Contains(g.raw, `<html lang="de" `) || strings.Contains(g.raw, `<b>"`) {
+			t.Errorf("%s: got %d %s, want a page in German", name, g.status, g.raw)
+		}
+	}
+}
+
 // page holds a page against what all pages have in common.
 func (g got) page(t testing.TB, title, formAction string) {
 	t.Helper()
@@ -116,7 +130,7 @@ func TestLogoutByTheButton(t *testing.T) {
 			h := newHouse(t, leavers)
 			login, id := h.hint()
 			access, refresh := login.tokens(t)
-			g := h.visit("id_token_hint", id, "post_logout_redirect_uri", c.uri, "state", c.state, "client_id", "web", "ui_locales", "de", "logout_hint", "ada")
+			g := h.visit("id_token_hint", id, "post_logout_redirect_uri", c.uri, "state", c.state, "client_id", "web", "ui_locales", "fr en", "logout_hint", "ada")
 			g.page(t, "Log out", c.formAction)
 			h.lives(t, access, true) // Nobody was asked yet.
 			g = h.leave(ownSite, g.fields(t)...)

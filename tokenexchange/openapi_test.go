@@ -26,7 +26,7 @@ func TestOpenAPINamesTheEndpoints(t *testing.T) {
 		documented[entry[1]] = methodsOf(items, entry[2])
 	}
 	want := maps.Clone(endpoints)
-	want[organizations+"{id}"] = organization
+	want[organizations+"{id}"], want[callbackPath+"{domain}"] = organization, arrivals
 	// The handlers of package caddymodule answer these.
 	want["/.well-known/scopegate/ready"] = endpoint{methods: read}
 	want[ResourcePath], want[ResourcePath+"/{path}"] = metadataEndpoint, metadataEndpoint

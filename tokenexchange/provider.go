@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -69,12 +70,22 @@ type ProviderSettings struct {
 	ClientSecret Credential
 	Scope        []string       // besides openid
 	Claims       []string       // that are looked for at its userinfo endpoint where the id token lacks them
-	RedirectURI  string         // of this server: where browsers come back
+	RedirectURI  string         // of this server: where browsers come back from this provider alone
 	Roots        *x509.CertPool // whom its certificate is of, nil for those of the system
 }
 
-// callbackPath is where browsers come back from other providers.
-const callbackPath = "/oauth2/callback"
+// callbackPath is the path in front of the domain of a provider: browsers come back
+// from each of them to an address that is its own, so that the answer of one cannot
+// be taken for that of another one (mix-up, RFC 9700 section 4.4). Many providers
+// send no iss, which would tell too.
+const callbackPath = "/oauth2/callback/"
+
+// arrivalOf returns the domain of the provider from which browsers come back to a
+// path.
+func arrivalOf(path string) (domain string, ok bool) {
+	domain, ok = strings.CutPrefix(path, callbackPath)
+	return domain, ok && domainForm.MatchString(domain)
+}
 
 // Providers returns the settings of each OpenID provider whose users can log in,
 // by the domain of those users.

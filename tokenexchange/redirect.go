@@ -163,3 +163,10 @@ func withoutPort(uri string) (string, bool) {
 	}
 	return "", false
 }
+
+// assured reports whether nobody but the client can make use of an answer at this
+// redirect URI: it has to prove who it is, or has the address to itself. Any
+// program of a machine can listen on loopback or take a scheme, and say that it is
+// a public client. It is not given what a person allowed another one to have (RFC
+// 8252 section 8.6).
+func (c *client) assured(uri string) bool { return !c.public || strings.HasPrefix(uri, "https://") }

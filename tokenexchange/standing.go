@@ -149,6 +149,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	if st.draft, err = st.draft.Limit(q.Scope); err != nil {
 		return err
 	}
+	st.draft = st.draft.LimitTo(q.Scope) // No words are none, and not all.
 	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		}
 		return err
 	}
-	if q.prompts(promptConsent) {
+	if q.prompts(promptConsent) || !st.client.assured(q.RedirectURI) {
 		return nil
 	}
 	was, err := s.state.Consents().Load(v, st.consentOf(v.session.Subject))

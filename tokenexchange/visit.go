@@ -115,7 +115,7 @@ var boxNames = []string{"grant", "scope"}
 // boxNames of a name; all else is there once.
 func readBoxes(body []byte) (parameters, map[string][]string, error) {
 	values, err := url.ParseQuery(string(body))
-	if err != nil || !values.Has("transaction") {
+	if err != nil || values.Get("transaction") == "" {
 		p, err := readForm(body)
 		return p, nil, err
 	}

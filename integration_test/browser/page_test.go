@@ -24,23 +24,6 @@ const (
 	largestImage = 60 << 10
 )
 
-// keepImages copies the pictures of the page, if it is told to.
-func keepImages(t *testing.T, pictures string) {
-	t.Helper()
-	if os.Getenv("UPDATE_IMAGES") == "" {
-		return
-	}
-	for _, name := range images {
-		data, err := os.ReadFile(filepath.Join(pictures, name))
-		if err == nil {
-			err = os.WriteFile(filepath.Join(imageFolder, name), data, 0o644)
-		}
-		if err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // TestPageShowsPictures holds the pictures of docs/login.md to those that a run
 // takes, by their names, and keeps them small.
 func TestPageShowsPictures(t *testing.T) {

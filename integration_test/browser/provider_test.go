@@ -38,7 +38,7 @@ func (p *provider) start() error {
 	cmd.Dir, cmd.SysProcAttr = "npm", dieWithParent()
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + p.house.dir, "URL=" + p.url, "SECRET=" + providerSecret,
-		"CALLBACK=" + issuer + "/oauth2/callback",
+		"CALLBACK=" + issuer + "/oauth2/callback/company",
 		"CERTIFICATE=" + filepath.Join(scratch, "server.pem"), "KEY=" + filepath.Join(scratch, "server.key"),
 	}
 	said := &strings.Builder{}

@@ -13,7 +13,7 @@ import (
 const (
 	authorizePath = "/oauth2/authorize"
 	discoveryPath = "/csp/gateway/discovery"
-	callbackPath  = "/oauth2/callback"
+	callbackPath  = "/oauth2/callback/corp"
 	accountPath   = "/oauth2/account"
 )
 

@@ -140,7 +140,7 @@ func (o *op) provider() *Provider {
 func (o *op) settings() tokenexchange.ProviderSettings {
 	return tokenexchange.ProviderSettings{
 		Issuer: o.URL, ClientID: "scopegate", ClientSecret: tokenexchange.NewCredential("the secret"),
-		Scope: []string{"profile"}, RedirectURI: "https://auth.example.com/oauth2/callback",
+		Scope: []string{"profile"}, RedirectURI: "https://auth.example.com/oauth2/callback/corp",
 	}
 }
 

@@ -26,7 +26,7 @@ func TestBegin(t *testing.T) {
 		want map[string]string // "" for a parameter that must not be there
 	}{
 		{"plain", tokenexchange.Departure{}, map[string]string{
-			"response_type": "code", "client_id": "scopegate", "redirect_uri": "https://auth.example.com/oauth2/callback", "scope": "openid profile",
+			"response_type": "code", "client_id": "scopegate", "redirect_uri": "https://auth.example.com/oauth2/callback/corp", "scope": "openid profile",
 			"state": "the state", "nonce": "the nonce", "code_challenge_method": "S256", "code_challenge": challenge(arrival.Verifier),
 			"prompt": "", "max_age": "", "login_hint": "", "ui_locales": "", "code_verifier": "", "client_secret": "",
 		}},

@@ -102,9 +102,12 @@ scenario('remembered consent', async (visit) => {
 
 	await begin(page, { prompt: 'consent' })
 	await sees(page, 'consent')
-	assert.equal(await page.isChecked(america), false, 'what was refused is ticked')
-	await consents(page)
+	await page.uncheck(america)
+	await consents(page, writing)
 	await back(page)
+	await begin(page)
+	assert.equal((await back(page)).problem, undefined)
+	assert.equal((await call(page, `${shop}/orders/us/1`)).reason, 'resource_missing')
 
 	// Another application asks for itself.
 	await beginWeb(page)

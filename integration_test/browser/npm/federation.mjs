@@ -124,7 +124,7 @@ scenario('the other provider is away: a clear page, and local users go on', asyn
 		await later.waitForTimeout(300)
 		await follows(later, 'main a.main')
 	}
-	await later.fill('input[name="login"]', 'frieda')
+	await later.fill('input[name="login"]', 'helga')
 	await later.click('button:has-text("Log in")')
 	await consents(later)
 	assert.equal((await back(later)).problem, undefined)

@@ -82,7 +82,7 @@ for (const [language, locale, one, other] of [['en', 'en-GB', 'alice', 'carol'],
 		await show('client', request({ client_id: 'nobody' }))
 		await show('redirect', request({ redirect_uri: 'https://evil.example.edu/' }))
 		await show('transaction', `${issuer}/oauth2/authorize?transaction=nothing`)
-		await show('callback', `${issuer}/oauth2/callback?state=x&code=y`)
+		await show('callback', `${issuer}/oauth2/callback/company?state=x&code=y`)
 		await show('logout', `${issuer}/oauth2/logout?id_token_hint=x`)
 
 		// A step that is over: the page of another tab was faster.

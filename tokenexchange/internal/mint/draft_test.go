@@ -173,6 +173,31 @@ func TestNarrowAndLimit(t *testing.T) {
 	}
 }
 
+// What was granted of a scope is kept, also if it is nothing.
+func TestLimitTo(t *testing.T) {
+	w := newWorld()
+	draft := must(w.First(ada(), web()))
+	all := strings.Fields(draft.Scope())
+	if len(all) < 2 {
+		t.Fatalf("got the scope %q, want several words", draft.Scope())
+	}
+	for name, c := range map[string]struct {
+		granted  []string
+		want     string
+		narrowed bool
+	}{
+		"all of it":           {all, draft.Scope(), false},
+		"one word":            {all[:1], all[0], true},
+		"none":                {nil, "", true},
+		"another word":        {[]string{"admin"}, "", true},
+		"all and one besides": {append([]string{"admin"}, all...), draft.Scope(), false},
+	} {
+		if got := draft.LimitTo(c.granted); got.Scope() != c.want || got.Narrowed() != c.narrowed {
+			t.Errorf("%s: got %q, narrowed %t; want %q, %t", name, got.Scope(), got.Narrowed(), c.want, c.narrowed)
+		}
+	}
+}
+
 func TestShorten(t *testing.T) {
 	w := newWorld()
 	for v, want := range map[time.Duration]int64{
