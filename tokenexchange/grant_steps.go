@@ -12,7 +12,7 @@ import (
 
 // consent takes what a person decided about an offer.
 func (v *visit) consent(st standing) (reply, error) {
-	if st.stage < stageConsent {
+	if st.stage < stageConsent || st.client == nil {
 		return nil, refusedBecause("step_expired", errors.New("nothing is offered now"))
 	}
 	// Nobody grants what they did not see.
