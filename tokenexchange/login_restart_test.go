@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"io"
 	"log/slog"
 	"strings"
 	"testing"
@@ -21,7 +22,7 @@ func (h *house) process(store Store, change func(*Config), keys ...StateKey) *Se
 	return must(New(must(Compile(cfg, []string{usersPath(h.t, baseUsers)})), Runtime{
 		SigningKeys: []SigningKey{ecKey(), rsaKey()}, StateKeys: keys, Store: store, Caches: NewCaches(), Throttles: NewThrottles(),
 		Revocations: revocations, Epoch: must(must(NewState(store, issuer, keys, now, nil)).Epoch(h.t.Context())),
-		Log: slog.New(slog.NewJSONHandler(&h.records, nil)), Now: now,
+		Log: slog.New(slog.NewJSONHandler(io.MultiWriter(&h.records, showing{}), nil)), Now: now,
 	}))
 }
 

@@ -1,0 +1,113 @@
+package tokenexchange
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestNoOpenRedirect: until it is known where the client listens the person is
+// shown what is wrong, and the browser goes nowhere; whatever else is wrong too.
+func TestNoOpenRedirect(t *testing.T) {
+	h := newHouse(t, logins)
+	known := h.consenting("ada", "acme").allow()
+	known.granted()
+	for name, c := range map[string]struct {
+		request []string
+		reason  string
+	}{
+		"no client":                {[]string{"client_id", ""}, "parameter_missing"},
+		"a client of no name":      {[]string{"client_id", "gone"}, "client_unknown"},
+		"a client in another case": {[]string{"client_id", "WEB"}, "client_unknown"},
+		"a client without codes":   {[]string{"client_id", "batch"}, "grant_not_allowed"},
+		"no redirect_uri":          {[]string{"redirect_uri", ""}, "parameter_missing"},
+		"another path":             {[]string{"redirect_uri", callback + "/"}, "redirect_uri_unregistered"},
+		"a path below":             {[]string{"redirect_uri", callback + "/more"}, "redirect_uri_unregistered"},
+		"a path beside":            {[]string{"redirect_uri", "https://web.example.com/x/../callback"}, "redirect_uri_unregistered"},
+		"an encoded path":          {[]string{"redirect_uri", "https://web.example.com/%63allback"}, "redirect_uri_unregistered"},
+		"with a query":             {[]string{"redirect_uri", callback + "?x=1"}, "redirect_uri_unregistered"},
+		"with an empty query":      {[]string{"redirect_uri", callback + "?"}, "redirect_uri_unregistered"},
+		"with a fragment":          {[]string{"redirect_uri", callback + "#x"}, "redirect_uri_unregistered"},
+		"another case":             {[]string{"redirect_uri", strings.ToUpper(callback)}, "redirect_uri_unregistered"},
+		"a host in another case":   {[]string{"redirect_uri", "https://Web.example.com/callback"}, "redirect_uri_unregistered"},
+		"a user name":              {[]string{"redirect_uri", "https://web.example.com@evil.example/callback"}, "redirect_uri_unregistered"},
+		"a user name in front":     {[]string{"redirect_uri", "https://x@web.example.com/callback"}, "redirect_uri_unregistered"},
+		"a subdomain":              {[]string{"redirect_uri", "https://evil.web.example.com/callback"}, "redirect_uri_unregistered"},
+		"a longer domain":          {[]string{"redirect_uri", "https://web.example.com.evil.example/callback"}, "redirect_uri_unregistered"},
+		"a port":                   {[]string{"redirect_uri", "https://web.example.com:443/callback"}, "redirect_uri_unregistered"},
+		"http":                     {[]string{"redirect_uri", "http://web.example.com/callback"}, "redirect_uri_unregistered"},
+		"no scheme":                {[]string{"redirect_uri", "//web.example.com/callback"}, "redirect_uri_unregistered"},
+		"a path alone":             {[]string{"redirect_uri", "/callback"}, "redirect_uri_unregistered"},
+		"a backslash":              {[]string{"redirect_uri", `https://web.example.com\@evil.example/callback`}, "redirect_uri_unregistered"},
+		"a blank behind":           {[]string{"redirect_uri", callback + " "}, "redirect_uri_unregistered"},
+		"a line behind":            {[]string{"redirect_uri", callback + "\r\nSet-Cookie: x=y"}, "redirect_uri_unregistered"},
+		"a script":                 {[]string{"redirect_uri", "javascript:alert(1)"}, "redirect_uri_unregistered"},
+		"data":                     {[]string{"redirect_uri", "data:text/html,<script>alert(1)</script>"}, "redirect_uri_unregistered"},
+		"another client's":         {[]string{"client_id", "phone"}, "redirect_uri_unregistered"},
+		"loopback by name":         {[]string{"client_id", "phone", "redirect_uri", "http://localhost:1234/done"}, "redirect_uri_unregistered"},
+		"loopback, another path":   {[]string{"client_id", "phone", "redirect_uri", "http://127.0.0.1:1234/other"}, "redirect_uri_unregistered"},
+		"loopback, another host":   {[]string{"client_id", "phone", "redirect_uri", "http://127.0.0.1:80@evil.example/done"}, "redirect_uri_unregistered"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, more := range [][]string{nil, {"prompt", "none"}, {"response_type", "token"}, {"scope", "admin"}, {"state", strings.Repeat("s", maxState+1)}} {
+				target := authorizeURL(append(more, c.request...)...)
+				tab := known.tab()
+				tab.t, h.t = t, t
+				h.inert(func() { tab.open(target).turnedDown(400, c.reason).sees("failure") })
+				h.inert(func() {
+					tab.send(http.MethodPost, authorizePath, must(url.Parse(target)).RawQuery).turnedDown(400, c.reason).sees("failure")
+				})
+				if strings.Contains(tab.page, "evil") || strings.Contains(tab.page, "javascript:") {
+					t.Errorf("the page shows it: %s", tab.text())
+				}
+			}
+		})
+	}
+	h.t = t
+	for _, twice := range []string{"redirect_uri", "client_id", "state"} {
+		h.inert(func() { known.open(authorizeURL()+"&"+twice+"=x").turnedDown(400, "parameter_repeated") })
+	}
+	b := h.browser().open(authorizeURL("client_id", "phone", "redirect_uri", "http://127.0.0.1:49152/done")).logIn("ada").choose("acme").allow()
+	if !strings.HasPrefix(b.at, "http://127.0.0.1:49152/done?code=") {
+		t.Errorf("loopback with a port: got %d at %s", b.code, b.at)
+	}
+}
+
+// TestNamesAreText on every page, whoever made them up.
+func TestNamesAreText(t *testing.T) {
+	const evil = `<script>alert(1)</script>`
+	h := newHouse(t, logins)
+	h.withUsers(strings.NewReplacer(`"id":"beta"`, `"id":"beta","name":"`+evil+`"`, `"username":"two"`, `"username":"two`+evil+`"`).Replace(baseUsers), func(c *Config) {
+		c.client("web").DisplayName = evil
+	})
+	b := h.browser()
+	for _, page := range []func(){
+		func() { b.open(authorizeURL("login_hint", evil, "state", evil, "ui_locales", evil)).sees("login") },
+		func() { b.press("login", "username", evil, "password", "wrong").sees("login") },
+		func() { b.logIn("two" + evil).sees("organization") },
+		func() { b.choose("beta").sees("consent") },
+		func() { b.allow().answers(evil) },
+		func() { b.open(accountPath+"?ui_locales="+url.QueryEscape(evil), asDevice(evil)).sees("account") },
+		func() { b.open(logoutPath + "?client_id=web&state=" + url.QueryEscape(evil)).sees("logout") },
+		func() { b.open(authorizeURL("redirect_uri", evil, "client_id", evil)).sees("failure") },
+		func() { b.open(authorizePath + "?transaction=" + url.QueryEscape(evil)).sees("failure") },
+	} {
+		page()
+		if strings.Contains(b.page, "<script") || strings.Contains(b.page, evil) {
+			t.Errorf("%s: got %s", b.at, b.text())
+		}
+		if policy := b.header.Get("Content-Security-Policy"); b.page != "" && (!strings.Contains(policy, "default-src 'none'") || strings.Contains(policy, "script") || !strings.Contains(policy, "frame-ancestors 'none'")) {
+			t.Errorf("%s: got the policy %q", b.at, policy)
+		}
+	}
+}
+
+// answers holds an answer with another state.
+func (b *browser) answers(state string) {
+	b.t.Helper()
+	u, err := url.Parse(b.at)
+	if b.code != 303 || err != nil || u.Query().Get("state") != state || u.Query().Get("code") == "" || strings.ContainsAny(b.at, "<>") {
+		b.t.Errorf("got %d to %s", b.code, b.at)
+	}
+}
