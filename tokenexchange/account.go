@@ -84,7 +84,7 @@ func (v *visit) withdraw(what allowed) error {
 			return err
 		}
 		grants := h.of(what)
-		if err := v.endGrants(subject, grants); err != nil {
+		if err := v.endGrants("", subject, grants); err != nil {
 			return err
 		}
 		more := false // Somebody was granted one meanwhile.
@@ -149,6 +149,8 @@ func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	}
 	for _, held := range h.of(a) {
 		g.Until = latest(g.Until, held.End)
+		// Also one of an earlier decision, which is not remembered any more.
+		g.Offline = g.Offline || held.Session == ""
 	}
 	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
 	if errors.Is(err, ErrNotFound) {
@@ -162,7 +164,7 @@ func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 		return g, err
 	}
 	g.Services, g.Scopes = has.view()
-	g.Offline = slices.Contains(has.scope, mint.Offline)
+	g.Offline = g.Offline || slices.Contains(has.scope, mint.Offline)
 	return g, nil
 }
 

@@ -47,9 +47,6 @@ func (q authorizationRequest) redirectable() bool { return q.Client != "" && q.R
 // prompts reports whether the client demands it.
 func (q authorizationRequest) prompts(word string) bool { return slices.Contains(q.Prompt, word) }
 
-// has reports whether a word of the OAuth scope is asked for.
-func (q authorizationRequest) has(word string) bool { return slices.Contains(q.Scope, word) }
-
 // ask returns what is asked of the rights, nil for all.
 func (q authorizationRequest) ask() (*scopes.Ask, error) {
 	if q.Ask == "" {

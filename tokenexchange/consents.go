@@ -120,23 +120,42 @@ func (c Consents) Keep(ctx context.Context, a Attempt, found *Consent) error {
 	return wrapped("keeping a consent", err)
 }
 
-// Remember replaces what is remembered by what a person decides now. Do it before
-// the answer leaves: what was taken away must be gone when they see it.
-func (c Consents) Remember(ctx context.Context, a Attempt, name consentName, r remembered) error {
-	return wrapped("remembering a consent", c.decide(ctx, a, name, consentRecord{remembered: r}))
+// latest returns the generation of the record that counts, 0 if there is none.
+func (c Consents) latest(ctx context.Context, name consentName) (int64, error) {
+	found, _, err := c.read(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("looking for a consent: %w", err)
+	}
+	return found.rec.Generation, nil
+}
+
+// Remember replaces what is remembered by what a person decided over a generation.
+// Do it before the answer leaves: what was taken away must be gone when they see
+// it. It gives ErrNotFound if the person has taken all back since then.
+func (c Consents) Remember(ctx context.Context, a Attempt, name consentName, r remembered, over int64) error {
+	return wrapped("remembering a consent", c.decide(ctx, a, name, consentRecord{remembered: r}, func(was consentRecord) error {
+		if was.Forgotten && was.Generation > over {
+			return ErrNotFound
+		}
+		return nil
+	}))
 }
 
 // Forget takes back what is remembered, if anything is: the person will be asked
 // again.
 func (c Consents) Forget(ctx context.Context, a Attempt, name consentName) error {
-	return wrapped("forgetting a consent", c.decide(ctx, a, name, consentRecord{Forgotten: true}))
+	return wrapped("forgetting a consent", c.decide(ctx, a, name, consentRecord{Forgotten: true}, func(consentRecord) error { return nil }))
 }
 
-// decide writes over whatever is there. Of two decisions that race one is later.
-func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec consentRecord) error {
+// decide writes over whatever is there and may be replaced. Of two decisions that
+// race one is later.
+func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec consentRecord, replace func(consentRecord) error) error {
 	rec.Decided = inMillis(c.state.now())
 	for range maxSwaps {
 		found, _, err := c.read(ctx, name)
+		if err == nil {
+			err = replace(found.rec)
+		}
 		if err != nil {
 			return err
 		}
@@ -170,6 +189,9 @@ func (c Consents) write(ctx context.Context, a Attempt, found *Consent, rec cons
 
 // answers is that of what is remembered.
 func (c *Consent) answers(o offer) (choice, bool) { return c.rec.answers(o) }
+
+// narrowed is that of what is remembered.
+func (c *Consent) narrowed() bool { return c.rec.narrowed() }
 
 // overruled tells why a consent counts no more, "" if it does: what ends the logins
 // of a user or a client ends what was decided in them. Whoever had stolen a login

@@ -20,7 +20,11 @@ func pairFor(word string) remembered {
 
 func (h *stateHouse) remembers(s *State, name consentName, word string) {
 	h.Helper()
-	if err := s.Consents().Remember(h.Context(), testAttempt(h, s), name, pairFor(word)); err != nil {
+	over, err := s.Consents().latest(h.Context(), name)
+	if err == nil {
+		err = s.Consents().Remember(h.Context(), testAttempt(h, s), name, pairFor(word), over)
+	}
+	if err != nil {
 		h.Fatalf("Remember(%q): got %v", word, err)
 	}
 }
@@ -76,6 +80,12 @@ func TestConsents(t *testing.T) {
 	h.forgets(h.State, adasShop)
 	h.recalls("forgotten", h.State, adasShop, "")
 	h.forgets(h.State, adasShop)
+	before := must(h.Consents().latest(h.Context(), adasShop))
+	h.forgets(h.State, adasShop)
+	if err := h.Consents().Remember(h.Context(), testAttempt(h, h.State), adasShop, pairFor("late"), before); !errors.Is(err, ErrNotFound) {
+		t.Errorf("a decision of before it was taken back: got %v, want ErrNotFound", err)
+	}
+	h.recalls("decided before", h.State, adasShop, "")
 	h.remembers(h.State, adasShop, "three")
 	h.recalls("decided anew", h.State, adasShop, "three")
 }
@@ -151,7 +161,7 @@ func TestConsentsWithoutStore(t *testing.T) {
 	for what, err := range map[string]error{
 		"load":     err,
 		"keep":     away.Consents().Keep(t.Context(), testAttempt(t, away), found),
-		"remember": away.Consents().Remember(t.Context(), testAttempt(t, away), adasShop, pairFor("two")),
+		"remember": away.Consents().Remember(t.Context(), testAttempt(t, away), adasShop, pairFor("two"), 0),
 		"forget":   away.Consents().Forget(t.Context(), testAttempt(t, away), adasShop),
 	} {
 		fmt.Fprintln(showing{}, err)
@@ -160,7 +170,7 @@ func TestConsentsWithoutStore(t *testing.T) {
 		}
 	}
 	h.recalls("afterwards", h.State, adasShop, "one")
-	if err := h.Consents().Remember(t.Context(), Attempt{}, adasShop, pairFor("two")); err == nil {
+	if err := h.Consents().Remember(t.Context(), Attempt{}, adasShop, pairFor("two"), 0); err == nil {
 		t.Error("the zero attempt wrote a consent")
 	}
 }
@@ -173,7 +183,7 @@ func TestLostConsentAnswer(t *testing.T) {
 		h.remembers(h.State, adasShop, "one")
 		losing := testState(t, &losingStore{Store: h.store, lose: func() bool { return true }}, stateIssuer, h.clock.now, nil, 1)
 		want := "less"
-		err := losing.Consents().Remember(t.Context(), testAttempt(t, losing), adasShop, pairFor("less"))
+		err := losing.Consents().Remember(t.Context(), testAttempt(t, losing), adasShop, pairFor("less"), 0)
 		if forgets {
 			want = ""
 			err = losing.Consents().Forget(t.Context(), testAttempt(t, losing), adasShop)
@@ -279,7 +289,7 @@ func TestConsentRace(t *testing.T) {
 		for n := range 16 {
 			s := testState(t, h.store, stateIssuer, h.clock.now, nil, rings[n%len(rings)]...)
 			requests.Go(func() {
-				if err := s.Consents().Remember(context.Background(), testAttempt(t, s), adasShop, pairFor(fmt.Sprint(n))); err != nil {
+				if err := s.Consents().Remember(context.Background(), testAttempt(t, s), adasShop, pairFor(fmt.Sprint(n)), 0); err != nil {
 					t.Error(err)
 				}
 			})

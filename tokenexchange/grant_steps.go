@@ -30,6 +30,9 @@ func (v *visit) consent(st standing) (reply, error) {
 		return nil, err
 	}
 	decided := &decision{Offer: st.mark, Granted: extentOf(choice)}
+	if decided.Over, err = v.server.state.Consents().latest(v, st.consentOf(v.session.Subject)); err != nil {
+		return nil, err
+	}
 	if err := v.take(func(tx *transaction) { tx.Decided = decided }); err != nil {
 		return nil, err
 	}
@@ -80,6 +83,9 @@ func (v *visit) grant(st standing) (reply, error) {
 		return nil, err
 	}
 	draft = draft.LimitTo(st.choice.scope)
+	if st.was != nil && st.was.narrowed() {
+		draft = draft.Refused()
+	}
 	if err := s.mint.Fits(draft, nil); err != nil {
 		return nil, err
 	}
@@ -106,11 +112,15 @@ func (v *visit) grant(st standing) (reply, error) {
 
 // settle remembers what was decided now, or prolongs what was remembered. A person
 // who takes that back does so before looking for the grants that came of it. So it
-// must still stand when this grant is in the lists.
+// must not have been taken back when this grant is in the lists.
 func (v *visit) settle(st standing) error {
 	c, name := v.server.state.Consents(), st.consentOf(v.session.Subject)
 	if st.was == nil {
-		return c.Remember(v, v.attempt, name, remember(st.offer, st.choice))
+		err := c.Remember(v, v.attempt, name, remember(st.offer, st.choice), v.tx.Decided.Over)
+		if errors.Is(err, ErrNotFound) {
+			return refusedBecause("consent_required", errors.New("the consent was taken back meanwhile"))
+		}
+		return err
 	}
 	now, err := c.Load(v, name)
 	if errors.Is(err, ErrNotFound) || err == nil && now.rec.remembered != st.was.rec.remembered {
@@ -148,8 +158,10 @@ func (v *visit) list(c *client, g Grant) error {
 			return err
 		}
 	}
-	if err := v.endGrants(g.Subject, fell); err != nil {
-		return err
+	// It is the client that ends them, not the person, who has to end others yet.
+	if err := v.endGrants(c.ID, g.Subject, fell); err != nil {
+		// No code is made of it, so it takes no place.
+		return errors.Join(err, s.state.Holdings().change(v, v.attempt, g.Subject, func(h *holdings) { h.end([]heldGrant{held}) }))
 	}
 	return s.state.Holdings().change(v, v.attempt, g.Subject, func(h *holdings) {
 		h.end(fell)
@@ -159,15 +171,16 @@ func (v *visit) list(c *client, g Grant) error {
 	})
 }
 
-// endGrants ends families of tokens, and codes that were not used.
-func (v *visit) endGrants(subject string, grants []heldGrant) error {
+// endGrants ends families of tokens, and codes that were not used, for a client, or
+// for the person itself.
+func (v *visit) endGrants(client, subject string, grants []heldGrant) error {
 	if len(grants) == 0 {
 		return nil
 	}
 	s, ends := v.server, []Revocation(nil)
 	for _, g := range grants {
 		end := RevokeGrant(g.ID, s.longestEnd())
-		if err := s.mayEnd("", subject, end); err != nil {
+		if err := s.mayEnd(client, subject, end); err != nil {
 			return err
 		}
 		ends = append(ends, end)

@@ -78,11 +78,25 @@ func (h *holdings) leave(l heldSession) {
 	h.Grants = slices.DeleteFunc(h.Grants, func(g heldGrant) bool { return g.Session == l.SID })
 }
 
-// grant lists a grant, and returns what is too much then.
-func (h *holdings) grant(g heldGrant) []heldGrant {
+// grant lists a grant, and returns what is too much then: the oldest of the client
+// that has the most. Whoever has a browser open one login after the other takes no
+// place of another client.
+func (h *holdings) grant(g heldGrant) (fell []heldGrant) {
 	h.end([]heldGrant{g})
 	h.Grants = append(h.Grants, g)
-	return surplus(h.Grants)
+	rest := slices.Clone(h.Grants)
+	for len(rest) > maxListed {
+		has := map[string]int{}
+		for _, l := range rest {
+			has[l.Client]++
+		}
+		oldest := slices.IndexFunc(rest, func(l heldGrant) bool {
+			return !slices.ContainsFunc(rest, func(o heldGrant) bool { return has[o.Client] > has[l.Client] })
+		})
+		fell = append(fell, rest[oldest])
+		rest = slices.Delete(rest, oldest, oldest+1)
+	}
+	return fell
 }
 
 // end takes grants out.

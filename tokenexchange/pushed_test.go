@@ -1,11 +1,8 @@
 package tokenexchange
 
 import (
-	"context"
 	"encoding/json"
-	"errors"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -244,73 +241,6 @@ func TestPushedRequestIsRefused(t *testing.T) {
 	h.do(r).refused(t, 400, invalidRequest, "parameter_type")
 }
 
-// Without the store nothing is taken and nothing used up; and what was pushed
-// outlives the process.
-func TestPushedRequestAndTheStore(t *testing.T) {
-	h := newHouse(t, requesters)
-	uri := h.push("web").requestURI(t)
-	away := &absentStore{Store: h.store, away: true}
-	lose := false
-	h.state.store = &losingStore{Store: away, lose: func() bool { return lose }}
-	g := h.push("web")
-	g.refused(t, 503, "temporarily_unavailable", "store_unavailable")
-	if g.header.Get("Retry-After") == "" {
-		t.Error("no Retry-After")
-	}
-	h.usesNot("a use without the store", "store_unavailable", "web", uri)
-	h.usesNot("a guess without the store", "request_uri_invalid", "web", uri+"x")
-	away.away, lose = false, true
-	h.usesNot("a use whose answer was lost", "store_unavailable", "web", uri)
-	lose = false
-	if _, err := h.uses("web", uri); err != nil {
-		t.Errorf("after an answer was lost: %v", err)
-	}
-	h.usesNot("a second use", "request_uri_invalid", "web", uri)
-
-	uri = h.push("web").requestURI(t)
-	h.Server = h.reload(NewCaches(), requesters)
-	if p, err := h.uses("web", uri); err != nil || p["state"] != "af0ifjsldkj" {
-		t.Errorf("after a restart: got %v, %v", p, err)
-	}
-	h.usesNot("a second use", "request_uri_invalid", "web", uri)
-}
-
-// A configuration that changed meanwhile decides.
-func TestPushedRequestIsCheckedAgain(t *testing.T) {
-	h := newHouse(t, requesters)
-	uri := h.push("web").requestURI(t)
-	h.Server = h.reload(h.caches, requesters, func(c *Config) { c.client("web").RedirectURIs = []string{callback + "/new"} })
-	p, err := h.uses("web", uri)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if q, err := h.authorizationRequest(p); err == nil || asRefused(err).Reason != "redirect_uri_unregistered" || q.redirectable() {
-		t.Errorf("got %+v, %v", q, err)
-	}
-}
-
-// absentStore does not answer while it is away.
-type absentStore struct {
-	Store
-	away bool
-}
-
-var errAbsent = errors.New("no route to host")
-
-func (s *absentStore) Get(ctx context.Context, key string) ([]byte, error) {
-	if s.away {
-		return nil, errAbsent
-	}
-	return s.Store.Get(ctx, key)
-}
-
-func (s *absentStore) Add(ctx context.Context, key string, val []byte, exp time.Time) (bool, error) {
-	if s.away {
-		return false, errAbsent
-	}
-	return s.Store.Add(ctx, key, val, exp)
-}
-
 // Anybody can be a public client, so an address can push so much and no more. A
 // client with a secret answers for itself.
 func TestPushedRequestsAreCounted(t *testing.T) {
@@ -335,64 +265,4 @@ func TestPushedRequestsAreCounted(t *testing.T) {
 	h.do(r).requestURI(t)
 	h.clock = h.clock.Add(time.Minute)
 	public("192.0.2.7:4").requestURI(t)
-}
-
-// A request that another site posts is kept, and comes again with the cookies of
-// the browser. What is wrong with it is told at once, and nothing is left out.
-func TestPostedAuthorizationRequest(t *testing.T) {
-	h := newHouse(t, requesters)
-	post := func(kv ...string) got {
-		r := form(pairs(append([]string{"client_id", "web"}, kv...)...))
-		r.URL.Path = authorizePath
-		r.Header.Set("Sec-Fetch-Site", "cross-site")
-		r.Header.Set("Origin", "https://web.example.com")
-		return h.do(r)
-	}
-	kept := func(g got) string {
-		t.Helper()
-		to, err := url.Parse(g.header.Get("Location"))
-		q := to.Query()
-		if g.status != 303 || err != nil || to.Path != authorizePath || to.Host != "" || len(q) != 2 || q.Get("client_id") != "web" || !strings.HasPrefix(q.Get("request_uri"), requestURN) {
-			t.Fatalf("got %d to %s, %s", g.status, to, g.raw)
-		}
-		return q.Get("request_uri")
-	}
-	uri := kept(post(pushing()...))
-	p, err := h.uses("web", uri)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if q, err := h.authorizationRequest(p); err != nil || show(q) != show(must(h.authorizationRequest(asking()))) {
-		t.Errorf("got %+v, %v", q, err)
-	}
-	pushed := h.push("web").requestURI(t)
-	if got := kept(post("request_uri", pushed)); got != pushed {
-		t.Errorf("got %s, want what was pushed", got)
-	}
-	if _, err := h.uses("web", pushed); err != nil {
-		t.Errorf("the post used it up: %v", err)
-	}
-	for name, c := range map[string]struct {
-		kv     []string
-		reason string // at the client, "" for a page
-	}{
-		"a request object":       {pushing("request", "x"), "request_not_supported"},
-		"a request elsewhere":    {pushing("request_uri", "https://evil.example/"), "request_uri_not_supported"},
-		"more scope":             {pushing("scope", "more"), "invalid_scope"},
-		"an audience":            {pushing("audience", shopAud), invalidRequest},
-		"another redirect_uri":   {pushing("redirect_uri", "https://evil.example/callback"), ""},
-		"something beside a URI": {[]string{"request_uri", pushed, "scope", "openid"}, ""},
-	} {
-		g := post(c.kv...)
-		to := g.header.Get("Location")
-		if c.reason == "" {
-			if g.status != 400 || to != "" {
-				t.Errorf("%s: got %d to %q", name, g.status, to)
-			}
-			continue
-		}
-		if got := answerAt(t, to, callback); g.status != 303 || got.Get("error") != c.reason || got.Get("state") != "af0ifjsldkj" || got.Get("iss") != issuer {
-			t.Errorf("%s: got %d to %s, want %s", name, g.status, to, c.reason)
-		}
-	}
 }

@@ -11,7 +11,7 @@ import (
 // listening are redirect URIs of all kinds that a configuration takes.
 var listening = []string{
 	callback, "https://web.example.com:8443/cb?tenant=a&x=%2F", "https://bare.example.com",
-	"http://127.0.0.1/done", "http://[::1]:8080/cb?x=1", "http://127.0.0.1:7000", "http://localhost:8080/cb", "http://127.8.8.8/cb",
+	"http://127.0.0.1/done", "http://[::1]:8080/cb?x=1", "http://127.0.0.1:7000", "http://[::1]?x=1", "http://localhost:8080/cb", "http://127.8.8.8/cb",
 	"com.example.app:/callback",
 }
 
@@ -29,7 +29,7 @@ func TestRedirectURIIsExact(t *testing.T) {
 	c := &client{redirectURIs: listening}
 	good := append(slices.Clone(listening),
 		"http://127.0.0.1:1/done", "http://127.0.0.1:51004/done", "http://127.0.0.1:65535/done", "http://127.0.0.1:80/done",
-		"http://[::1]/cb?x=1", "http://[::1]:9/cb?x=1", "http://127.0.0.1", "http://127.0.0.1:9",
+		"http://[::1]/cb?x=1", "http://[::1]:9/cb?x=1", "http://127.0.0.1", "http://127.0.0.1:9", "http://[::1]:9?x=1",
 	)
 	for _, uri := range good {
 		if !c.listensAt(uri) {
@@ -67,6 +67,20 @@ func TestRedirectURIIsExact(t *testing.T) {
 	}
 	if (&client{}).listensAt("") || (&client{}).listensAt("http://127.0.0.1:8080") {
 		t.Error("a client without redirect URIs listens somewhere")
+	}
+}
+
+// A host that only begins like loopback has no port that could be cut out, also
+// where somebody registered it.
+func TestPortsOnLoopback(t *testing.T) {
+	for uri, want := range map[string]string{
+		"http://127.0.0.1:80/x": "http://127.0.0.1/x", "http://[::1]/x?y": "http://[::1]/x?y", "http://127.0.0.1:1?x": "http://127.0.0.1?x",
+		"http://127.0.0.1.evil.example/": "", "http://127.0.0.1:80.evil.example/": "", "http://127.0.0.1:80@evil.example/": "", "http://127.0.0.10/": "",
+		"http://[::1].evil.example/": "", "http://127.0.0.1:80#x": "", "http://localhost/": "", "https://127.0.0.1/": "", "": "",
+	} {
+		if got, ok := withoutPort(uri); ok != (want != "") || ok && got != want {
+			t.Errorf("%q: got %q, %v, want %q", uri, got, ok, want)
+		}
 	}
 }
 

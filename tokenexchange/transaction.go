@@ -44,6 +44,9 @@ type transaction struct {
 type decision struct {
 	Offer   string `json:"offer"` // the mark of what was shown
 	Granted extent `json:"granted"`
+	// The generation of what was remembered then: what is taken back later is not
+	// remembered again.
+	Over int64 `json:"over,omitempty"`
 }
 
 // Transactions are the records of logins that are under way. The zero

@@ -75,3 +75,10 @@ func TestFederation(t *testing.T) {
 	t.Parallel()
 	newHouse(t, "bolt").play("federation.mjs")
 }
+
+// TestTrap36Chromium holds what the pages rely on: `form-action` is about the
+// redirect after a form too, and `__Host-` cookies work on http://localhost.
+func TestTrap36Chromium(t *testing.T) {
+	t.Parallel()
+	newHouse(t, "memory").play("chromium.mjs")
+}

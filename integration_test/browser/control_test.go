@@ -3,8 +3,12 @@ package browser
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -47,11 +51,40 @@ func newControl(h *house) string {
 		return nil, nil
 	})
 	act("records", func(*http.Request) (any, error) { return h.records(), nil })
+	act("edit", func(r *http.Request) (any, error) { return nil, h.edit(r.Body) })
+	act("redis-stop", func(*http.Request) (any, error) {
+		h.redis.Stop()
+		return nil, nil
+	})
+	act("redis-go", func(*http.Request) (any, error) {
+		h.redis.Cont()
+		return nil, nil
+	})
 	act("remember", func(*http.Request) (any, error) { return h.remember() })
 	act("forget", func(*http.Request) (any, error) { return h.forget() })
 	server := httptest.NewServer(mux)
 	h.t.Cleanup(server.Close)
 	return server.URL
+}
+
+// edit replaces a text in what the users file says of one user. The server reads
+// it by itself, a moment later.
+func (h *house) edit(body io.Reader) error {
+	var wish struct{ User, From, To string }
+	if err := json.NewDecoder(body).Decode(&wish); err != nil {
+		return err
+	}
+	path := filepath.Join(h.dir, "users.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	before, user, _ := strings.Cut(string(text), fmt.Sprintf(`{"id":%q,`, wish.User))
+	changed := strings.Replace(user, wish.From, wish.To, 1)
+	if changed == user {
+		return fmt.Errorf("the users file has no %q for %q", wish.From, wish.User)
+	}
+	return os.WriteFile(path, []byte(fmt.Sprintf(`%s{"id":%q,%s`, before, wish.User, changed)), 0o600)
 }
 
 // records are the audit records, in their order.

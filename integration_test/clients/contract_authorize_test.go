@@ -44,7 +44,7 @@ func (b *browser) ask(status int, q question) exchanged {
 	b.c.t.Helper()
 	got := b.c.ask(b.carrying(q))
 	if got.Status != status {
-		b.c.t.Fatalf("%s %s, %s: got %d %s, want %d", q.method, q.path, q.body, got.Status, got.Answer, status)
+		b.c.t.Fatalf("%s %s, %s: got %d, want %d: %s", q.method, q.path, q.body, got.Status, status, got.Answer)
 	}
 	set := http.Response{Header: got.Headers}
 	for _, cookie := range set.Cookies() {
@@ -110,7 +110,8 @@ func (b *browser) answered(name, value string, got exchanged) string {
 func (c *contract) walkAuthorizations() {
 	b := c.browser()
 	consent := b.logIn(authorize(authorizePath))
-	code := b.answered("code", "", b.ask(http.StatusSeeOther, button(consent, authorizePath, "consent")))
+	granted := b.ask(http.StatusSeeOther, button(consent, authorizePath, "consent"))
+	code := b.answered("code", "", b.ask(http.StatusSeeOther, question{method: http.MethodGet, path: granted.location()}))
 	c.granted(redeem(tokenPaths[0], code))
 	// The same is granted without a question, also where it was pushed or posted.
 	b.answered("code", "", b.ask(http.StatusSeeOther, authorize(authorizePath)))

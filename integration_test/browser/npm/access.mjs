@@ -1,6 +1,6 @@
 // Everything works without a mouse, and without JavaScript.
 import assert from 'node:assert/strict'
-import { issuer, newcomer, password, reports, scenario, shop, web } from './visit.mjs'
+import { issuer, newcomer, password, reports, scenario, shop, web, world } from './visit.mjs'
 import { america, back, backWeb, begin, beginWeb, button, call, callWeb, chooses, consents, follows, loggedIn, login, openAccount, presses, sees, who } from './steps.mjs'
 
 // tabTo moves the focus to an element, as a keyboard does. Wherever it stands on
@@ -85,6 +85,14 @@ scenario('the keyboard alone: deny', async (visit) => {
 	await sees(page, 'consent')
 	await enter(page, button('deny'))
 	assert.equal((await back(page)).problem, 'access_denied')
+})
+
+scenario('the keyboard alone: to another provider', async (visit) => {
+	const { page } = await visit()
+	await begin(page)
+	await sees(page, 'login')
+	await enter(page, 'a[href*="provider="]')
+	await page.waitForURL((url) => url.origin === world.provider)
 })
 
 scenario('the keyboard alone: the account and logout', async (visit) => {

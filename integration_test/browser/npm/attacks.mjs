@@ -12,6 +12,7 @@ const cookie = async (context, name) => (await ours(context)).find((c) => c.name
 // at opens a page of the server, each in a state of its own.
 const places = {
 	login: async ({ page }) => { await begin(page); await sees(page, 'login') },
+	organization: async ({ page }) => { await begin(page); await login(page, newcomer(2)); await sees(page, 'organization') },
 	consent: async ({ page }) => { await begin(page); await login(page, newcomer()); await sees(page, 'consent') },
 	account: async ({ page }) => { await loggedIn(page, newcomer()); await openAccount(page) },
 	logout: async ({ page }) => { await loggedIn(page, newcomer()); await page.goto(`${issuer}/oauth2/logout`) },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { newcomer, reports, scenario, shop } from './visit.mjs'
-import { america, back, backWeb, begin, beginWeb, call, callWeb, consents, europe, loggedIn, login, openAccount, press, presses, refresh, sees, who, writing } from './steps.mjs'
+import { control, newcomer, reports, scenario, shop } from './visit.mjs'
+import { america, back, backWeb, begin, beginWeb, button, call, callWeb, consents, europe, loggedIn, login, openAccount, press, presses, refresh, refused, sees, who, writing } from './steps.mjs'
 
 scenario('the page says what is asked for', async (visit) => {
 	const { page } = await visit()
@@ -140,6 +140,9 @@ scenario('a grant is revoked on the account page', async (visit) => {
 	assert.ok((await account.innerText('main')).includes('Order dashboard'))
 	await presses(account, 'revoke')
 	assert.equal(await account.locator('button[value="revoke"]').count(), 0)
+	await account.reload()
+	assert.equal(await account.locator('button[value="revoke"]').count(), 0)
+	assert.ok(await account.locator('button[value="end-session"]').count() > 0)
 	const gone = await call(page, `${shop}/orders/eu/1`)
 	assert.deepEqual([gone.status, gone.reason], [401, 'token_revoked'])
 	assert.equal((await refresh(page)).problem, 'invalid_grant')
@@ -149,4 +152,51 @@ scenario('a grant is revoked on the account page', async (visit) => {
 	await consents(page)
 	assert.equal((await back(page)).problem, undefined)
 	assert.equal((await call(page, `${shop}/orders/eu/1`)).status, 200)
+})
+
+scenario('a right is lost while its page is open', async (visit) => {
+	const { page } = await visit()
+	const user = newcomer()
+	await begin(page)
+	await login(page, user)
+	await sees(page, 'consent')
+	await control('edit', { User: user, From: 'shop/orders.read orders/eu/** orders/us/**', To: 'shop/orders.read orders/eu/**' })
+	// The file is read within a second; until then the page is as good as it was.
+	const { page: other } = await visit()
+	for (let tries = 0; tries < 50; tries++) {
+		await begin(other, { prompt: 'consent' })
+		if (tries === 0) await login(other, user)
+		await sees(other, 'consent')
+		if (await other.locator(america).count() === 0) break
+		await other.waitForTimeout(100)
+	}
+	await presses(page, 'consent')
+	assert.ok((await page.innerText('[role="alert"]')).length > 10)
+	assert.equal(await page.locator(america).count(), 0)
+	await consents(page)
+	await back(page)
+	assert.equal((await call(page, `${shop}/orders/us/1`)).reason, 'resource_missing')
+	assert.equal((await call(page, `${shop}/orders/eu/1`)).status, 200)
+})
+
+scenario('somebody is disabled at the consent page', async (visit) => {
+	const { page } = await visit()
+	const user = newcomer()
+	await begin(page)
+	await login(page, user)
+	await sees(page, 'consent')
+	await control('edit', { User: user, From: '"password_hash"', To: '"disabled":true,"password_hash"' })
+	const { page: other } = await visit()
+	await begin(other)
+	for (let tries = 0; tries < 50; tries++) {
+		await login(other, user)
+		await other.waitForTimeout(100)
+		if (await other.locator('[role="alert"]').count() > 0) break
+		await openAccount(other)
+		if (await other.locator(button('logout')).count() > 0) await presses(other, 'logout')
+		await begin(other)
+	}
+	await press(page, 'consent')
+	await page.waitForSelector('[role="alert"]')
+	await refused(page, 'session_ended')
 })

@@ -2,7 +2,7 @@
 // came to its end.
 import assert from 'node:assert/strict'
 import { app, control, issuer, newcomer, scenario } from './visit.mjs'
-import { back, begin, consents, login, openApp, presses, refused, sees } from './steps.mjs'
+import { back, begin, consents, follows, login, openApp, presses, refused, sees } from './steps.mjs'
 
 for (const step of ['login', 'consent']) {
 	scenario(`the ${step} page was open for too long`, async (visit) => {
@@ -43,4 +43,25 @@ scenario('the address of a step that is over', async (visit) => {
 	const answer = await page.goto(address)
 	assert.ok(answer.status() >= 400, `got ${answer.status()}`)
 	assert.equal(answer.headers()['cache-control'], 'no-store')
+})
+
+scenario('the store is away: a page that says to wait, and then it goes on', async (visit) => {
+	const { page } = await visit()
+	await begin(page)
+	await login(page, newcomer())
+	await sees(page, 'consent')
+	await control('redis-stop')
+	try {
+		const answer = page.waitForResponse((response) => response.request().method() === 'POST')
+		await presses(page, 'consent')
+		assert.equal((await answer).status(), 503)
+		assert.ok(Number((await answer).headers()['retry-after']) > 0)
+		await refused(page, 'store_unavailable')
+	} finally {
+		await control('redis-go')
+	}
+	if (await page.locator('main a.main').count() > 0) await follows(page, 'main a.main')
+	else await page.goBack()
+	await consents(page)
+	assert.equal((await back(page)).problem, undefined)
 })
