@@ -47,9 +47,6 @@ func (q authorizationRequest) redirectable() bool { return q.Client != "" && q.R
 // prompts reports whether the client demands it.
 func (q authorizationRequest) prompts(word string) bool { return slices.Contains(q.Prompt, word) }
 
-// has reports whether a word of the OAuth scope is asked for.
-func (q authorizationRequest) has(word string) bool { return slices.Contains(q.Scope, word) }
-
 // ask returns what is asked of the rights, nil for all.
 func (q authorizationRequest) ask() (*scopes.Ask, error) {
 	if q.Ask == "" {
@@ -116,6 +113,7 @@ func (s *Server) addressed(p parameters) (*client, error) {
 // longest are the sizes in bytes of what is kept until the user has decided.
 var longest = map[string]int{
 	"nonce": 1 << 10, "login_hint": 1 << 10, "prompt": 1 << 10, "ui_locales": 1 << 10, "scope": 8 << 10, "orgId": 1 << 10, "org_id": 1 << 10,
+	"allowed_resource_scope": 16 << 10, "servicesPermissionsScopesDto": 16 << 10, // No token holds so much.
 }
 
 func checkSizes(p parameters) error {

@@ -253,12 +253,12 @@ func TestAuthorizationRequestIsRefused(t *testing.T) {
 // answerAt returns the parameters that an answer adds to a redirect URI.
 func answerAt(t testing.TB, to, redirectURI string) url.Values {
 	t.Helper()
-	rest, ok := strings.CutPrefix(to, redirectURI)
 	between := "?"
 	if strings.Contains(redirectURI, "?") {
 		between = "&"
 	}
-	if rest, ok = strings.CutPrefix(rest, between); !ok || strings.ContainsAny(rest, "?#/\\ \r\n\"<>") {
+	rest, ok := strings.CutPrefix(to, redirectURI+between)
+	if !ok || strings.ContainsAny(rest, "?#/\\ \r\n\"<>") {
 		t.Fatalf("sent to %q, want %s%s...", to, redirectURI, between)
 	}
 	values, err := url.ParseQuery(rest)

@@ -74,6 +74,46 @@ func TestConsentEndsWithLogins(t *testing.T) {
 	}
 }
 
+// What changed while no process ran is in no feed, and the users file says it.
+func TestConsentBeforeTokensNotBefore(t *testing.T) {
+	h := newHouse(t, logins)
+	h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").sees("consent").allow().granted()
+	text := strings.Replace(baseUsers, `{"id":"ada"`, `{"tokens_not_before":"2026-05-01T12:30:00Z","id":"ada"`, 1)
+	cfg := baseConfig()
+	logins(&cfg)
+	h.Server = h.serve(must(Compile(cfg, []string{usersPath(t, text)})), h.caches, ecKey(), rsaKey())
+	h.clock = h.clock.Add(time.Hour)
+	h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").sees("consent").allow().granted()
+	h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").granted()
+}
+
+// While nobody knows what was revoked, nobody is asked again, nor granted anything.
+func TestConsentWhileRevocationsAreUnread(t *testing.T) {
+	h := newHouse(t, logins)
+	h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").sees("consent").allow().granted()
+	h.revocations.reading.unread.Store(h.clock.UnixMilli())
+	h.clock = h.clock.Add(time.Minute)
+	h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").turnedDown(503, "revocations_stale")
+}
+
+// What ends logins is remembered until no consent of before counts any more.
+func TestEndsAreRememberedForConsents(t *testing.T) {
+	for _, c := range []struct {
+		change func(*Config)
+		least  time.Duration
+	}{{logins, consentLife}, {func(*Config) {}, 0}} {
+		before, after := baseConfig(), baseConfig()
+		c.change(&before)
+		after.Clients = nil
+		was, is := must(Compile(before, []string{usersPath(t, baseUsers)})), must(Compile(after, nil))
+		for _, r := range Lost(was, is, start, start) {
+			if ends := r.Kind == RevokedSubject || r.Kind == RevokedClient; ends && (r.Until.Sub(start) < c.least || c.least == 0 && r.Until.Sub(start) >= consentLife) {
+				t.Errorf("%s %s: remembered for %s, want %s or more", r.Kind, r.Value, r.Until.Sub(start), c.least)
+			}
+		}
+	}
+}
+
 // State keys open what is remembered for as long as it counts, if anybody can be
 // asked.
 func TestKeysOutliveConsents(t *testing.T) {

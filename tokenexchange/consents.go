@@ -190,6 +190,9 @@ func (c Consents) write(ctx context.Context, a Attempt, found *Consent, rec cons
 // answers is that of what is remembered.
 func (c *Consent) answers(o offer) (choice, bool) { return c.rec.answers(o) }
 
+// narrowed is that of what is remembered.
+func (c *Consent) narrowed() bool { return c.rec.narrowed() }
+
 // overruled tells why a consent counts no more, "" if it does: what ends the logins
 // of a user or a client ends what was decided in them. Whoever had stolen a login
 // may have decided it, and a name that comes back may be somebody else's. The

@@ -122,6 +122,29 @@ func TestFederatedRightsAreOfNow(t *testing.T) {
 	}
 }
 
+// Who comes with claims that no line matches any more loses what came of the
+// claims of before.
+func TestLoginThatTakesEverything(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	h.registers(t, "9", `{"sub":"9","groups":["clerks"]}`)
+	access, refresh := h.redeem("web", h.code(t, func(c *Code) { c.Subject = "corp:9" })).tokens(t)
+	h.lives(t, access, true)
+	_, err := h.register(t.Context(), must(h.NewAttempt()), h.realm.providers["corp"], Identity{Subject: "9", Claims: []byte(`{"sub":"9"}`)})
+	if asRefused(err).Reason != "no_mapping" {
+		t.Errorf("got %v, want no_mapping", err)
+	}
+	h.clock = h.clock.Add(time.Second)
+	h.lives(t, access, false)
+	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "user_gone")
+	// A stranger leaves nothing behind.
+	if _, err = h.register(t.Context(), must(h.NewAttempt()), h.realm.providers["corp"], Identity{Subject: "10", Claims: []byte(`{}`)}); err == nil {
+		t.Error("a stranger has an account")
+	}
+	if _, err = h.state.Accounts().Find(t.Context(), "corp:10"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("got %v, want no record", err)
+	}
+}
+
 // What no process saw: the domain is another issuer's after a restart. Its users
 // are others, whoever they are.
 func TestIssuersShareNoAccount(t *testing.T) {

@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -65,5 +66,31 @@ func TestAnyProgramCanBeAPublicApp(t *testing.T) {
 				t.Errorf("%+v: after the consent got %d to %s", c, b.code, b.at)
 			}
 		}
+	}
+}
+
+// TestRefusedOnceIsNarrowedLater: who unticks a right has a narrowed token, which
+// has no roles and begins nothing else. It does not become a whole one because the
+// right is lost meanwhile, and nothing is left to untick.
+func TestRefusedOnceIsNarrowedLater(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.consenting("ada", "acme").allow(boxCRM)
+	narrowed := func(code string) {
+		t.Helper()
+		access, _ := h.redeem("web", code).tokens(t)
+		claims := claimsOf(t, access)
+		if perms := fmt.Sprint(claims["perms"]); claims["narrowed"] != true || strings.Contains(perms, "csp:") {
+			t.Errorf("got narrowed %v and perms %s, want a narrowed token without roles", claims["narrowed"], perms)
+		}
+	}
+	narrowed(b.granted())
+	h.withUsers(strings.Replace(baseUsers, `,"crm/contacts.read **"`, "", 1))
+	narrowed(b.open(authorizeURL()).granted())
+
+	b.open(authorizeURL("prompt", "consent", "orgId", "acme")).sees("consent").allow()
+	b.granted()
+	access, _ := h.redeem("web", b.open(authorizeURL()).granted()).tokens(t)
+	if claims := claimsOf(t, access); claims["narrowed"] != nil || !strings.Contains(fmt.Sprint(claims["perms"]), "csp:org_member") {
+		t.Errorf("who granted all of it got %v", claims)
 	}
 }

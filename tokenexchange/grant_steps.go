@@ -83,6 +83,9 @@ func (v *visit) grant(st standing) (reply, error) {
 		return nil, err
 	}
 	draft = draft.LimitTo(st.choice.scope)
+	if st.was != nil && st.was.narrowed() {
+		draft = draft.Refused()
+	}
 	if err := s.mint.Fits(draft, nil); err != nil {
 		return nil, err
 	}

@@ -59,9 +59,10 @@ func latest(a, b time.Time) time.Time {
 // has ended: what is in no list could not be ended any more.
 func surplus[E any](list []E) []E { return slices.Clone(list[:max(len(list)-maxListed, 0)]) }
 
-// login lists a session, and returns what is too much then.
+// login lists a session, in the place of the one that had its login before, and
+// returns what is too much then.
 func (h *holdings) login(l heldSession) []heldSession {
-	h.without(l.ID)
+	h.Sessions = slices.DeleteFunc(h.Sessions, func(s heldSession) bool { return s.SID == l.SID })
 	h.Sessions = append(h.Sessions, l)
 	return surplus(h.Sessions)
 }

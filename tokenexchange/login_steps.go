@@ -42,12 +42,7 @@ func (v *visit) welcome(in session) (reply, error) {
 		return nil, errors.Join(err, s.state.Sessions().end(v, in.id))
 	}
 	var fell []heldSession
-	err = s.state.Holdings().change(v, v.attempt, in.Subject, func(h *holdings) {
-		if old != nil {
-			h.without(old.id.grant)
-		}
-		fell = h.login(in.held())
-	})
+	err = s.state.Holdings().change(v, v.attempt, in.Subject, func(h *holdings) { fell = h.login(in.held()) })
 	if err != nil {
 		return nil, err
 	}

@@ -30,18 +30,15 @@ func (r *Realm) requiredLines(c *client, lines []PermissionLine) (scopes.Set, er
 	if err != nil {
 		return scopes.Set{}, err
 	}
+	ceiling := c.ceiling().Entries()
 	for i, line := range lines {
 		entries, err := r.expand(line.Permission, line.Patterns, nil)
 		if err != nil {
 			return scopes.Set{}, InLine("required", i, err)
 		}
 		for _, e := range entries {
-			one, err := scopes.NewSet(e)
-			if err == nil && !c.ceiling().Contains(one) {
-				err = fmt.Errorf("%s/%s %s is outside of the client's %s lines; expected a pattern inside one of theirs", e.Service, e.Permission, e.Resource, c.ceilingWord())
-			}
-			if err != nil {
-				return scopes.Set{}, InLine("required", i, err)
+			if !slices.ContainsFunc(ceiling, func(wider scopes.Entry) bool { return covers(wider, e) }) {
+				return scopes.Set{}, InLine("required", i, fmt.Errorf("%s/%s %s is outside of the client's %s lines; expected a pattern inside one of theirs", e.Service, e.Permission, e.Resource, c.ceilingWord()))
 			}
 		}
 	}

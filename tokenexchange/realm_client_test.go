@@ -41,11 +41,17 @@ func TestClientWords(t *testing.T) {
 		change func(*ClientConfig)
 		want   string
 	}{
-		"codes without a redirect_uri":       {"web", func(c *ClientConfig) { c.RedirectURIs = nil }, "grant_types: authorization_code needs a redirect_uri line"},
-		"a redirect_uri without codes":       {"batch", func(c *ClientConfig) { c.RedirectURIs = []string{callback} }, "redirect_uri: it has no meaning without the grant authorization_code"},
-		"a logout URI without codes":         {"batch", func(c *ClientConfig) { c.PostLogoutRedirectURIs = []string{callback} }, "post_logout_redirect_uri: it has no meaning"},
-		"pkce without codes":                 {"batch", func(c *ClientConfig) { c.PKCE = "optional" }, "pkce: it has no meaning"},
-		"pkce_methods without codes":         {"batch", func(c *ClientConfig) { c.PKCEMethods = []string{"S256"} }, "pkce_methods: it has no meaning"},
+		"codes without a redirect_uri": {"web", func(c *ClientConfig) { c.RedirectURIs = nil }, "grant_types: authorization_code needs a redirect_uri line"},
+		"a redirect_uri without codes": {"batch", func(c *ClientConfig) { c.RedirectURIs = []string{callback} }, "redirect_uri: it has no meaning without the grant authorization_code"},
+		"a logout URI without codes":   {"batch", func(c *ClientConfig) { c.PostLogoutRedirectURIs = []string{callback} }, "post_logout_redirect_uri: it has no meaning"},
+		"pkce without codes":           {"batch", func(c *ClientConfig) { c.PKCE = "optional" }, "pkce: it has no meaning"},
+		"pkce_methods without codes":   {"batch", func(c *ClientConfig) { c.PKCEMethods = []string{"S256"} }, "pkce_methods: it has no meaning"},
+		"required without codes":       {"batch", func(c *ClientConfig) { c.Required = *lines("shop/orders.read orders/1") }, "required: it has no meaning"},
+		"required outside of permit":   {"web", func(c *ClientConfig) { c.Required = *lines("crm/* **", "shop/orders.write orders/**") }, "required: shop/orders.write orders/** is outside of the client's permit lines"},
+		"required outside of own": {"web", func(c *ClientConfig) {
+			c.Permit, c.Own, c.Required = nil, lines("shop/orders.read orders/*"), *lines("shop/orders.read orders/**")
+		}, "is outside of the client's own lines"},
+		"required on no pattern":             {"web", func(c *ClientConfig) { c.Required = []PermissionLine{{Permission: "shop/orders.read"}} }, "required: shop/orders.read: expected at least one resource pattern"},
 		"the second redirect_uri":            {"web", func(c *ClientConfig) { c.RedirectURIs = []string{callback, "/x"} }, `redirect_uri: "/x": expected an absolute URI`},
 		"a redirect_uri twice":               {"web", func(c *ClientConfig) { c.RedirectURIs = []string{callback, callback} }, "it is given twice"},
 		"a logout URI":                       {"web", func(c *ClientConfig) { c.PostLogoutRedirectURIs = []string{"http://web.example.com"} }, "post_logout_redirect_uri:"},

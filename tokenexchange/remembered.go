@@ -85,3 +85,13 @@ func (r remembered) answers(o offer) (choice, bool) {
 	}
 	return c, true
 }
+
+// narrowed reports whether less was granted than was asked.
+func (r remembered) narrowed() bool {
+	asked, err := r.Asked.read()
+	if err != nil {
+		return true
+	}
+	granted, err := r.Granted.read()
+	return err != nil || !granted.set.Contains(asked.set) || !subset(asked.scope, granted.scope)
+}

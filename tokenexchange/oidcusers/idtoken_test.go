@@ -84,14 +84,14 @@ func TestIDTokens(t *testing.T) {
 		}), "compact form"},
 		{"alg none with a signature", sign(func(p []byte) string {
 			return base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`)) + "." + base64.RawURLEncoding.EncodeToString(p) + ".AAAA"
-		}), "alg"},
+		}), "the alg of the id token"},
 		{"HS256 with the public key", sign(func(p []byte) string {
 			return signed(jose.HS256, must(x509.MarshalPKIXPublicKey(rsaKey().Public())), "rsa", p, nil)
-		}), "alg"},
+		}), "the alg of the id token"},
 		{"HS256 with our secret", sign(func(p []byte) string {
 			return signed(jose.HS256, []byte(strings.Repeat("the secret", 4)), "rsa", p, nil)
-		}), "alg"},
-		{"RS512", sign(func(p []byte) string { return signed(jose.RS512, rsaKey(), "rsa", p, nil) }), "alg"},
+		}), "the alg of the id token"},
+		{"RS512", sign(func(p []byte) string { return signed(jose.RS512, rsaKey(), "rsa", p, nil) }), "the alg of the id token"},
 		{"PS256 with a key for RS256", sign(func(p []byte) string { return signed(jose.PS256, rsaKey(), "rsa", p, nil) }), "none of the provider's keys"},
 		{"another key of the same kid", sign(func(p []byte) string { return signed(jose.RS256, thief(), "rsa", p, nil) }), "signature"},
 		{"a key for encryption", sign(func(p []byte) string { return signed(jose.RS256, thief(), "enc", p, nil) }), "none of the provider's keys"},

@@ -134,8 +134,10 @@ func signed(alg jose.SignatureAlgorithm, key any, kid string, payload []byte, he
 
 // provider is the client of an op.
 func (o *op) provider() *Provider {
-	return New(o.settings(), func() time.Time { return o.clock })
+	return New(o.settings(), o.time)
 }
+
+func (o *op) time() time.Time { return o.clock }
 
 func (o *op) settings() tokenexchange.ProviderSettings {
 	return tokenexchange.ProviderSettings{

@@ -218,6 +218,13 @@ func (d Draft) LimitTo(scope []string) Draft {
 	return d
 }
 
+// Refused marks a draft that holds all that can be granted now, of somebody who
+// refused to grant all before.
+func (d Draft) Refused() Draft {
+	d.claims.Narrowed = true
+	return d
+}
+
 // Within keeps of the draft's set what is also in the other one. Nothing in
 // common leaves an identity-only token.
 func (d Draft) Within(set scopes.Set) (Draft, error) {

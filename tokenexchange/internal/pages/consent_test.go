@@ -110,8 +110,8 @@ func TestConsentSays(t *testing.T) {
 		},
 		"once": {
 			with(func(c *Consent) { c.Offline, c.RefreshLife = true, 0 }),
-			[]string{"Web shop has access for 30 minutes. Then it ends by itself."},
-			[]string{"Web shop hat 30 Minuten lang Zugriff. Danach endet er von selbst."},
+			[]string{"Web shop has access for 30 minutes each time it sends you here."},
+			[]string{"Web shop hat 30 Minuten lang Zugriff, jedes Mal"},
 			[]string{"log out or revoke"},
 		},
 		"what is not shared": {

@@ -89,7 +89,7 @@ func TestSteps(t *testing.T) {
 			[]string{"No application has access", "You are not logged in anywhere."},
 			nil,
 		},
-		"logout":            {Logout{form, "Web shop"}, "transaction=abc", []string{"Log out of Web shop ?", "in every application"}, nil},
+		"logout":            {Logout{form, "Web shop"}, "transaction=abc", []string{"Log out of Web shop ?", "applications have through it"}, nil},
 		"logout of nothing": {Logout{Form: form}, "transaction=abc", []string{"Log out?"}, nil},
 		"logged out":        {LoggedOut{"Web shop"}, "", []string{"You are logged out of Web shop"}, nil},
 		"failure": {
