@@ -162,3 +162,25 @@ func TestLogoutByAProgramWithACookie(t *testing.T) {
 	l.ended(h, true, true)
 	l.open(accountPath).sees("login")
 }
+
+// TestEndsOfAPersonAreBounded, as those of a client are: nobody fills the memory of
+// all guards with the ends of his own logins.
+func TestEndsOfAPersonAreBounded(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.consenting("ada", "acme").allow()
+	access, _, _ := b.tokens()
+	for i := range endingLimit.atOnce {
+		if err := h.mayEnd("", "example.com:ada", RevokeSession(fmt.Sprint(i), h.clock.Add(time.Hour))); err != nil {
+			t.Fatalf("end %d: got %v", i, err)
+		}
+	}
+	b.open(accountPath).sees("account")
+	for _, form := range []filled{b.fill("logout"), b.fill("revoke", "id", "web acme")} {
+		b.tab().submit(form).turnedDown(429, "too_many_attempts")
+	}
+	h.lives(t, access, true)
+	other := h.browser().open(accountPath).logIn("two").sees("account")
+	other.press("logout").sees("logged out")
+	h.clock = h.clock.Add(endingLimit.each)
+	b.press("logout").sees("logged out")
+}

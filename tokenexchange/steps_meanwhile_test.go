@@ -193,3 +193,20 @@ func TestLoginIsTakenOnce(t *testing.T) {
 		t.Errorf("got %d sessions, want 1", sessions)
 	}
 }
+
+// TestDecisionOfSomebodyElse: who logs in between Allow and its answer, and may do
+// the same, has decided nothing.
+func TestDecisionOfSomebodyElse(t *testing.T) {
+	h := newHouse(t, logins)
+	one := strings.Replace(baseUsers, `{"id":"two"`, `{"id":"one","username":"one","domain":"example.com","password_hash":"`+cheap+`","memberships":[{"org":"acme"},{"org":"beta"}]},{"id":"two"`, 1)
+	h.withUsers(one)
+	b := h.browser().open(authorizeURL("orgId", "acme")).logIn("one").sees("consent")
+	at, form := b.at, b.allowing()
+	b.once("POST", authorizePath, form.values.Encode())
+	b.tab().open(authorizeURL("prompt", "login", "orgId", "acme")).logIn("two").sees("consent")
+	b.open(at).sees("consent")
+	if lists := must(h.state.Holdings().load(t.Context(), "example.com:two")); len(lists.Grants)+len(lists.Allowed) > 0 {
+		t.Errorf("got %+v", lists)
+	}
+	b.allow().granted()
+}
