@@ -140,31 +140,34 @@ func (v *visit) lists(notice string) (reply, error) {
 	}, nil
 }
 
-// granted is what a person lets a client do, at most.
+// granted is what a person lets a client do.
 func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	s := v.server
 	g := pages.Grant{ID: a.id(), Client: a.Client, Org: s.realm.orgName(a.Org), Since: a.Since}
 	if c := s.realm.clients[a.Client]; c != nil {
 		g.Client = cmp.Or(c.displayName, c.ID)
 	}
+	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
+	if err != nil && !errors.Is(err, ErrNotFound) {
+		return g, err
+	}
+	var all choice
+	if err == nil {
+		if all, err = was.rec.Granted.read(); err != nil {
+			return g, err
+		}
+	}
+	// Also what tokens of an earlier decision have, which is not remembered any more.
 	for _, held := range h.of(a) {
 		g.Until = latest(g.Until, held.End)
-		// Also one of an earlier decision, which is not remembered any more.
-		g.Offline = g.Offline || held.Session == ""
+		has, err := v.extentOf(held)
+		if err != nil {
+			return g, err
+		}
+		all = all.with(has)
 	}
-	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
-	if errors.Is(err, ErrNotFound) {
-		return g, nil
-	}
-	if err != nil {
-		return g, err
-	}
-	has, err := was.rec.Granted.read()
-	if err != nil {
-		return g, err
-	}
-	g.Services, g.Scopes = has.view()
-	g.Offline = g.Offline || slices.Contains(has.scope, mint.Offline)
+	g.Services, g.Scopes = all.view()
+	g.Offline = slices.Contains(all.scope, mint.Offline)
 	return g, nil
 }
 
