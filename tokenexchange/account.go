@@ -108,7 +108,7 @@ func (v *visit) logOut() (reply, error) {
 	}
 	v.cookies = append(v.cookies, newCookie(sessionCookie, ""))
 	return func(w http.ResponseWriter) {
-		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{}, pages.Options{})
+		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{Elsewhere: v.server.realm.elsewhere(v.session)}, pages.Options{})
 	}, nil
 }
 
@@ -187,4 +187,13 @@ func (r *Realm) methodName(method string) string {
 		return p.name
 	}
 	return method
+}
+
+// elsewhere is the provider at which a person goes on to be logged in when a
+// session here has ended, "" for none.
+func (r *Realm) elsewhere(in *session) string {
+	if in == nil || in.Method == byPassword {
+		return ""
+	}
+	return r.methodName(in.Method)
 }
