@@ -159,6 +159,9 @@ func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	if err != nil {
 		return g, err
 	}
+	if why, err := s.overruled(was); why != "" || err != nil {
+		return g, err // It counts no more: the person would be asked.
+	}
 	has, err := was.rec.Granted.read()
 	if err != nil {
 		return g, err
@@ -169,4 +172,9 @@ func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 }
 
 // methodName is how people call the way in which somebody logged in.
-func (r *Realm) methodName(method string) string { return method }
+func (r *Realm) methodName(method string) string {
+	if p := r.providers[method]; p != nil {
+		return p.name
+	}
+	return method
+}
