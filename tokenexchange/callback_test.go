@@ -334,3 +334,60 @@ func TestAnswersAreNotMixedUp(t *testing.T) {
 		}
 	}
 }
+
+// Whom no line matches any more holds nothing from then on, in whichever login; and
+// nothing is kept of a stranger whom none ever matched.
+func TestNoLineMatchesAnyMore(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	signIn := func(subject, groups string) *browser {
+		p := h.says(`{"sub":"` + subject + `","groups":[` + groups + `]}`)
+		p.identity.Subject = subject
+		return h.browser().open(authorizeURL()).leave().comeBack()
+	}
+	first := signIn("9", `"clerks"`)
+	_, refresh := h.redeem("web", first.sees("consent").allow().granted()).tokens(t)
+	h.clock = h.clock.Add(2 * time.Second)
+	signIn("9", `"guests"`).refusesWith(t, 400, "no_mapping")
+	first.open(accountPath).sees("login")
+	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "user_gone")
+	signIn("10", `"guests"`).refusesWith(t, 400, "no_mapping")
+	if _, err := h.state.Accounts().Find(t.Context(), "corp:10"); !errors.Is(err, ErrNotFound) {
+		t.Errorf("an account is kept of a stranger: %v", err)
+	}
+}
+
+// When somebody proved who they are: never in the future, where no revocation
+// reaches, and where the provider does not say, when it signed.
+func TestAuthTimeOfASession(t *testing.T) {
+	for name, tc := range map[string]struct{ said, signed, want time.Duration }{
+		"its clock is ahead":  {20 * time.Second, 20 * time.Second, 0},
+		"it says":             {-time.Hour, 0, -time.Hour},
+		"it does not":         {0, -time.Minute, -time.Minute},
+		"it signs ahead, too": {0, 20 * time.Second, 0},
+	} {
+		h := newHouse(t, logins, federated)
+		p := h.says(clerk)
+		p.identity.IssuedAt = h.clock.Add(tc.signed)
+		if p.identity.AuthTime = h.clock.Add(tc.said); tc.said == 0 {
+			p.identity.AuthTime = time.Time{}
+		}
+		access, _ := h.redeem("web", h.browser().open(authorizeURL()).leave().comeBack().sees("consent").allow().granted()).tokens(t)
+		if got, want := claimsOf(t, access)["auth_time"], float64(h.clock.Add(tc.want).Unix()); got != want {
+			t.Errorf("%s: got auth_time %v, want %v", name, got, want)
+		}
+	}
+}
+
+// Each departure asks the provider's metadata and takes a turn in the store: an
+// address has no more of them than of logins.
+func TestDeparturesAreBounded(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	b := h.browser().open(authorizeURL())
+	away := b.at + "&provider=corp"
+	for range beginLimit.atOnce + 5 {
+		if b.open(away); b.code == http.StatusTooManyRequests {
+			return
+		}
+	}
+	t.Errorf("got %d after as many departures as one likes", b.code)
+}
