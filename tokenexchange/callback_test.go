@@ -391,3 +391,21 @@ func TestDeparturesAreBounded(t *testing.T) {
 	}
 	t.Errorf("got %d after as many departures as one likes", b.code)
 }
+
+// What a browser takes along is for one departure.
+func TestDeparturesShareNothing(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	b := h.browser().open(authorizeURL())
+	away := b.at + "&provider=corp"
+	seen := map[string]bool{}
+	for range 3 {
+		b.open(away)
+		d := h.providers["corp"].departure
+		for _, text := range []string{d.State, d.Nonce, d.Verifier} {
+			if seen[text] || len(text) < 26 {
+				t.Errorf("%q is no text of its own", text)
+			}
+			seen[text] = true
+		}
+	}
+}
