@@ -108,7 +108,7 @@ func (v *visit) logOut() (reply, error) {
 	}
 	v.cookies = append(v.cookies, newCookie(sessionCookie, ""))
 	return func(w http.ResponseWriter) {
-		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{}, pages.Options{})
+		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{Elsewhere: v.server.realm.elsewhere(v.session)}, pages.Options{})
 	}, nil
 }
 
@@ -140,35 +140,45 @@ func (v *visit) lists(notice string) (reply, error) {
 	}, nil
 }
 
-// granted is what a person lets a client do, at most.
+// granted is what a person lets a client do.
 func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	s := v.server
 	g := pages.Grant{ID: a.id(), Client: a.Client, Org: s.realm.orgName(a.Org), Since: a.Since}
 	if c := s.realm.clients[a.Client]; c != nil {
 		g.Client = cmp.Or(c.displayName, c.ID)
 	}
+	all, err := v.remembered(a)
+	if err != nil {
+		return g, err
+	}
+	// Also what tokens of an earlier decision have, which is not remembered any more.
 	for _, held := range h.of(a) {
 		g.Until = latest(g.Until, held.End)
-		// Also one of an earlier decision, which is not remembered any more.
-		g.Offline = g.Offline || held.Session == ""
+		has, err := v.extentOf(held)
+		if err != nil {
+			return g, err
+		}
+		all = all.with(has)
 	}
-	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
-	if errors.Is(err, ErrNotFound) {
-		return g, nil
-	}
-	if err != nil {
-		return g, err
-	}
-	if why, err := s.overruled(was); why != "" || err != nil {
-		return g, err // It counts no more: the person would be asked.
-	}
-	has, err := was.rec.Granted.read()
-	if err != nil {
-		return g, err
-	}
-	g.Services, g.Scopes = has.view()
-	g.Offline = g.Offline || slices.Contains(has.scope, mint.Offline)
+	g.Services, g.Scopes = all.view()
+	g.Offline = slices.Contains(all.scope, mint.Offline)
 	return g, nil
+}
+
+// remembered is what a client gets without asking again, nothing if the person
+// would be asked.
+func (v *visit) remembered(a allowed) (choice, error) {
+	was, err := v.server.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
+	if errors.Is(err, ErrNotFound) {
+		return choice{}, nil
+	}
+	if err != nil {
+		return choice{}, err
+	}
+	if why, err := v.server.overruled(was); why != "" || err != nil {
+		return choice{}, err
+	}
+	return was.rec.Granted.read()
 }
 
 // methodName is how people call the way in which somebody logged in.
@@ -177,4 +187,13 @@ func (r *Realm) methodName(method string) string {
 		return p.name
 	}
 	return method
+}
+
+// elsewhere is the provider at which a person goes on to be logged in when a
+// session here has ended, "" for none.
+func (r *Realm) elsewhere(in *session) string {
+	if in == nil || in.Method == byPassword {
+		return ""
+	}
+	return r.methodName(in.Method)
 }

@@ -13,6 +13,7 @@ type leaver struct {
 	*browser
 	here, there       string // access tokens of the two logins
 	hereHint, farHint string // their id tokens
+	far               *browser
 }
 
 func newLeaver(h *house) *leaver {
@@ -29,7 +30,7 @@ func newLeaver(h *house) *leaver {
 		return b, access, hint
 	}
 	l.browser, l.here, l.hereHint = login()
-	_, l.there, l.farHint = login()
+	l.far, l.there, l.farHint = login()
 	return l
 }
 
@@ -85,6 +86,11 @@ func TestLogoutOfABrowser(t *testing.T) {
 							t.Error("the cookie is left")
 						}
 						l.ended(h, cookie == "live" || hint == "own", hint == "another")
+						page := "account"
+						if hint == "another" || cookie == "over" {
+							page = "login"
+						}
+						l.far.open(accountPath).sees(page)
 					})
 				}
 			}

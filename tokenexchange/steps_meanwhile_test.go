@@ -182,8 +182,12 @@ func TestLoginIsTakenOnce(t *testing.T) {
 		name := []string{"ada", "two"}[i%2]
 		requests = append(requests, b.request("POST", authorizePath, b.fill("login", "username", name, "password", password).values.Encode()))
 	}
+	records := len(h.stored())
 	if _, _, steps := h.race(requests); steps != 1 {
 		t.Errorf("got %d logins, want 1", steps)
+	}
+	if got := len(h.stored()) - records; got != 2 {
+		t.Errorf("got %d records more, want a session and a list", got)
 	}
 	var sessions int
 	for _, subject := range []string{"example.com:ada", "example.com:two"} {
@@ -209,4 +213,31 @@ func TestDecisionOfSomebodyElse(t *testing.T) {
 		t.Errorf("got %+v", lists)
 	}
 	b.allow().granted()
+}
+
+// TestGrantIsGivenWhileItIsTakenBack: whatever comes first, what works is seen.
+func TestGrantIsGivenWhileItIsTakenBack(t *testing.T) {
+	for verb := 1; ; verb++ {
+		h := newHouse(t, logins)
+		b := h.consenting("ada", "acme").allow()
+		b.granted()
+		asked := b.tab().open(authorizeURL("prompt", "consent", "orgId", "acme")).sees("consent")
+		account := b.tab().open(accountPath).sees("account")
+		code := ""
+		store := &interruptingStore{MemoryStore: h.store, at: verb, do: func() { code = asked.allow().granted() }}
+		h.state.store = store
+		account.press("revoke", "id", "web acme").sees("account")
+		if store.verbs < verb {
+			return
+		}
+		store.at = 0
+		if g := h.redeem("web", code); g.status == 200 {
+			access, _ := g.tokens(t)
+			if account.open(accountPath).sees("account"); len(account.grants()) != 1 {
+				t.Fatalf("verb %d: a token works and the page lists %q", verb, account.grants())
+			}
+			account.press("revoke", "id", "web acme")
+			h.lives(t, access, false)
+		}
+	}
 }
