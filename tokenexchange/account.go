@@ -108,7 +108,7 @@ func (v *visit) logOut() (reply, error) {
 	}
 	v.cookies = append(v.cookies, newCookie(sessionCookie, ""))
 	return func(w http.ResponseWriter) {
-		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{}, pages.Options{})
+		v.server.show(w, v.request, http.StatusOK, pages.LoggedOut{Elsewhere: v.server.realm.elsewhere(v.session)}, pages.Options{})
 	}, nil
 }
 
@@ -147,15 +147,9 @@ func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	if c := s.realm.clients[a.Client]; c != nil {
 		g.Client = cmp.Or(c.displayName, c.ID)
 	}
-	was, err := s.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	all, err := v.remembered(a)
+	if err != nil {
 		return g, err
-	}
-	var all choice
-	if err == nil {
-		if all, err = was.rec.Granted.read(); err != nil {
-			return g, err
-		}
 	}
 	// Also what tokens of an earlier decision have, which is not remembered any more.
 	for _, held := range h.of(a) {
@@ -171,5 +165,35 @@ func (v *visit) granted(a allowed, h holdings) (pages.Grant, error) {
 	return g, nil
 }
 
+// remembered is what a client gets without asking again, nothing if the person
+// would be asked.
+func (v *visit) remembered(a allowed) (choice, error) {
+	was, err := v.server.state.Consents().Load(v, consentName{Subject: v.session.Subject, Org: a.Org, Client: a.Client})
+	if errors.Is(err, ErrNotFound) {
+		return choice{}, nil
+	}
+	if err != nil {
+		return choice{}, err
+	}
+	if why, err := v.server.overruled(was); why != "" || err != nil {
+		return choice{}, err
+	}
+	return was.rec.Granted.read()
+}
+
 // methodName is how people call the way in which somebody logged in.
-func (r *Realm) methodName(method string) string { return method }
+func (r *Realm) methodName(method string) string {
+	if p := r.providers[method]; p != nil {
+		return p.name
+	}
+	return method
+}
+
+// elsewhere is the provider at which a person goes on to be logged in when a
+// session here has ended, "" for none.
+func (r *Realm) elsewhere(in *session) string {
+	if in == nil || in.Method == byPassword {
+		return ""
+	}
+	return r.methodName(in.Method)
+}

@@ -46,3 +46,26 @@ func TestAccountTellsWhatOutlivesALogout(t *testing.T) {
 		t.Errorf("the page does not say %q", losesAccess)
 	}
 }
+
+// Who logged in at another provider reads so, and that a logout here is none there.
+func TestLogoutTellsOfTheProvider(t *testing.T) {
+	const stays = "You may still be logged in at <bdi>Example Corp</bdi>"
+	h := newHouse(t, logins, federated)
+	for name, leave := range map[string]func(b *browser){
+		"the account page": func(b *browser) { b.press("logout") },
+		"the endpoint":     func(b *browser) { b.send("POST", logoutPath, "") },
+	} {
+		h.says(clerk)
+		b := h.browser().open(authorizeURL()).leave().comeBack().open(accountPath).sees("account")
+		if !strings.Contains(b.page, "<dd><bdi>Example Corp</bdi></dd>") {
+			t.Errorf("the page does not say where the login was: %s", b.text())
+		}
+		if leave(b); !strings.Contains(b.sees("logged out").page, stays) {
+			t.Errorf("%s: the page does not say %q: %s", name, stays, b.text())
+		}
+		b = h.browser().open(accountPath).logIn("ada").sees("account")
+		if leave(b); strings.Contains(b.sees("logged out").page, "still be logged in") {
+			t.Errorf("%s: a user with a password reads %s", name, b.text())
+		}
+	}
+}

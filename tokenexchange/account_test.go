@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -90,6 +91,10 @@ func TestGrantIsTakenBack(t *testing.T) {
 	}
 	h.lives(t, access, false)
 	h.lives(t, second, false)
+	grant, _ := claimsOf(t, access)["grant_id"].(string)
+	if f, err := h.state.Families().Load(t.Context(), grant); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the record of the family: got %+v, %v", f, err)
+	}
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
 	h.redeem("web", unused).refused(t, 400, "invalid_grant", "code_invalid")
 	if v := h.introspectAs("web", beta); v.body["active"] != true {
@@ -101,7 +106,7 @@ func TestGrantIsTakenBack(t *testing.T) {
 }
 
 // TestGrantIsTakenBackMeanwhile: a login that was on its way to its answer, silent,
-// gives no code that the person could not see.
+// gives no code that works when the person was told that it is over.
 func TestGrantIsTakenBackMeanwhile(t *testing.T) {
 	for verb := 1; ; verb++ {
 		h := newHouse(t, logins)
@@ -125,12 +130,9 @@ func TestGrantIsTakenBackMeanwhile(t *testing.T) {
 		}
 		code := b.granted()
 		b.tab().open(authorizeURL("prompt", "none")).denied("consent_required", "consent_required")
-		if account.open(accountPath).sees("account"); len(account.grants()) == 0 {
-			h.redeem("web", code).refused(t, 400, "invalid_grant", "code_invalid")
-		} else {
-			access, _ := h.redeem("web", code).tokens(t)
-			account.press("revoke", "id", "web acme")
-			h.lives(t, access, false)
+		h.redeem("web", code).refused(t, 400, "invalid_grant", "code_invalid")
+		if account.open(accountPath).sees("account"); len(account.grants()) > 0 {
+			t.Errorf("the page lists %q", account.grants())
 		}
 		if t.Failed() {
 			t.Fatalf("at verb %d", verb)
@@ -149,9 +151,10 @@ func TestSessionIsEnded(t *testing.T) {
 	if got := other.sessions(); len(got) != 2 {
 		t.Fatalf("got %q", got)
 	}
+	records := len(h.stored())
 	other.press("end-session", "id", other.sessions()[1]).sees("account")
-	if len(other.sessions()) != 1 {
-		t.Errorf("got %q", other.sessions())
+	if len(other.sessions()) != 1 || len(h.stored()) != records-1 {
+		t.Errorf("got %q and %d records, want one session and one record less than %d", other.sessions(), len(h.stored()), records)
 	}
 	h.lives(t, online, false)
 	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "refresh_token_invalid")
@@ -242,6 +245,9 @@ func TestGrantIsListedAsLongAsItsTokensLive(t *testing.T) {
 	h.clock = h.clock.Add(29 * time.Minute)
 	h.lives(t, access, true)
 	other := h.browser().open(accountPath).logIn("ada").sees("account")
+	if len(other.sessions()) != 1 {
+		t.Errorf("the page lists %q, and all but one are over", other.sessions())
+	}
 	other.press("revoke", "id", "web acme").sees("account")
 	h.lives(t, access, false)
 }

@@ -113,6 +113,7 @@ func (s *Server) addressed(p parameters) (*client, error) {
 // longest are the sizes in bytes of what is kept until the user has decided.
 var longest = map[string]int{
 	"nonce": 1 << 10, "login_hint": 1 << 10, "prompt": 1 << 10, "ui_locales": 1 << 10, "scope": 8 << 10, "orgId": 1 << 10, "org_id": 1 << 10,
+	"allowed_resource_scope": 16 << 10, "servicesPermissionsScopesDto": 16 << 10, // No token holds so much.
 }
 
 func checkSizes(p parameters) error {

@@ -217,6 +217,10 @@ func TestOneOrganizationIsNotAskedFor(t *testing.T) {
 	b.open(authorizeURL("orgId", "acme")).denied("invalid_request", "org_not_allowed")
 	h.withUsers(baseUsers, func(c *Config) { c.client("web").AllowedOrgs = []string{"other"} })
 	h.browser().open(authorizeURL()).logIn("ada").denied("access_denied", "no_organization")
+	h.withUsers(baseUsers)
+	b = h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").sees("consent")
+	h.withUsers(baseUsers, func(c *Config) { c.client("web").AllowedOrgs = []string{"beta", "other"} })
+	b.open(b.at).denied("invalid_request", "org_not_allowed")
 }
 
 // TestHintOfAnIDToken lets nobody else in than the client expects.

@@ -41,6 +41,9 @@ func TestLoginAtAProvider(t *testing.T) {
 		t.Errorf("got auth_time %v, want that of the provider", got)
 	}
 	h.refresh("web", refresh).tokens(t)
+	if b.open(accountPath); !strings.Contains(b.page, "<dd><bdi>Example Corp</bdi></dd>") {
+		t.Errorf("the account page does not say where the login was: %s", b.page)
+	}
 }
 
 // What does not belong to this login of this browser makes no session.

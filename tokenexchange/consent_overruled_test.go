@@ -64,6 +64,10 @@ func TestConsentEndsWithLogins(t *testing.T) {
 				h.becomes(same, asItIs)
 				h.clock = h.clock.Add(later)
 				again := h.browser().open(authorizeURL("orgId", "acme")).sees("login").logIn("ada")
+				listed := again.tab().open(accountPath).page
+				if tells := strings.Contains(listed, "orders.read"); tells == c.asked {
+					t.Errorf("the account page tells what web may do: %v, want %v", tells, !c.asked)
+				}
 				if c.asked {
 					again.sees("consent").allow()
 				}

@@ -140,15 +140,3 @@ func TestRequiredLater(t *testing.T) {
 		t.Errorf("got %s, want what is required alone", got)
 	}
 }
-
-// Words can be unticked to the last one.
-func TestNoWordIsGranted(t *testing.T) {
-	h := newHouse(t, choosy)
-	b := h.browser().open(authorizeURL("scope", "profile orders", "orgId", "acme")).logIn("ada").sees("consent").allow("profile", "orders")
-	for _, g := range []got{h.redeem("web", b.granted()), h.redeem("web", b.open(authorizeURL("scope", "profile orders", "orgId", "acme")).granted())} {
-		access, _ := g.tokens(t)
-		if claims := claimsOf(t, access); claims["scope"] != nil || claims["narrowed"] != true {
-			t.Errorf("got the scope %v, narrowed %v, want none", claims["scope"], claims["narrowed"])
-		}
-	}
-}

@@ -7,13 +7,16 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// extentOf is what a grant has, nothing if no record of it is left.
+// extentOf is what a grant has, nothing if it has ended.
 func (v *visit) extentOf(held heldGrant) (choice, error) {
 	f, err := v.server.state.Families().hold(v, held.ID)
 	if errors.Is(err, ErrNotFound) || err == nil && f.rec.Status == familyRevoked {
 		return choice{}, nil
 	}
 	if err != nil {
+		return choice{}, err
+	}
+	if why, err := v.server.ended(&f.rec.Family); why != "" || err != nil {
 		return choice{}, err
 	}
 	return extent{Scope: f.rec.Scope, Set: f.rec.Set}.read()

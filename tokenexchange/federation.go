@@ -122,6 +122,8 @@ func (r *Realm) checkDomain(domain string) error {
 		return fmt.Errorf("%q: expected letters, digits, dots and hyphens, at most %d: set domain", domain, maxDomain)
 	case strings.EqualFold(domain, "guard"):
 		return errors.New("guard:... is what guards are called where they act; expected another word")
+	case strings.EqualFold(domain, byPassword):
+		return errors.New("password is what a login here is called; expected another word")
 	}
 	for _, u := range r.users.bySubject {
 		if strings.EqualFold(u.Domain, domain) {

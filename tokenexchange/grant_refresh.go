@@ -81,20 +81,19 @@ func (c *call) refreshSpent(turn *Turn, err error) error {
 // whose revocation was published is over, even if the swap that ends its record
 // failed then: it is made up for here, so that all processes agree.
 func (c *call) over(f *Family) (why string, err error) {
-	if why, err = c.ended(f); why != "" {
+	if why, err = c.server.ended(f); why != "" {
 		err = c.endFamily(f)
 	}
 	return why, err
 }
 
 // ended is over without an effect. A grant with offline_access outlives its login.
-func (c *call) ended(f *Family) (why string, err error) {
-	s := c.server
+func (s *Server) ended(f *Family) (why string, err error) {
 	if s.revocations.unknown(f.AuthTime) {
 		return "", errRevocationsUnread
 	}
-	session := f.Session
-	if slices.Contains(strings.Fields(f.Scope), mint.Offline) && slices.Contains(c.client.Scopes, mint.Offline) {
+	session, c := f.Session, s.realm.clients[f.Client]
+	if c != nil && slices.Contains(strings.Fields(f.Scope), mint.Offline) && slices.Contains(c.Scopes, mint.Offline) {
 		session = ""
 	}
 	return s.revocations.named(mint.Identifiers{

@@ -133,7 +133,7 @@ func (c *call) introspectedRefresh(token string) (any, error) {
 	if !turn.newest() {
 		return nil, ErrSpent
 	}
-	if why, err := c.ended(&turn.Family); err != nil {
+	if why, err := c.server.ended(&turn.Family); err != nil {
 		return nil, err
 	} else if why != "" {
 		return nil, refusedBecause("refresh_token_invalid", errors.New(why))

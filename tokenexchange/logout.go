@@ -85,7 +85,7 @@ func (s *Server) logout(r *http.Request, rec *Record, read func() (parameters, e
 		case kind == "application/json":
 			done(w) // A program asked, not a browser.
 		default:
-			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name()}, pages.Options{Locales: l.tags})
+			s.show(w, r, http.StatusOK, pages.LoggedOut{Client: l.name(), Elsewhere: s.realm.elsewhere(l.in)}, pages.Options{Locales: l.tags})
 		}
 	}, nil
 }

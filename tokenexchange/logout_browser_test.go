@@ -13,6 +13,7 @@ type leaver struct {
 	*browser
 	here, there       string // access tokens of the two logins
 	hereHint, farHint string // their id tokens
+	far               *browser
 }
 
 func newLeaver(h *house) *leaver {
@@ -29,7 +30,7 @@ func newLeaver(h *house) *leaver {
 		return b, access, hint
 	}
 	l.browser, l.here, l.hereHint = login()
-	_, l.there, l.farHint = login()
+	l.far, l.there, l.farHint = login()
 	return l
 }
 
@@ -85,6 +86,11 @@ func TestLogoutOfABrowser(t *testing.T) {
 							t.Error("the cookie is left")
 						}
 						l.ended(h, cookie == "live" || hint == "own", hint == "another")
+						page := "account"
+						if hint == "another" || cookie == "over" {
+							page = "login"
+						}
+						l.far.open(accountPath).sees(page)
 					})
 				}
 			}
@@ -161,4 +167,26 @@ func TestLogoutByAProgramWithACookie(t *testing.T) {
 	}
 	l.ended(h, true, true)
 	l.open(accountPath).sees("login")
+}
+
+// TestEndsOfAPersonAreBounded, as those of a client are: nobody fills the memory of
+// all guards with the ends of his own logins.
+func TestEndsOfAPersonAreBounded(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.consenting("ada", "acme").allow()
+	access, _, _ := b.tokens()
+	for i := range endingLimit.atOnce {
+		if err := h.mayEnd("", "example.com:ada", RevokeSession(fmt.Sprint(i), h.clock.Add(time.Hour))); err != nil {
+			t.Fatalf("end %d: got %v", i, err)
+		}
+	}
+	b.open(accountPath).sees("account")
+	for _, form := range []filled{b.fill("logout"), b.fill("revoke", "id", "web acme")} {
+		b.tab().submit(form).turnedDown(429, "too_many_attempts")
+	}
+	h.lives(t, access, true)
+	other := h.browser().open(accountPath).logIn("two").sees("account")
+	other.press("logout").sees("logged out")
+	h.clock = h.clock.Add(endingLimit.each)
+	b.press("logout").sees("logged out")
 }

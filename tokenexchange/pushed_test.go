@@ -135,7 +135,7 @@ func TestPushedRequestWorksOnce(t *testing.T) {
 	} {
 		h.usesNot(what, "request_uri_invalid", "web", wrong)
 	}
-	for name := range asking("prompt", "x", "max_age", "1", "login_hint", "x", "ui_locales", "x", "id_token_hint", "x", "orgId", "x", "org_id", "x", "allowed_resource_scope", "{}", "response_mode", "x", "request", "x") {
+	for name := range asking("prompt", "x", "max_age", "1", "login_hint", "x", "ui_locales", "x", "id_token_hint", "x", "orgId", "x", "org_id", "x", "allowed_resource_scope", "{}", "response_mode", "x", "request", "x", "audience", "x", "resource", "x", "subject_token", "x") {
 		if name != "client_id" {
 			h.usesNot(name+" beside it", "parameter_misplaced", "web", uri, name, "x")
 		}

@@ -201,6 +201,11 @@ func TestBegunLoginsAreBounded(t *testing.T) {
 	known := h.consenting("ada", "acme").allow()
 	known.granted()
 	b := h.browser()
+	for _, name := range []string{"allowed_resource_scope", "servicesPermissionsScopesDto"} {
+		h.inert(func() { // Of how much one takes as well.
+			b.open(authorizeURL(name, scopeOf("orders.read", strings.Repeat("orders/1 ", 2<<10)))).denied("invalid_request", "parameter_invalid")
+		})
+	}
 	for i := range beginLimit.atOnce - 1 {
 		switch i % 3 {
 		case 0:

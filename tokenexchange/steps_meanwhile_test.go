@@ -182,8 +182,12 @@ func TestLoginIsTakenOnce(t *testing.T) {
 		name := []string{"ada", "two"}[i%2]
 		requests = append(requests, b.request("POST", authorizePath, b.fill("login", "username", name, "password", password).values.Encode()))
 	}
+	records := len(h.stored())
 	if _, _, steps := h.race(requests); steps != 1 {
 		t.Errorf("got %d logins, want 1", steps)
+	}
+	if got := len(h.stored()) - records; got != 2 {
+		t.Errorf("got %d records more, want a session and a list", got)
 	}
 	var sessions int
 	for _, subject := range []string{"example.com:ada", "example.com:two"} {
@@ -191,5 +195,49 @@ func TestLoginIsTakenOnce(t *testing.T) {
 	}
 	if sessions != 1 {
 		t.Errorf("got %d sessions, want 1", sessions)
+	}
+}
+
+// TestDecisionOfSomebodyElse: who logs in between Allow and its answer, and may do
+// the same, has decided nothing.
+func TestDecisionOfSomebodyElse(t *testing.T) {
+	h := newHouse(t, logins)
+	one := strings.Replace(baseUsers, `{"id":"two"`, `{"id":"one","username":"one","domain":"example.com","password_hash":"`+cheap+`","memberships":[{"org":"acme"},{"org":"beta"}]},{"id":"two"`, 1)
+	h.withUsers(one)
+	b := h.browser().open(authorizeURL("orgId", "acme")).logIn("one").sees("consent")
+	at, form := b.at, b.allowing()
+	b.once("POST", authorizePath, form.values.Encode())
+	b.tab().open(authorizeURL("prompt", "login", "orgId", "acme")).logIn("two").sees("consent")
+	b.open(at).sees("consent")
+	if lists := must(h.state.Holdings().load(t.Context(), "example.com:two")); len(lists.Grants)+len(lists.Allowed) > 0 {
+		t.Errorf("got %+v", lists)
+	}
+	b.allow().granted()
+}
+
+// TestGrantIsGivenWhileItIsTakenBack: whatever comes first, what works is seen.
+func TestGrantIsGivenWhileItIsTakenBack(t *testing.T) {
+	for verb := 1; ; verb++ {
+		h := newHouse(t, logins)
+		b := h.consenting("ada", "acme").allow()
+		b.granted()
+		asked := b.tab().open(authorizeURL("prompt", "consent", "orgId", "acme")).sees("consent")
+		account := b.tab().open(accountPath).sees("account")
+		code := ""
+		store := &interruptingStore{MemoryStore: h.store, at: verb, do: func() { code = asked.allow().granted() }}
+		h.state.store = store
+		account.press("revoke", "id", "web acme").sees("account")
+		if store.verbs < verb {
+			return
+		}
+		store.at = 0
+		if g := h.redeem("web", code); g.status == 200 {
+			access, _ := g.tokens(t)
+			if account.open(accountPath).sees("account"); len(account.grants()) != 1 {
+				t.Fatalf("verb %d: a token works and the page lists %q", verb, account.grants())
+			}
+			account.press("revoke", "id", "web acme")
+			h.lives(t, access, false)
+		}
 	}
 }

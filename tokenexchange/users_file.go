@@ -42,8 +42,9 @@ type User struct {
 	DefaultOrg      string       `json:"default_org"`
 	Memberships     []Membership `json:"memberships"`
 
-	hash passwordHash
-	held map[string]holding // by org
+	hash      passwordHash
+	held      map[string]holding // by org
+	elsewhere bool               // known by what another provider says
 }
 
 // Membership is what a user is and may do in one organization.
@@ -66,9 +67,15 @@ const maxDomain = 253
 
 func (u *User) subject() string { return u.Domain + ":" + u.ID }
 
+// account is the verified e-mail address, or what stands for the user where there
+// is none. A name at another provider that looks like an address is not verified
+// either, and does not stand where verified ones do.
 func (u *User) account() string {
-	if u.Email != "" && u.EmailVerified {
+	switch {
+	case u.Email != "" && u.EmailVerified:
 		return u.Email
+	case u.elsewhere && strings.Contains(u.Username, "@"):
+		return u.ID
 	}
 	return u.Username
 }

@@ -64,7 +64,13 @@ func TestLooks(t *testing.T) {
 	keepImages(t, h.pictures)
 }
 
-// TestAttacks frames, plants, forges, replays and injects.
+// TestForgedForms forges, replays and reorders what people send.
+func TestForgedForms(t *testing.T) {
+	t.Parallel()
+	newHouse(t, "redis").play("forged.mjs")
+}
+
+// TestAttacks frames, plants and injects.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
 	newHouse(t, "bolt").play("attacks.mjs")

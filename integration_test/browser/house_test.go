@@ -53,6 +53,7 @@ func newHouse(t *testing.T, store string) *house {
 	h := &house{t: t, dir: t.TempDir(), port: freePort(t), addrs: map[string]string{}, upstream: newUpstream(t), pictures: pictureFolder(t)}
 	h.secrets.add("the client's secret", clientSecret)
 	h.secrets.add("the password of all people", password)
+	h.secrets.add("a wrong password", "not the password of anybody") // As the scripts type it.
 	h.client = &http.Client{Transport: &http.Transport{DialContext: h.dial}, Timeout: patience}
 	t.Cleanup(h.client.CloseIdleConnections)
 	apps := newApps(h)

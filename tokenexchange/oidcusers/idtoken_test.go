@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"math/big"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +77,10 @@ func TestIDTokens(t *testing.T) {
 		{"sub twice", text(`"sub":"2481"`, `"sub":"1","sub":"2481"`), "duplicate"},
 		{"a sub in another case, which is another claim", text(`"sub":"2481"`, `"sub":"2481","Sub":"1"`), ""},
 		{"a group twice, deep", text(`"sub"`, `"realm":{"a":1,"a":2},"sub"`), "duplicate"},
+		{"an issuer in another case", text(`"iss":`, `"Iss":`), "another issuer"},
+		{"an audience in another case", text(`"aud":`, `"Aud":`), "aud lacks this client"},
+		{"a date after the year 9999", text(`"exp":`, `"exp":253402300800,"x":`), "not of its type"},
+		{"an alg that the provider does not name", func(o *op) { o.metadata["id_token_signing_alg_values_supported"] = []string{"ES256", "HS256"} }, "the alg of the id token is none of ES256"},
 		{"a fraction of a second", text(`"exp":`, `"exp":9999999999.5,"x":`), "not of its type"},
 		{"more behind the object", text(`"sub":"2481"}`, `"sub":"2481"} `), ""},
 
@@ -167,6 +172,10 @@ func TestKeySets(t *testing.T) {
 		{"a key that only wraps", set(jwk(rsaKey().Public(), "rsa", `,"key_ops":["wrapKey"]`)), "rsa", tokenexchange.ErrProviderUnavailable},
 		{"none", set(), "rsa", tokenexchange.ErrProviderUnavailable},
 		{"too many", set(strings.Split(strings.TrimSuffix(strings.Repeat(`{"kty":"FUTURE"};`, 101), ";"), ";")...), "rsa", tokenexchange.ErrProviderUnavailable},
+		{"too many beside a good one", set(append(strings.Split(strings.TrimSuffix(strings.Repeat(`{"kty":"FUTURE"};`, 100), ";"), ";"), good)...), "rsa", tokenexchange.ErrProviderUnavailable},
+		{"as many as may be", set(append(strings.Split(strings.TrimSuffix(strings.Repeat(`{"kty":"FUTURE"};`, 99), ";"), ";"), good)...), "rsa", nil},
+		{"a key that takes long", set(jwk(&rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), maxRSABits, 1), E: 65537}, "rsa", "")), "rsa", tokenexchange.ErrProviderUnavailable},
+		{"a key of a small exponent", set(jwk(&rsa.PublicKey{N: rsaKey().N, E: 3}, "rsa", "")), "rsa", tokenexchange.ErrProviderUnavailable},
 		{"no set", `[]`, "rsa", tokenexchange.ErrProviderUnavailable},
 		{"a name twice", `{"keys":[],"keys":[` + good + `]}`, "rsa", tokenexchange.ErrProviderUnavailable},
 	} {

@@ -221,3 +221,32 @@ func TestTokenEndpoint(t *testing.T) {
 		})
 	}
 }
+
+// What a provider names is asked where nobody listens in, and not on this machine
+// unless the provider itself is there.
+func TestWhereAProviderMayPoint(t *testing.T) {
+	for url, want := range map[string][2]bool{ // for an issuer with https, and one on loopback
+		"https://idp.example.com/token":       {true, true},
+		"https://other.example.net/token?a=b": {true, true},
+		"http://127.0.0.1:2019/config/":       {false, true},
+		"http://[::1]/":                       {false, true},
+		"http://localhost/":                   {false, true},
+		"http://idp.example.com/token":        {false, false},
+		"http://127.0.0.1.example.com/":       {false, false},
+		"https://user@idp.example.com/":       {false, false},
+		"https://idp.example.com/#x":          {false, false},
+		"https:///token":                      {false, false},
+		"file:///etc/passwd":                  {false, false},
+		"javascript:alert(1)//x":              {false, false},
+		"//idp.example.com/token":             {false, false},
+		"/token":                              {false, false},
+		"":                                    {false, false},
+	} {
+		for i, issuer := range []string{"https://idp.example.com", "http://127.0.0.1:3000"} {
+			p := New(tokenexchange.ProviderSettings{Issuer: issuer}, nil)
+			if got := p.mayAsk(url); got != want[i] {
+				t.Errorf("%s, for the issuer %s: got %v, want %v", url, issuer, got, want[i])
+			}
+		}
+	}
+}

@@ -37,6 +37,12 @@ func (p *Provider) complete(ctx context.Context, m metadata, t *idToken, accessT
 	if json.Unmarshal(more["sub"], &subject) != nil || subject != t.subject {
 		return wrong("the userinfo endpoint tells of another sub than the id token")
 	}
+	// An address and whether it is verified belong together.
+	if _, known := said["email"]; known {
+		delete(more, "email_verified")
+	} else if _, told := more["email"]; told {
+		delete(said, "email_verified")
+	}
 	for name, value := range more {
 		if _, known := said[name]; !known {
 			said[name] = value

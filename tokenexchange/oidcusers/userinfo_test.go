@@ -80,3 +80,44 @@ func TestUserinfoEndpointIsHTTPS(t *testing.T) {
 		t.Errorf("got %v, want unavailable", err)
 	}
 }
+
+// An address is verified by the document that it stands in: what the other one says
+// may be of another address.
+func TestAddressIsVerifiedWhereItStands(t *testing.T) {
+	for _, tc := range []struct {
+		name       string
+		idToken    map[string]any
+		userinfo   string
+		email      any
+		isVerified any
+	}{
+		{"all in the userinfo", nil, `{"sub":"2481","email":"b@x.example","email_verified":true}`, "b@x.example", true},
+		{"all in the id token", map[string]any{"email": "a@x.example", "email_verified": true}, `{"sub":"2481","email":"b@x.example","email_verified":false}`, "a@x.example", true},
+		{"the id token says of none", map[string]any{"email": "a@x.example"}, `{"sub":"2481","email":"b@x.example","email_verified":true}`, "a@x.example", nil},
+		{"the id token has no address", map[string]any{"email_verified": true}, `{"sub":"2481","email":"b@x.example"}`, "b@x.example", nil},
+		{"it has another word on it", map[string]any{"email_verified": true}, `{"sub":"2481","email":"b@x.example","email_verified":false}`, "b@x.example", false},
+		{"nobody has an address", map[string]any{"email_verified": true}, `{"sub":"2481"}`, nil, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			o := newOP(t)
+			o.metadata["userinfo_endpoint"] = o.URL + "/userinfo"
+			o.serve["/userinfo"] = func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = w.Write([]byte(tc.userinfo))
+			}
+			for name, value := range tc.idToken {
+				o.claims[name] = value
+			}
+			settings := o.settings()
+			settings.Claims = []string{"email", "tenant"}
+			id, err := o.finish(New(settings, o.provider().now))
+			var got map[string]any
+			if err != nil || json.Unmarshal(id.Claims, &got) != nil {
+				t.Fatalf("got %s, %v", id.Claims, err)
+			}
+			if got["email"] != tc.email || got["email_verified"] != tc.isVerified {
+				t.Errorf("got %v, verified: %v; want %v, %v", got["email"], got["email_verified"], tc.email, tc.isVerified)
+			}
+		})
+	}
+}

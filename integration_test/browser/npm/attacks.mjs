@@ -1,12 +1,11 @@
-// What an attacker can do with a browser, and with what a browser sends.
+// What an attacker can do with a browser: frames, planted cookies, markup, other
+// addresses and codes of others.
 import assert from 'node:assert/strict'
 import { app, evil, issuer, neighbour, newcomer, scenario, web } from './visit.mjs'
-import { back, backWeb, begin, beginWeb, button, consents, loggedIn, login, openAccount, openApp, refused, sees, who } from './steps.mjs'
-import { send } from './wire.mjs'
+import { back, backWeb, begin, beginWeb, consents, loggedIn, login, openAccount, openApp, ours, sees, who } from './steps.mjs'
 
 const sessionName = '__Host-scopegate-session'
 const browserName = '__Host-scopegate-browser'
-const ours = async (context) => (await context.cookies(issuer)).filter(({ name }) => name.startsWith('__Host-scopegate'))
 const cookie = async (context, name) => (await ours(context)).find((c) => c.name === name)?.value
 
 // at opens a page of the server, each in a state of its own.
@@ -18,9 +17,6 @@ const places = {
 	logout: async ({ page }) => { await loggedIn(page, newcomer()); await page.goto(`${issuer}/oauth2/logout`) },
 	failure: async ({ page }) => { await page.goto(`${issuer}/oauth2/authorize?client_id=nobody`) },
 }
-
-// fields are what the form of a page would send.
-const fields = (page) => page.$eval('main form', (form) => Object.fromEntries([...new FormData(form)]))
 
 for (const [name, open] of Object.entries(places)) {
 	scenario(`framing: the ${name} page stays out of a frame`, async (visit) => {
@@ -77,146 +73,6 @@ scenario('the cookies are for the server alone', async (visit) => {
 	for (const { name, domain, path, secure, httpOnly, sameSite } of cookies) {
 		assert.deepEqual({ name, domain, path, secure, httpOnly, sameSite }, { name, domain: 'auth.example.com', path: '/', secure: true, httpOnly: true, sameSite: 'Lax' })
 	}
-})
-
-// forged sends a form from another site, as a click on it does.
-async function forged(context, site, action, form) {
-	const inputs = Object.entries(form).map(([name, value]) => `<input type=hidden name="${name}" value="${String(value).replaceAll('&', '&amp;').replaceAll('"', '&quot;')}">`).join('')
-	const page = await context.newPage()
-	await page.goto(`${site}/?html=${encodeURIComponent(`<form method=post action="${action}">${inputs}<button id=go>A prize</button></form>`)}`)
-	const [answer] = await Promise.all([page.waitForResponse((r) => r.url().startsWith(action)), page.click('#go')])
-	await page.waitForLoadState()
-	if (!action.endsWith('/logout')) await refused(page, 'request_forged')
-	return { page, status: answer.status(), location: answer.headers().location ?? '' }
-}
-
-for (const site of [evil, neighbour]) {
-	scenario(`a form of ${new URL(site).hostname} does no step`, async (visit) => {
-		const { page, context } = await visit()
-		await begin(page)
-		await sees(page, 'login')
-		const user = newcomer()
-		let { status, location } = await forged(context, site, `${issuer}/oauth2/authorize`, { ...await fields(page), username: user, password: 'correct horse battery staple', step: 'login' })
-		assert.deepEqual([status, location], [400, ''])
-		await login(page, user)
-		await sees(page, 'consent')
-		for (const step of ['consent', 'deny']) {
-			({ status, location } = await forged(context, site, `${issuer}/oauth2/authorize`, { ...await fields(page), step }))
-			assert.deepEqual([status, location], [400, ''], step)
-		}
-		// Nothing happened to the page that the person has.
-		await consents(page)
-		assert.equal((await back(page)).problem, undefined)
-	})
-
-	scenario(`a form of ${new URL(site).hostname} does nothing to the account`, async (visit) => {
-		const { page, context } = await visit()
-		await loggedIn(page, newcomer())
-		await openAccount(page)
-		const ids = await page.$$eval('input[name="id"]', (list) => list.map((input) => input.value))
-		for (const [step, id] of [['end-session', ids[0]], ['revoke', ids.at(-1)], ['logout', '']]) {
-			const { status } = await forged(context, site, `${issuer}/oauth2/account`, { ...await fields(page), step, id })
-			assert.equal(status, 400, step)
-		}
-		await forged(context, site, `${issuer}/oauth2/logout`, {})
-		await page.reload()
-		assert.ok(await page.locator(button('revoke')).count() > 0)
-		await begin(await openNew(context), { prompt: 'none' })
-		const last = context.pages().at(-1)
-		assert.equal((await back(last)).problem, undefined)
-	})
-}
-
-async function openNew(context) {
-	const page = await context.newPage()
-	await openApp(page)
-	return page
-}
-
-scenario('the address of a step is no good in another browser', async (visit) => {
-	const [mine, other] = [await visit(), await visit()]
-	await begin(mine.page)
-	await sees(mine.page, 'login')
-	const answer = await other.page.goto(mine.page.url())
-	assert.ok(answer.status() >= 400, `got ${answer.status()}`)
-	assert.equal(await other.page.locator('input[name="password"]').count(), 0)
-
-	// Nor is it where somebody else is logged in.
-	await login(mine.page, newcomer())
-	await sees(mine.page, 'consent')
-	await loggedIn(other.page, newcomer())
-	const again = await other.page.goto(mine.page.url())
-	assert.ok(again.status() >= 400, `got ${again.status()}`)
-	assert.equal(await other.page.locator(button('consent')).count(), 0)
-
-	// And what the form sends is not taken from there.
-	const cookies = await ours(other.context)
-	const { status, location } = await send('POST', `${issuer}/oauth2/authorize`, {
-		cookies, form: { ...await fields(mine.page), step: 'consent' }, headers: { Origin: issuer, 'Sec-Fetch-Site': 'same-origin' },
-	})
-	assert.ok(status >= 400 && !location.includes('code='), `${status} ${location}`)
-	await consents(mine.page)
-	assert.equal((await back(mine.page)).problem, undefined)
-})
-
-scenario('a consent that was sent is not taken again', async (visit) => {
-	const { page, context } = await visit()
-	await begin(page)
-	const user = newcomer()
-	const sent = []
-	page.on('request', (request) => { if (request.method() === 'POST' && request.url().startsWith(issuer)) sent.push(request) })
-	await login(page, user)
-	await consents(page)
-	assert.equal((await back(page)).problem, undefined)
-	const forms = sent.filter((r) => r.url().includes('/oauth2/authorize')).map((r) => r.postData())
-	assert.equal(forms.length, 2)
-	const cookies = await ours(context)
-	for (const text of [...forms, forms[1]].reverse()) {
-		const { status, location, body } = await send('POST', `${issuer}/oauth2/authorize`, {
-			cookies, form: text, headers: { Origin: issuer, 'Sec-Fetch-Site': 'same-origin' },
-		})
-		assert.ok(status >= 400 && location === '', `${status} ${location}`)
-		assert.ok(!body.includes('code='))
-	}
-})
-
-scenario('steps out of their order', async (visit) => {
-	const { page, context } = await visit()
-	await begin(page)
-	await sees(page, 'login')
-	const form = await fields(page)
-	const post = async (more) => send('POST', `${issuer}/oauth2/authorize`, {
-		cookies: await ours(context), form: { ...form, ...more }, headers: { Origin: issuer, 'Sec-Fetch-Site': 'same-origin' },
-	})
-	for (const step of ['consent', 'organization', 'revoke', '']) {
-		const { status, location } = await post({ step })
-		assert.ok(status >= 400 && location === '', `step ${step}: ${status} ${location}`)
-	}
-	await login(page, newcomer(2))
-	await sees(page, 'organization')
-	for (const more of [{ step: 'consent' }, { step: 'login', username: 'bob', password: 'correct horse battery staple' }]) {
-		const { status, location } = await post(more) // With the turn of the login page.
-		assert.ok(status >= 400 && location === '', `${more.step}: ${status} ${location}`)
-	}
-	Object.assign(form, await fields(page))
-	for (const more of [{ step: 'consent' }, { step: 'organization', organization: 'initech', org: 'initech' }]) {
-		const { status, location } = await post(more)
-		assert.ok(status >= 400 && location === '', `${more.step}: ${status} ${location}`)
-	}
-})
-
-scenario('a consent to more than the page had', async (visit) => {
-	const { page, context } = await visit()
-	await begin(page)
-	await login(page, newcomer())
-	await sees(page, 'consent')
-	const form = new URLSearchParams({ ...await fields(page), step: 'consent' })
-	form.append('grant', 'shop/orders.write orders/us/**')
-	const { status, location } = await send('POST', `${issuer}/oauth2/authorize`, {
-		cookies: await ours(context), form, headers: { Origin: issuer, 'Sec-Fetch-Site': 'same-origin' },
-	})
-	assert.ok(!location.startsWith(app), location)
-	assert.ok(status >= 300, String(status))
 })
 
 const markup = '"><script>document.title="owned"</script><img src=x onerror=document.title="owned">{{7*7}}'

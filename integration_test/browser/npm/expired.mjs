@@ -41,7 +41,8 @@ scenario('the address of a step that is over', async (visit) => {
 	await consents(page)
 	await back(page)
 	const answer = await page.goto(address)
-	assert.ok(answer.status() >= 400, `got ${answer.status()}`)
+	assert.equal(answer.status(), 400)
+	await refused(page, 'step_expired')
 	assert.equal(answer.headers()['cache-control'], 'no-store')
 })
 

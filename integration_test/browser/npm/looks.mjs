@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { issuer, scenario, web, world } from './visit.mjs'
+import { app, issuer, scenario, web, world } from './visit.mjs'
 import { america, back, begin, beginWeb, button, chooses, follows, login, openAccount, press, sees } from './steps.mjs'
 
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -79,7 +79,7 @@ for (const [language, locale, one, other] of [['en', 'en-GB', 'alice', 'carol'],
 			await look(page, `failure-${name}`, language)
 		}
 		const request = (more) => `${issuer}/oauth2/authorize?${new URLSearchParams({ response_type: 'code', client_id: 'dashboard', ...more })}`
-		await show('client', request({ client_id: 'nobody' }))
+		await show('client', request({ client_id: 'nobody', redirect_uri: `${app}/callback` }))
 		await show('redirect', request({ redirect_uri: 'https://evil.example.edu/' }))
 		await show('transaction', `${issuer}/oauth2/authorize?transaction=nothing`)
 		await show('callback', `${issuer}/oauth2/callback/company?state=x&code=y`)

@@ -104,3 +104,8 @@ export async function refused(page, reason) {
 	const text = await page.textContent('main') // The reason stands in what can be unfolded.
 	assert.ok(text.includes(reason), `got a page without ${reason}:\n${text}`)
 }
+
+// ours are the cookies of the server, and fields what the form of a page would
+// send: with both, anything can be sent in the place of the browser.
+export const ours = async (context) => (await context.cookies(issuer)).filter(({ name }) => name.startsWith('__Host-scopegate'))
+export const fields = (page) => page.$eval('main form', (form) => Object.fromEntries([...new FormData(form)]))

@@ -104,7 +104,7 @@ func TestReplacedTemplate(t *testing.T) {
 	p := must(New(folder(t, map[string]string{"templates/logged-out.html": `
 {{define "title"}}Bye{{end}}
 {{define "main"}}<h1>Bye, {{.Client}}</h1>{{end}}`})))
-	doc := parsed(t, shown(t, p, asking("en"), LoggedOut{"<b>"}, Options{}).Body.String())
+	doc := parsed(t, shown(t, p, asking("en"), LoggedOut{Client: "<b>"}, Options{}).Body.String())
 	if words(elements(doc, "title")[0]) != "Bye" || words(elements(doc, "h1")[0]) != "Bye, <b>" {
 		t.Errorf("got %s", words(doc))
 	}
@@ -118,7 +118,7 @@ func TestReplacedTemplate(t *testing.T) {
 func TestReplacedTemplateThatFails(t *testing.T) {
 	p := must(New(folder(t, map[string]string{"templates/logged-out.html": `{{define "title"}}x{{end}}{{define "main"}}<h1>x</h1>{{if gt (len .Client) 9}}{{index .Client 99}}{{end}}{{end}}`})))
 	w := httptest.NewRecorder()
-	err := p.Show(w, asking("en"), 200, LoggedOut{"a client that is long"}, Options{})
+	err := p.Show(w, asking("en"), 200, LoggedOut{Client: "a client that is long"}, Options{})
 	if err == nil || err.Error() != "the template main failed" && err.Error() != "the template logged-out.html failed" {
 		t.Errorf("got the error %v", err)
 	}

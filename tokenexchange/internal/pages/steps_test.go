@@ -91,7 +91,8 @@ func TestSteps(t *testing.T) {
 		},
 		"logout":            {Logout{form, "Web shop"}, "transaction=abc", []string{"Log out of Web shop ?", "applications have through it"}, nil},
 		"logout of nothing": {Logout{Form: form}, "transaction=abc", []string{"Log out?"}, nil},
-		"logged out":        {LoggedOut{"Web shop"}, "", []string{"You are logged out of Web shop"}, nil},
+		"logged out":        {LoggedOut{Client: "Web shop"}, "", []string{"You are logged out of Web shop"}, []string{"may still be"}},
+		"logged out here":   {LoggedOut{Elsewhere: "Example Corp"}, "", []string{"You are logged out", "You may still be logged in at Example Corp"}, nil},
 		"failure": {
 			Failure{Reason: "step_expired", Text: "in English", DecisionID: "id-1", RetryURL: "/again?transaction=a", BackURL: "https://web.example.com/?a=b&c=d"},
 			"/again?transaction=a https://web.example.com/?a=b&c=d",

@@ -178,7 +178,8 @@ type Logout struct {
 
 // LoggedOut says that somebody is logged out, and that was all.
 type LoggedOut struct {
-	Client string // "" without a client
+	Client    string // "" without a client
+	Elsewhere string // the other place where they logged in, and still may be; "" for none
 }
 
 // Failure says why it does not go on.
