@@ -41,3 +41,42 @@ func TestDecisionIsForWhatWasSeen(t *testing.T) {
 		})
 	}
 }
+
+// TestLessIsGrantedMeanwhile: a silent login that was looked at before a person
+// granted less in another tab does not answer with what was granted before.
+func TestLessIsGrantedMeanwhile(t *testing.T) {
+	changed := 0
+	for verb := 1; ; verb++ {
+		h := newHouse(t, logins)
+		b := h.consenting("ada", "acme").allow()
+		b.granted()
+		other := b.tab().open(authorizeURL("prompt", "consent", "orgId", "acme")).sees("consent")
+		store := &interruptingStore{MemoryStore: h.store, at: verb, do: func() { other.allow(boxCRM).granted() }}
+		h.state.store = store
+		b.open(authorizeURL())
+		if store.verbs < verb {
+			break
+		}
+		store.at = 0
+		if b.record()["cause"] == "the consent was changed at the same time" {
+			b.denied("consent_required", "consent_required")
+			changed++
+			continue
+		}
+		access, _ := h.redeem("web", b.granted()).tokens(t)
+		if strings.Contains(setOf(t, access), "crm") && changed == 0 {
+			t.Fatalf("verb %d: what was taken away was given", verb)
+		}
+	}
+	if changed == 0 {
+		t.Error("nobody saw the change")
+	}
+}
+
+// TestOrganizationOfTheRequestIsLost to the client, while the person is asked.
+func TestOrganizationOfTheRequestIsLost(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.browser().open(authorizeURL("orgId", "beta")).logIn("ada").sees("consent")
+	h.withUsers(baseUsers, func(c *Config) { c.client("web").AllowedOrgs = []string{"acme"} })
+	b.allow().denied("invalid_request", "org_not_allowed")
+}
