@@ -13,7 +13,7 @@ func TestConsentTakenBackBeforeTheAnswer(t *testing.T) {
 	b := h.consenting("ada", "acme").allow(boxCRM)
 	b.granted()
 	b.open(authorizeURL("prompt", "consent", "orgId", "acme")).sees("consent")
-	said := b.allowing(boxCRM)
+	said := b.allowing() // What was refused before is not ticked.
 	b.once(http.MethodPost, said.action, said.values.Encode())
 	next := b.header.Get("Location")
 	b.tab().open(accountPath).sees("account").press("revoke", "id", "web acme")

@@ -56,7 +56,7 @@ func (v *visit) showConsent(w http.ResponseWriter, st standing, e *Refused) {
 		User: v.user.account(), Org: v.server.realm.orgName(st.org),
 		AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline),
 	}
-	page.Services, page.Scopes = st.offer.view(st.offer.everything())
+	page.Services, page.Scopes = st.offer.view(st.ticked)
 	if c.refreshes() {
 		page.RefreshLife = c.refreshValidity
 	}

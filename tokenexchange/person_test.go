@@ -62,3 +62,23 @@ func TestNamesOfAProvider(t *testing.T) {
 		})
 	}
 }
+
+// A domain that changed hands while no process ran, from a provider to a users file
+// or back: a browser that is logged in as one of before is not logged in as the one
+// who has the same sub now.
+func TestSessionIsOfItsSource(t *testing.T) {
+	users := strings.Replace(baseUsers, `{"id":"ada",`, `{"id":"2481","username":"other","domain":"corp","password_hash":"`+cheap+`","memberships":[{"org":"acme"}]},{"id":"ada",`, 1)
+	h := newHouse(t, logins, federated)
+	h.says(clerk)
+	b := h.browser().open(authorizeURL()).leave().comeBack().open(accountPath).sees("account")
+	h.withUsers(users)
+	b.open(accountPath).sees("login")
+
+	h = newHouse(t, logins)
+	h.withUsers(users)
+	b = h.browser().open(accountPath).logIn("other").sees("account")
+	h.withUsers(baseUsers, federated)
+	h.registers(t, "2481", clerk)
+	b.open(accountPath).sees("login")
+	b.logIn("ada").sees("account")
+}

@@ -86,6 +86,44 @@ func (r remembered) answers(o offer) (choice, bool) {
 	return c, true
 }
 
+// ticks gives the boxes that are ticked when a person is asked again: all but those
+// in which something was asked before and refused. Who only presses the button has
+// still refused it.
+func (r remembered) ticks(o offer) choice {
+	asked, err := r.Asked.read()
+	if err != nil {
+		return o.everything()
+	}
+	granted, err := r.Granted.read()
+	if err != nil {
+		return o.everything()
+	}
+	var c choice
+	for _, word := range o.scope {
+		if slices.Contains(granted.scope, word) || !slices.Contains(asked.scope, word) {
+			c.scope = append(c.scope, word)
+		}
+	}
+	within := func(set scopes.Set, e scopes.Entry) bool {
+		one, err := scopes.NewSet(e)
+		return err == nil && set.Contains(one)
+	}
+	refused := slices.DeleteFunc(asked.set.Entries(), func(e scopes.Entry) bool { return within(granted.set, e) })
+	kept := slices.DeleteFunc(o.set.Entries(), func(e scopes.Entry) bool {
+		return !within(granted.set, e) && slices.ContainsFunc(refused, func(r scopes.Entry) bool { return overlap(r, e) })
+	})
+	if c.set, err = scopes.NewSet(kept...); err != nil {
+		return o.everything()
+	}
+	return c
+}
+
+// overlap reports whether two rights have a resource in common.
+func overlap(a, b scopes.Entry) bool {
+	_, common := a.Resource.Meet(b.Resource)
+	return a.Service == b.Service && a.Permission == b.Permission && common
+}
+
 // narrowed reports whether less was granted than was asked.
 func (r remembered) narrowed() bool {
 	asked, err := r.Asked.read()

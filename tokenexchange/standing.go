@@ -54,6 +54,7 @@ type standing struct {
 	offer  offer
 	mark   string   // names what is offered, to whom and for which organization
 	choice choice   // in stageGranted
+	ticked choice   // the boxes of the page, in stageConsent
 	was    *Consent // that was remembered, in stageGranted; nil if it was decided now
 }
 
@@ -160,9 +161,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		}
 		return err
 	}
-	if q.prompts(promptConsent) || !st.client.assured(q.RedirectURI) {
-		return nil
-	}
+	st.ticked = st.offer.everything()
 	was, err := s.state.Consents().Load(v, st.consentOf(v.session.Subject))
 	if errors.Is(err, ErrNotFound) {
 		return nil
@@ -172,6 +171,10 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 	}
 	if why, err := s.overruled(was); why != "" || err != nil {
 		return err
+	}
+	st.ticked = was.rec.ticks(st.offer)
+	if q.prompts(promptConsent) || !st.client.assured(q.RedirectURI) {
+		return nil
 	}
 	if choice, silent := was.answers(st.offer); silent {
 		st.stage, st.choice, st.was = stageGranted, choice, was

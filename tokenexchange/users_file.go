@@ -67,6 +67,15 @@ const maxDomain = 253
 
 func (u *User) subject() string { return u.Domain + ":" + u.ID }
 
+// source is how this user logs in: the method of a session. A session of another one
+// is of somebody who had the sub before, when the domain was another source's.
+func (u *User) source() string {
+	if u.elsewhere {
+		return u.Domain
+	}
+	return byPassword
+}
+
 // account is the verified e-mail address, or what stands for the user where there
 // is none. A name at another provider that looks like an address is not verified
 // either, and does not stand where verified ones do.

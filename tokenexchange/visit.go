@@ -158,7 +158,7 @@ func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, 
 		return nil, nil, nil
 	}
 	user, err := s.person(ctx, in.Subject)
-	if err != nil || user == nil || user.Disabled {
+	if err != nil || user == nil || user.Disabled || user.source() != in.Method {
 		return nil, nil, err
 	}
 	return in, user, nil

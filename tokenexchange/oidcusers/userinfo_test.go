@@ -40,6 +40,11 @@ func TestUserinfo(t *testing.T) {
 		{"of nobody", []string{"tenant"}, says("application/json", `{"tenant":"acme"}`), nil, tokenexchange.ErrProviderAnswer, 1},
 		{"a name twice", []string{"tenant"}, says("application/json", `{"sub":"2481","tenant":"a","tenant":"b"}`), nil, tokenexchange.ErrProviderUnavailable, 1},
 		{"a JWT", []string{"tenant"}, says("application/jwt", `{"sub":"2481","tenant":"acme"}`), nil, tokenexchange.ErrProviderUnavailable, 1},
+		{"a fault that looks like an answer", []string{"tenant"}, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte(`{"sub":"2481","tenant":"acme"}`))
+		}, nil, tokenexchange.ErrProviderUnavailable, 1},
 		{"a fault", []string{"tenant"}, http.NotFound, nil, tokenexchange.ErrProviderUnavailable, 1},
 		{"a redirect", []string{"tenant"}, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) }, nil, tokenexchange.ErrProviderUnavailable, 1},
 	} {
