@@ -80,3 +80,31 @@ func TestOrganizationOfTheRequestIsLost(t *testing.T) {
 	h.withUsers(baseUsers, func(c *Config) { c.client("web").AllowedOrgs = []string{"acme"} })
 	b.allow().denied("invalid_request", "org_not_allowed")
 }
+
+// TestGrantedWhileTakenBack has a person press Allow in one tab while Revoke of
+// another one is at work. Whichever counts: what goes on is on the account page.
+func TestGrantedWhileTakenBack(t *testing.T) {
+	for verb := 1; ; verb++ {
+		h := newHouse(t, logins)
+		b := h.consenting("ada", "acme").allow()
+		b.granted()
+		other := b.tab().open(authorizeURL("prompt", "consent", "orgId", "acme")).sees("consent")
+		account := b.tab().open(accountPath).sees("account")
+		store := &interruptingStore{MemoryStore: h.store, at: verb, do: func() { other.allow() }}
+		h.state.store = store
+		account.press("revoke", "id", "web acme").sees("account")
+		if store.verbs < verb {
+			return
+		}
+		store.at = 0
+		lives := false
+		if strings.Contains(other.at, "code=") {
+			lives = h.redeem("web", other.granted()).status == 200
+		}
+		listed := len(b.tab().open(accountPath).sees("account").grants()) > 0
+		silent := strings.Contains(b.open(authorizeURL("prompt", "none", "orgId", "acme")).at, "code=")
+		if (lives || silent) && !listed {
+			t.Errorf("verb %d: a grant lives: %v, a consent is remembered: %v, and the page lists nothing", verb, lives, silent)
+		}
+	}
+}
