@@ -31,6 +31,8 @@ type Grant struct {
 	Narrowed bool      `json:"narrowed,omitempty"` // less was granted than the user held
 	Roles    string    `json:"roles,omitempty"`    // that the user held when it was granted, set apart by blanks
 	AuthTime time.Time `json:"auth_time,omitzero"` // of the login; in UTC and milliseconds
+	// Where the user logged in: the domain of another provider, "" for a password.
+	Source string `json:"source,omitempty"`
 }
 
 // Family is what is remembered of all tokens with one grant_id. The record

@@ -24,7 +24,7 @@ func (h *house) NewAttempt() (Attempt, error) { return h.state.NewAttempt() }
 func (h *house) carlas(t testing.TB, kv ...string) (access, refresh string) {
 	t.Helper()
 	return h.redeem("web", h.code(t, func(c *Code) {
-		c.Subject, c.Scope, c.Roles = "corp:2481", "openid profile email orders", "csp:org_member csp:support"
+		c.Subject, c.Source, c.Scope, c.Roles = "corp:2481", "corp", "openid profile email orders", "csp:org_member csp:support"
 		c.Set = `{"servicesScopes":[{"permissions":[{"permissionId":"orders.read","resources":["orders/**"]},{"permissionId":"orders.write","resources":["orders/eu/**"]}],"serviceDefinitionId":"shop"}]}`
 	}), kv...).tokens(t)
 }
@@ -127,7 +127,7 @@ func TestFederatedRightsAreOfNow(t *testing.T) {
 func TestLoginThatTakesEverything(t *testing.T) {
 	h := newHouse(t, logins, federated)
 	h.registers(t, "9", `{"sub":"9","groups":["clerks"]}`)
-	access, refresh := h.redeem("web", h.code(t, func(c *Code) { c.Subject = "corp:9" })).tokens(t)
+	access, refresh := h.redeem("web", h.code(t, func(c *Code) { c.Subject, c.Source = "corp:9", "corp" })).tokens(t)
 	h.lives(t, access, true)
 	_, err := h.register(t.Context(), must(h.NewAttempt()), h.realm.providers["corp"], Identity{Subject: "9", Claims: []byte(`{"sub":"9"}`)})
 	if asRefused(err).Reason != "no_mapping" {
@@ -209,7 +209,7 @@ func TestFederatedUserAtTheEndpoints(t *testing.T) {
 func TestOrganizationOfAProvider(t *testing.T) {
 	h := newHouse(t, logins, federated, func(c *Config) { c.UsersOIDC[0].Org = "corp-inc" })
 	h.registers(t, "2481", writer)
-	access, _ := h.redeem("web", h.code(t, func(c *Code) { c.Subject, c.Org, c.Set = "corp:2481", "corp-inc", "" })).tokens(t)
+	access, _ := h.redeem("web", h.code(t, func(c *Code) { c.Subject, c.Source, c.Org, c.Set = "corp:2481", "corp", "corp-inc", "" })).tokens(t)
 	if g := h.org("corp-inc", access); g.status != 200 || g.body["id"] != "corp-inc" || g.body["displayName"] != "corp-inc" {
 		t.Errorf("got %d %s", g.status, g.raw)
 	}

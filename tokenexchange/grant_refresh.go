@@ -120,6 +120,9 @@ func (c *call) renew(g *Grant) (mint.Draft, error) {
 	if user == nil {
 		return mint.Draft{}, refusedBecause(userGone, errors.New("no users file names the user, and no map line of a provider matches"))
 	}
+	if user.source() != g.Source {
+		return mint.Draft{}, refusedBecause(userGone, errors.New("the sub was that of a user of another source when the login was made"))
+	}
 	now, member := user.mintUser(g.Org, g.AuthTime)
 	if !member {
 		return mint.Draft{}, refusedBecause(userGone, errors.New("the user is no member of the organization any more"))

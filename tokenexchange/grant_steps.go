@@ -92,7 +92,7 @@ func (v *visit) grant(st standing) (reply, error) {
 	g := Grant{
 		ID: draft.GrantID(), Subject: draft.Subject(), Client: q.Client, Org: st.org, Session: v.session.SID,
 		Set: draft.Rights().Canonical(), Scope: draft.Scope(), Narrowed: draft.Narrowed(),
-		Roles: strings.Join(draft.Roles(), " "), AuthTime: v.session.AuthTime,
+		Roles: strings.Join(draft.Roles(), " "), AuthTime: v.session.AuthTime, Source: v.user.source(),
 	}
 	if err := v.list(st.client, g); err != nil {
 		return nil, err

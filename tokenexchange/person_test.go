@@ -64,21 +64,27 @@ func TestNamesOfAProvider(t *testing.T) {
 }
 
 // A domain that changed hands while no process ran, from a provider to a users file
-// or back: a browser that is logged in as one of before is not logged in as the one
-// who has the same sub now.
-func TestSessionIsOfItsSource(t *testing.T) {
+// or back: whoever is logged in as one of before, in a browser or by a refresh token,
+// is not logged in as the one who has the same sub now.
+func TestLoginIsOfItsSource(t *testing.T) {
 	users := strings.Replace(baseUsers, `{"id":"ada",`, `{"id":"2481","username":"other","domain":"corp","password_hash":"`+cheap+`","memberships":[{"org":"acme"}]},{"id":"ada",`, 1)
 	h := newHouse(t, logins, federated)
 	h.says(clerk)
-	b := h.browser().open(authorizeURL()).leave().comeBack().open(accountPath).sees("account")
+	b := h.browser().open(authorizeURL()).leave().comeBack().sees("consent").allow()
+	_, refresh := h.redeem("web", b.granted()).tokens(t)
+	_, refresh = h.refresh("web", refresh).tokens(t)
 	h.withUsers(users)
 	b.open(accountPath).sees("login")
+	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "user_gone")
 
 	h = newHouse(t, logins)
 	h.withUsers(users)
 	b = h.browser().open(accountPath).logIn("other").sees("account")
+	_, refresh = h.token("web", "grant_type", "password", "username", "other", "password", password).tokens(t)
+	_, refresh = h.refresh("web", refresh).tokens(t)
 	h.withUsers(baseUsers, federated)
 	h.registers(t, "2481", clerk)
 	b.open(accountPath).sees("login")
+	h.refresh("web", refresh).refused(t, 400, "invalid_grant", "user_gone")
 	b.logIn("ada").sees("account")
 }

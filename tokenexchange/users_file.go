@@ -67,13 +67,14 @@ const maxDomain = 253
 
 func (u *User) subject() string { return u.Domain + ":" + u.ID }
 
-// source is how this user logs in: the method of a session. A session of another one
-// is of somebody who had the sub before, when the domain was another source's.
+// source is where this user logs in: the domain of another provider, "" for here. A
+// login of another source is of somebody who had the sub before, when the domain
+// was that one's.
 func (u *User) source() string {
 	if u.elsewhere {
 		return u.Domain
 	}
-	return byPassword
+	return ""
 }
 
 // account is the verified e-mail address, or what stands for the user where there

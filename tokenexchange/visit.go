@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -158,7 +159,7 @@ func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, 
 		return nil, nil, nil
 	}
 	user, err := s.person(ctx, in.Subject)
-	if err != nil || user == nil || user.Disabled || user.source() != in.Method {
+	if err != nil || user == nil || user.Disabled || cmp.Or(user.source(), byPassword) != in.Method {
 		return nil, nil, err
 	}
 	return in, user, nil
