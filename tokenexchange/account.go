@@ -75,12 +75,14 @@ func (v *visit) endOf(step, id string) (reply, error) {
 // what is remembered first, so that nothing new comes of it meanwhile.
 func (v *visit) withdraw(what allowed) error {
 	state, subject := v.server.state, v.session.Subject
-	if err := state.Consents().Forget(v, v.attempt, consentName{Subject: subject, Org: what.Org, Client: what.Client}); err != nil {
-		return err
-	}
 	for range maxSwaps {
 		h, err := state.Holdings().load(v, subject)
 		if err != nil {
+			return err
+		}
+		// Whatever is listed by now is not remembered afterwards, and whatever is
+		// listed later is more.
+		if err := state.Consents().Forget(v, v.attempt, consentName{Subject: subject, Org: what.Org, Client: what.Client}); err != nil {
 			return err
 		}
 		grants := h.of(what)

@@ -1,9 +1,6 @@
 package tokenexchange
 
 import (
-	"fmt"
-	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -245,72 +242,4 @@ func TestHintOfAnIDToken(t *testing.T) {
 		})
 	}
 	b.open(authorizeURL("id_token_hint", hint, "client_id", "legacy")).denied("invalid_request", "id_token_hint_invalid")
-}
-
-// TestLoginHintIsFilledIn, as text and nothing else.
-func TestLoginHintIsFilledIn(t *testing.T) {
-	h := newHouse(t, logins)
-	for _, hint := range []string{"ada", `"><script>alert(1)</script>`, "a\r\nSet-Cookie: x=y", "{{.Form}}", "\u202eada"} {
-		b := h.browser().open(authorizeURL("login_hint", hint, "ui_locales", `de "><script>`)).sees("login")
-		if strings.Contains(b.page, "<script") || !strings.Contains(b.page, `name="username" value="`) {
-			t.Errorf("%q: got %s", hint, b.page)
-		}
-		if len(b.header.Values("Set-Cookie")) > 1 {
-			t.Errorf("%q: got the cookies %q", hint, b.header.Values("Set-Cookie"))
-		}
-	}
-}
-
-// TestStateComesBack byte by byte, in answers of both kinds, and breaks out of nothing.
-func TestStateComesBack(t *testing.T) {
-	h := newHouse(t, logins)
-	b := h.consenting("ada", "acme").allow()
-	b.granted()
-	for _, state := range []string{"s", "a&b=c#d", "a\r\nLocation: https://evil.example/", `"><script>`, "é\u202e", "a+b c%20d", strings.Repeat("s", maxState), "\x00"} {
-		for _, more := range [][]string{nil, {"prompt", "none", "orgId", "beta"}, {"response_type", "token"}, {"scope", "admin"}} {
-			b.open(authorizeURL(append([]string{"state", state}, more...)...))
-			to := b.header.Get("Location")
-			if b.code != 303 || !strings.HasPrefix(to, callback+"?") || strings.ContainsAny(to, "\r\n\x00 \"<>") {
-				t.Fatalf("state %q, %q: got %d to %q", state, more, b.code, to)
-			}
-			u, err := url.Parse(to)
-			if err != nil || u.Query().Get("state") != state || u.Query().Get("iss") != issuer || u.Fragment != "" {
-				t.Errorf("state %q, %q: got it back in %q", state, more, to)
-			}
-			if names := slices.Sorted(maps.Keys(u.Query())); u.Query().Has("code") == u.Query().Has("error") {
-				t.Errorf("got %q", names)
-			}
-		}
-	}
-	b.open(authorizeURL("state", strings.Repeat("s", maxState+1)))
-	if u, err := url.Parse(b.at); err != nil || u.Query().Get("error") != "invalid_request" || u.Query().Has("state") {
-		t.Errorf("a state beyond its bound: got %s", b.at)
-	}
-}
-
-// TestRecordsOfALogin holds the audit records to what happened: a page that was
-// shown is no code that was issued.
-func TestRecordsOfALogin(t *testing.T) {
-	b := newHouse(t, logins).browser()
-	var got []string
-	for _, step := range []func(){
-		func() { b.open(authorizeURL()) },
-		func() { b.logIn("ada") },
-		func() { b.press("organization", "organization", "acme") },
-		func() { b.press("consent", "scope", "profile") },
-	} {
-		step()
-		for _, record := range b.records {
-			got = append(got, strings.TrimSpace(fmt.Sprint(record["grant"], " ", record["cause"])))
-		}
-	}
-	want := []string{
-		"<nil> no code yet: a login begins", "<nil> no code yet: the person is asked to log in",
-		"<nil> no code yet: a step was done", "<nil> no code yet: the person is asked for an organization",
-		"<nil> no code yet: a step was done", "<nil> no code yet: the person is asked for consent",
-		"<nil> no code yet: a step was done", "authorization_code <nil>",
-	}
-	if !slices.Equal(got, want) {
-		t.Errorf("got the records\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
-	}
 }

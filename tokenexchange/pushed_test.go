@@ -1,6 +1,7 @@
 package tokenexchange
 
 import (
+	"context"
 	"encoding/json"
 	"net/http/httptest"
 	"slices"
@@ -164,10 +165,26 @@ func TestPushedRequestWorksOnce(t *testing.T) {
 	}
 }
 
-// Of all who use it at once one gets it.
+// togetherStore answers no Get before all have asked.
+type togetherStore struct {
+	Store
+	asked *sync.WaitGroup
+}
+
+func (s togetherStore) Get(ctx context.Context, key string) ([]byte, error) {
+	val, err := s.Store.Get(ctx, key)
+	s.asked.Done()
+	s.asked.Wait()
+	return val, err
+}
+
+// Of all who find it unused one gets it.
 func TestPushedRequestIsRaced(t *testing.T) {
 	h := newHouse(t, requesters)
 	uri := h.push("web").requestURI(t)
+	var asked sync.WaitGroup
+	asked.Add(32)
+	h.state.store = togetherStore{h.store, &asked}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	got := 0
