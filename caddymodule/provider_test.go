@@ -156,11 +156,11 @@ func TestUsersOIDC(t *testing.T) {
 		}
 		to, page, status = s.get(html.UnescapeString(link[1]))
 		u, err := url.Parse(to)
-		if err != nil || status != http.StatusSeeOther || !strings.HasPrefix(to, p.URL+"/authorize?") || u.Query().Get("redirect_uri") != "http://localhost:8080/oauth2/callback" {
+		if err != nil || status != http.StatusSeeOther || !strings.HasPrefix(to, p.URL+"/authorize?") || u.Query().Get("redirect_uri") != "http://localhost:8080/oauth2/callback/corp" {
 			t.Fatalf("the link: got %d %s %s", status, to, page)
 		}
 		p.nonce = u.Query().Get("nonce")
-		back := "/oauth2/callback?" + url.Values{"state": {u.Query().Get("state")}, "code": {"a-code"}}.Encode()
+		back := "/oauth2/callback/corp?" + url.Values{"state": {u.Query().Get("state")}, "code": {"a-code"}}.Encode()
 		if to, page, status = s.get(back); status != http.StatusSeeOther {
 			t.Fatalf("the callback: got %d %s", status, page)
 		}

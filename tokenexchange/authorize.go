@@ -65,7 +65,7 @@ func (v *visit) begin() (reply, error) {
 	}
 	st, err := v.stand(&transaction{Request: q})
 	if err != nil {
-		return nil, err
+		return nil, v.hushed(err)
 	}
 	switch {
 	case st.stage == stageGranted:
@@ -86,7 +86,7 @@ func (v *visit) turn() (reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		if err := s.mayBegin(v); err != nil {
+		if err := v.mayBegin(); err != nil {
 			return nil, err
 		}
 		if uri, err = s.keep(v, v.attempt, v.params); err != nil {
@@ -100,7 +100,7 @@ func (v *visit) turn() (reply, error) {
 
 // enter begins a transaction, and sends the browser to its page.
 func (v *visit) enter(q authorizationRequest) (reply, error) {
-	if err := v.server.mayBegin(v); err != nil {
+	if err := v.mayBegin(); err != nil {
 		return nil, err
 	}
 	v.record.Cause = "no code yet: a login begins"

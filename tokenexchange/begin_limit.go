@@ -25,3 +25,12 @@ func (s *Server) mayBegin(ctx context.Context) error {
 	t.begun.add(key, now)
 	return nil
 }
+
+// mayBegin refuses besides what a browser opens without showing it to anybody: a
+// page of another site would have its visitors use up what their address may begin.
+func (v *visit) mayBegin() error {
+	if shown := v.request.Header.Get("Sec-Fetch-Dest"); shown != "" && shown != "document" {
+		return refusedBecause("page_required", errors.New("the browser did not open it as a page"))
+	}
+	return v.server.mayBegin(v)
+}

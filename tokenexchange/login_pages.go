@@ -93,10 +93,13 @@ func (v *visit) clientName() string {
 // destination is what a person can know of where the answer goes.
 func destination(uri string) string {
 	u, err := url.Parse(uri)
-	if err != nil {
+	switch {
+	case err != nil:
 		return ""
+	case u.Scheme == "https" || u.Scheme == "http":
+		return u.Host
 	}
-	return cmp.Or(u.Host, u.Scheme)
+	return u.Scheme // An app has its own, whatever stands behind it.
 }
 
 // showFailure tells a person why it does not go on.

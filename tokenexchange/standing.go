@@ -193,3 +193,22 @@ func (v *visit) offerMark(st *standing) string {
 func (st *standing) consentOf(subject string) consentName {
 	return consentName{Subject: subject, Org: st.org, Client: st.client.ID}
 }
+
+// ofRights are the reasons that tell something of what a person has.
+var ofRights = []Reason{Reason(mint.ResourceExceeded), Reason(mint.ResourceTooLarge), "org_not_allowed", "no_organization"}
+
+// hushed tells a client nothing of a person who has never agreed to it, where the
+// person would not even see that it asked.
+func (v *visit) hushed(err error) error {
+	if !v.asked.prompts(promptNone) || !slices.Contains(ofRights, asRefused(err).Reason) {
+		return err
+	}
+	h, fault := v.server.state.Holdings().load(v, v.session.Subject)
+	if fault != nil {
+		return fault
+	}
+	if slices.ContainsFunc(h.Allowed, func(a allowed) bool { return a.Client == v.asked.Client }) {
+		return err
+	}
+	return refusedBecause("consent_required", err)
+}
