@@ -49,7 +49,7 @@ func (t *tokenRequest) login(ctx context.Context, form url.Values, say io.Writer
 			form.Del(name)
 		}
 	}
-	if _, err := fmt.Fprintf(say, "Open this address in a browser:\n\n  %s?%s\n\n", d.AuthorizationEndpoint, ask.Encode()); err != nil {
+	if _, err := fmt.Fprintf(say, "Open this address in a browser:\n\n  %s?%s\n\nThis waits %d minutes for the answer. Press Ctrl-C if the page says that something is wrong.\n", d.AuthorizationEndpoint, ask.Encode(), int(browserTimeout.Minutes())); err != nil {
 		return fmt.Errorf("saying which address to open: %w", err)
 	}
 	code, err := awaitCode(ctx, listener, back, state, d.Issuer)
@@ -125,6 +125,9 @@ func awaitCode(ctx context.Context, l net.Listener, back, state, issuer string) 
 	case a := <-got:
 		return a.code, a.err
 	case <-ctx.Done():
+		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+			return "", fmt.Errorf("no answer came from the browser within %v; expected somebody to log in and agree there", browserTimeout)
+		}
 		return "", fmt.Errorf("waiting for the browser: %w", ctx.Err())
 	}
 }
