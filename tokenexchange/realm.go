@@ -93,6 +93,7 @@ func CompileFrom(cfg Config, usersFiles []string, readFile func(path string) ([]
 			return nil, p.Sources.Place("users oidc "+p.Issuer, err)
 		}
 	}
+	r.lookAtLogins()
 	if err := r.addImpersonation(cfg); err != nil {
 		return nil, err
 	}

@@ -61,6 +61,26 @@ func readLanguages(own files) ([]*language, error) {
 	return languages, nil
 }
 
+// Named returns the services and permissions that the texts have words for, sorted:
+// shop, and shop/orders.read.
+func (p *Pages) Named() (services, permissions []string) {
+	found := map[string]bool{}
+	for _, l := range p.languages {
+		for key := range l.texts {
+			found[key] = true
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(found)) {
+		if id, ok := strings.CutPrefix(key, "service."); ok {
+			services = append(services, id)
+		}
+		if id, ok := strings.CutPrefix(key, "permission."); ok {
+			permissions = append(permissions, id)
+		}
+	}
+	return services, permissions
+}
+
 // checkTag checks the name of a file of texts, which is sent as the language of
 // the page.
 func checkTag(name string) error {
