@@ -230,4 +230,15 @@ func TestAskEqual(t *testing.T) {
 	if ask("").Equal(ask(`,"resources":["**"]`)) || ask("").Equal(scopes.Ask{}) || ask(`,"resources":["a"]`).Equal(ask(`,"resources":["b"]`)) {
 		t.Error("different asks are the same")
 	}
+	// An ask is kept as its canonical text, and asks the same afterwards.
+	for _, resources := range []string{"", `,"resources":["b","a","a"]`, `,"resources":["**"]`} {
+		a := ask(resources)
+		again, err := scopes.ParseAsk([]byte(a.Canonical()))
+		if err != nil || !again.Equal(a) || again.Canonical() != a.Canonical() {
+			t.Errorf("%s: read back as %s, %v", a.Canonical(), again.Canonical(), err)
+		}
+	}
+	if got := (scopes.Ask{}).Canonical(); got != "" {
+		t.Errorf("nothing asked: got %q, want no text", got)
+	}
 }

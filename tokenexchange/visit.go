@@ -23,7 +23,7 @@ type visit struct {
 	attempt Attempt
 
 	params  parameters
-	ticked  map[string][]string // the boxNames of a form, by name
+	ticked  map[string][]string // the boxes of a form, by name
 	browser string              // which browser it is, "" before it was told
 	session *session            // who is logged in, nil for nobody
 	user    *User               // as the users are now, nil for nobody
