@@ -32,6 +32,8 @@ export async function openApp(page) {
 // begin lets an application send the browser to the server.
 export async function begin(page, parameters = {}) {
 	if (!page.url().startsWith(app)) await openApp(page)
+	// A page is loaded before its module has awaited what it needs.
+	await page.waitForSelector('body[data-ready]')
 	const gone = page.waitForEvent('framenavigated')
 	await page.evaluate((parameters) => { window.app.login(parameters) }, parameters)
 	await gone
