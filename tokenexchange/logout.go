@@ -148,10 +148,7 @@ func done(w http.ResponseWriter) {
 
 // readQuery reads the parameters of a GET, as strictly as those of a body.
 func readQuery(r *http.Request) (parameters, error) {
-	if len(r.URL.RawQuery) > maxBody {
-		return nil, refused("body_too_large", "")
-	}
-	p, err := readForm([]byte(r.URL.RawQuery))
+	p, err := queryOf(r)
 	if err != nil {
 		return nil, err
 	}

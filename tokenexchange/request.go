@@ -48,23 +48,17 @@ type parameters map[string]string
 // readParameters is the one parser of a token request (docs/token-endpoint.md).
 // Any doubt about what was sent is an error.
 func readParameters(r *http.Request) (parameters, error) {
-	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return nil, refused("query_parameters", "")
-	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || len(r.Header.Values("Content-Type")) != 1 {
-		return nil, refused("content_type", "")
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	kind, err := bodyKind(r)
 	if err != nil {
-		return nil, refusedBecause("body_malformed", err)
+		return nil, err
 	}
-	if len(body) > maxBody {
-		return nil, refused("body_too_large", "")
+	body, err := bodyOf(r)
+	if err != nil {
+		return nil, err
 	}
 	var p parameters
 	switch kind {
-	case "application/x-www-form-urlencoded":
+	case formKind:
 		p, err = readForm(body)
 	case "application/json":
 		p, err = readJSON(body)
@@ -75,6 +69,34 @@ func readParameters(r *http.Request) (parameters, error) {
 		return nil, err
 	}
 	return p, p.check()
+}
+
+// formKind is the content type of what a form sends.
+const formKind = "application/x-www-form-urlencoded"
+
+// bodyKind is the one content type of a request whose parameters are in its body,
+// and nowhere else.
+func bodyKind(r *http.Request) (string, error) {
+	if r.URL.RawQuery != "" || r.URL.ForceQuery {
+		return "", refused("query_parameters", "")
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || len(r.Header.Values("Content-Type")) != 1 {
+		return "", refused("content_type", "")
+	}
+	return kind, nil
+}
+
+// bodyOf reads a body, as far as one may go.
+func bodyOf(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	switch {
+	case err != nil:
+		return nil, refusedBecause("body_malformed", err)
+	case len(body) > maxBody:
+		return nil, refused("body_too_large", "")
+	}
+	return body, nil
 }
 
 func readForm(body []byte) (parameters, error) {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -92,21 +90,14 @@ func queryOf(r *http.Request) (parameters, error) {
 
 // readFormBody reads what a form sent.
 func readFormBody(r *http.Request) ([]byte, error) {
-	if r.URL.RawQuery != "" || r.URL.ForceQuery {
-		return nil, refused("query_parameters", "")
+	kind, err := bodyKind(r)
+	if err == nil && kind != formKind {
+		err = refused("content_type", "")
 	}
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" || len(r.Header.Values("Content-Type")) != 1 {
-		return nil, refused("content_type", "")
+	if err != nil {
+		return nil, err
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	switch {
-	case err != nil:
-		return nil, refusedBecause("body_malformed", err)
-	case len(body) > maxBody:
-		return nil, refused("body_too_large", "")
-	}
-	return body, nil
+	return bodyOf(r)
 }
 
 // boxNames are the names of which a page has several boxNames.

@@ -2,8 +2,9 @@
 export default async function* (events) {
 	for await (const { type, data } of events) {
 		if (type !== 'test:pass' && type !== 'test:fail') continue
-		if (data.skip || data.todo) continue
-		const cause = data.details.error?.cause ?? data.details.error
-		yield JSON.stringify({ name: data.name, ok: type === 'test:pass', ms: data.details.duration_ms, error: cause?.stack ?? String(cause ?? '') }) + '\n'
+		// Nothing is left out: what did not run has failed.
+		const left = data.skip || data.todo ? 'it did not run' : undefined
+		const cause = left ?? data.details.error?.cause ?? data.details.error
+		yield JSON.stringify({ name: data.name, ok: type === 'test:pass' && !left, ms: data.details.duration_ms, error: cause?.stack ?? String(cause ?? '') }) + '\n'
 	}
 }
