@@ -15,7 +15,19 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(settling{m}) }
+
+// settling waits for goroutines that end by themselves: go-redis asks a server
+// that is away once a second, and sees only then that its pool was closed.
+// goleak alone waits for less than half a second.
+type settling struct{ *testing.M }
+
+func (m settling) Run() int {
+	code := m.M.Run()
+	for end := time.Now().Add(10 * time.Second); goleak.Find() != nil && time.Now().Before(end); {
+	}
+	return code
+}
 
 const testIssuer = "https://issuer.example"
 
