@@ -151,7 +151,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		return err
 	}
 	st.draft = st.draft.LimitTo(q.Scope) // No words are none, and not all.
-	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
+	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights(), st.draft.TellsRoles()); err != nil {
 		return err
 	}
 	st.stage, st.mark = stageConsent, v.offerMark(st)

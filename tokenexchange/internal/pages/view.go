@@ -68,6 +68,7 @@ type Consent struct {
 	Org         string
 	Services    []Service
 	Scopes      []Scope
+	Roles       []string      // of the user in Org, which the client is told unless anything is unticked
 	AccessLife  time.Duration // how long a token works that was taken away from nobody
 	RefreshLife time.Duration // how long the client can renew it, 0 for not at all
 	Offline     bool          // the client can renew it also after the user logged out
