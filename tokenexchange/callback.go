@@ -56,7 +56,7 @@ func (v *visit) arrive() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := session{Subject: subject, AuthTime: at, Fresh: true, Method: d.Provider}
+	in := session{Subject: subject, AuthTime: at, Method: d.Provider}
 	// What ended the logins of before ends this one too, if the person proved then
 	// who they are: the session would be over before it began.
 	if s.revocations.named(in.identifiers()) != "" {

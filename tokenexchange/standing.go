@@ -100,7 +100,7 @@ func (in *session) serves(tx *transaction, now time.Time) bool {
 
 // logged reports whether the session began in the transaction, with a proof made
 // for it.
-func (tx *transaction) logged(in *session) bool { return in.Fresh && tx.Session == in.mark() }
+func (tx *transaction) logged(in *session) bool { return tx.Session == in.mark() }
 
 // orgsFor are the organizations in which a person can use a client.
 func (v *visit) orgsFor(c *client) (orgs []string) {

@@ -153,11 +153,11 @@ type Account struct {
 
 // Session is a login in one browser.
 type Session struct {
-	ID          string
-	Since, Seen time.Time
-	Method      string // how it began: password, or the name of a provider
-	Device      string // what the browser says that it is, "" for unknown
-	Current     bool   // it is that of the browser that asks
+	ID      string
+	Since   time.Time
+	Method  string // how it began: password, or the name of a provider
+	Device  string // what the browser says that it is, "" for unknown
+	Current bool   // it is that of the browser that asks
 }
 
 // Grant is what a user lets a client do.
