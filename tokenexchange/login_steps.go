@@ -17,6 +17,7 @@ const byPassword = "password"
 // logIn takes a name and a password.
 func (v *visit) logIn() (reply, error) {
 	v.again = v.showLogin
+	v.record.Subject = "" // Whoever is logged in here need not be the one who tries.
 	user, err := v.server.login(v, v.params["username"], v.params["password"])
 	if err != nil {
 		return nil, err
