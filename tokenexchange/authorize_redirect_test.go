@@ -225,3 +225,22 @@ func TestRecordsOfALogin(t *testing.T) {
 		t.Errorf("got the records\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }
+
+// Whoever registers an address reads in the log what was asked for, and nothing
+// that could be a secret.
+func TestUnregisteredAddressInTheLog(t *testing.T) {
+	h := newHouse(t, logins)
+	for uri, want := range map[string]string{
+		callback + "/": `client web has no redirect_uri "https://web.example.com/callback/"`,
+		"https://ada:word@evil.example/c?code=letter#x": `client web has no redirect_uri "https://evil.example/c (and a user name, a query or a fragment)"`,
+		"app:word\x1b[31m":                                  "client web has no redirect_uri (no URI)",
+		"app:\u202eword":                                    `client web has no redirect_uri "app:\u202eword"`,
+		"https://evil.example/%0d%0aword":                   `client web has no redirect_uri "https://evil.example/%0d%0aword"`,
+		"https://evil.example/" + strings.Repeat("w", 4000): `client web has no redirect_uri "https://evil.example/` + strings.Repeat("w", 179) + `"`,
+	} {
+		b := h.browser().open(authorizeURL("redirect_uri", uri)).turnedDown(400, "redirect_uri_unregistered")
+		if got := b.record()["cause"]; got != want {
+			t.Errorf("got the cause %q, want %q", got, want)
+		}
+	}
+}
