@@ -135,6 +135,7 @@ var importers = []struct {
 	{"golang.org/x/oauth2", []string{"/tokenexchange/oidcusers"}},
 	{"github.com/alicebob/miniredis", nil},
 	{root + "/tokenexchange/storetest", nil},
+	{root + "/integration_test/outside", nil},
 	{root + "/tokenexchange/internal/mint", []string{"/tokenexchange"}},
 	{root + "/caddymodule", []string{""}},
 }
@@ -178,6 +179,8 @@ var reach = []struct {
 	{"/tokenexchange/storetest", []string{caddy, "github.com/redis", "go.etcd.io/bbolt", root + "/caddymodule"}},
 	{"/tokenexchange/storetest/redistest", []string{root + "/tokenexchange", "github.com/redis"}},
 	{"/tokenexchange/storetest/faultproxy", []string{root + "/tokenexchange", "github.com/redis"}},
+	// Only the standard library: no other module, this one neither.
+	{"/integration_test/outside", []string{"github.com", "go.etcd.io", "go.uber.org", "golang.org"}},
 }
 
 func TestImportsGoOneWay(t *testing.T) {

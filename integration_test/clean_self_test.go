@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // forged makes a text with the shape of a JWT.
@@ -123,11 +125,11 @@ func TestCrashesAreFound(t *testing.T) {
 		"fatal error: concurrent map writes",
 		`{"level":"error","msg":"http: panic serving 127.0.0.1:1"}`,
 	} {
-		if !crashed.MatchString(text) {
+		if !outside.Crashed.MatchString(text) {
 			t.Errorf("found no crash in %q", text)
 		}
 	}
-	if text := `{"msg":"do not panic: it works"}`; crashed.MatchString(text) {
+	if text := `{"msg":"do not panic: it works"}`; outside.Crashed.MatchString(text) {
 		t.Errorf("found a crash in %q", text)
 	}
 }

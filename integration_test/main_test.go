@@ -1,8 +1,8 @@
 // Package integration_test looks at Scopegate from outside: it runs the built
 // binary, talks to it over sockets, and looks at every byte that reaches the
-// upstream behind it. It imports no package of the module but the one that
-// starts redis-servers. What only the inside can do yet, it has done by a program
-// (package consent).
+// upstream behind it. It imports no package of the module but those that start
+// the binary and redis-servers. What only the inside can do yet, it has done by
+// a program (package consent).
 //
 // One flow: [Start] runs the binary with a Caddyfile on free loopback ports;
 // the test talks to it with [Caddy.Client] or with the raw sockets of [Dial];
@@ -19,63 +19,33 @@ package integration_test
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime/debug"
-	"sync"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
-// built is the binary under test, built once for all tests, and only if one of
-// them needs it.
-var built struct {
-	once sync.Once
-	dir  string
-	path string
-	err  error
-}
-
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := outside.Run(m)
 	fmt.Printf("%d credentials were registered, and %d MB searched for them\n", len(registered.tokens), registered.searched.Load()>>20)
-	if built.dir != "" {
-		os.RemoveAll(built.dir)
-	}
 	os.Exit(code)
 }
 
-// binary returns the path of the binary under test: $SCOPEGATE_BINARY, else
-// cmd/caddy, built with the race detector if the tests have it, because then
-// the compiler has most of the work behind it already.
+// binary returns the path of the binary under test, built with the race detector
+// if the tests have it, because then the compiler has most of the work behind it
+// already.
 func binary(t *testing.T) string {
 	t.Helper()
-	built.once.Do(func() {
-		if given := os.Getenv("SCOPEGATE_BINARY"); given != "" {
-			built.path, built.err = filepath.Abs(given)
-			if built.err == nil {
-				_, built.err = os.Stat(built.path)
-			}
-			return
-		}
-		built.dir, built.err = os.MkdirTemp("", "scopegate-test-")
-		if built.err != nil {
-			return
-		}
-		built.path = filepath.Join(built.dir, "caddy")
-		args := []string{"build", "-buildvcs=false", "-o", built.path}
-		if raceEnabled() {
-			args = append(args, "-race")
-		}
-		cmd := exec.Command("go", append(args, "./cmd/caddy")...)
-		cmd.Dir = repository(t)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("go %v: %w\n%s", args, err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatalf("no binary to test: %v", built.err)
+	var flags []string
+	if raceEnabled() {
+		flags = []string{"-race"}
 	}
-	return built.path
+	path, err := outside.Binary(flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // repository returns the top of the work tree.

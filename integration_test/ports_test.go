@@ -3,12 +3,11 @@ package integration_test
 import (
 	"bytes"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"strings"
-	"sync"
 	"testing"
 	"text/template"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // globals are the global options that every Caddyfile of a test wants: nothing
@@ -39,7 +38,7 @@ func render(t *testing.T, text, dir string, ports ports, vars map[string]any) st
 	t.Helper()
 	port := func(name string) int {
 		if _, ok := ports[name]; !ok {
-			ports[name] = freePort(t)
+			ports[name] = outside.FreePort(t)
 		}
 		return ports[name]
 	}
@@ -61,31 +60,8 @@ func render(t *testing.T, text, dir string, ports ports, vars map[string]any) st
 	return out.String()
 }
 
-var handedOut sync.Map // port -> struct{}
-
-// freePort picks a port that nothing listens on. It stays below the range from
-// which Linux takes the ports of outgoing connections, so that a connection of
-// another test rarely takes it before the process does; if one does, Start
-// tries again with other ports.
-func freePort(t *testing.T) int {
-	t.Helper()
-	for range 1000 {
-		port := 20000 + rand.IntN(12000)
-		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
-			continue
-		}
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		listener.Close()
-		return port
-	}
-	t.Fatal("found no free port on loopback")
-	return 0
-}
-
-// portTaken recognizes the one reason to start again with other ports.
+// portTaken recognizes the one reason to start again with other ports: a
+// connection of another test rarely takes one before the process does.
 func portTaken(log string) bool {
 	return strings.Contains(log, "address already in use")
 }

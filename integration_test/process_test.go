@@ -7,10 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 const (
@@ -20,10 +21,6 @@ const (
 	stopTimeout  = 20 * time.Second
 	waitTimeout  = 15 * time.Second
 )
-
-// crashed finds what a Go program prints when it is broken, and what net/http
-// and Caddy print when a handler panicked and the process went on.
-var crashed = regexp.MustCompile(`(?m)WARNING: DATA RACE|^panic: |^fatal error: |panic serving|\[recovered\]`)
 
 // process is a running binary and what it wrote to stderr.
 type process struct {
@@ -40,7 +37,7 @@ func launch(t *testing.T, dir, home string, env []string, args ...string) *proce
 	cmd := exec.Command(binary(t), args...)
 	cmd.Dir = dir
 	cmd.Env = append(isolated(t, home), env...)
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = outside.DieWithParent()
 	p := &process{cmd: cmd, log: newLogBook(), done: make(chan struct{})}
 	cmd.Stderr = p.log
 	cmd.Stdout = p.log
@@ -122,7 +119,7 @@ func (p *process) kill() {
 
 func (p *process) assertNoCrash(t *testing.T) {
 	t.Helper()
-	if text := p.log.text(); crashed.MatchString(text) {
+	if text := p.log.text(); outside.Crashed.MatchString(text) {
 		t.Errorf("the process reported a data race or a panic:\n%s", text)
 	}
 }
@@ -155,7 +152,7 @@ func Run(t *testing.T, dir string, args ...string) Result {
 	var stdout, stderr bytes.Buffer
 	cmd.Dir, cmd.Env = dir, isolated(t, t.TempDir())
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	cmd.SysProcAttr = dieWithParent()
+	cmd.SysProcAttr = outside.DieWithParent()
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", cmd.Path, err)
 	}
@@ -165,7 +162,7 @@ func Run(t *testing.T, dir string, args ...string) Result {
 	if err := cmd.Wait(); err != nil && !errors.As(err, &failed) {
 		t.Fatalf("running %q: %v", args, err)
 	}
-	if crashed.Match(stderr.Bytes()) {
+	if outside.Crashed.Match(stderr.Bytes()) {
 		t.Errorf("running %q: a data race or a panic:\n%s", args, &stderr)
 	}
 	return Result{Stdout: stdout.String(), Stderr: stderr.String(), Code: cmd.ProcessState.ExitCode()}

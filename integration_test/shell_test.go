@@ -11,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // shell is one bash that runs commands one after the other, so that a variable
@@ -31,7 +33,7 @@ func newShell(t *testing.T, workDir string, env ...string) *shell {
 	s.cmd = exec.Command("bash", "--noprofile", "--norc")
 	s.cmd.Dir = workDir
 	s.cmd.Env = append(isolated(t, t.TempDir()), env...)
-	s.cmd.SysProcAttr = dieWithParent()
+	s.cmd.SysProcAttr = outside.DieWithParent()
 	s.cmd.SysProcAttr.Setpgid = true // So that kill reaches its commands too.
 	s.cmd.WaitDelay = time.Second
 	in, err := s.cmd.StdinPipe()

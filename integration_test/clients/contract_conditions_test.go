@@ -42,7 +42,7 @@ func (c *contract) starting() {
 			c.t.Errorf("readiness at the start: got %d %s, want 503", got.Status, got.Answer)
 		}
 	}()
-	c.start(c.environment())
+	c.start(c.environment()...)
 	<-asked
 	c.kid = c.keyID()
 }
@@ -135,7 +135,7 @@ func (c *contract) storeAway() {
 // mends the file.
 func (c *contract) halfWritten() {
 	c.t.Helper()
-	path := filepath.Join(c.dir, "users.json")
+	path := filepath.Join(c.Dir, "users.json")
 	users, err := os.ReadFile(path)
 	if err != nil {
 		c.t.Fatal(err)
@@ -224,13 +224,13 @@ func (c *contract) within(random io.Reader) *tokenexchange.Server {
 	realm, err := tokenexchange.Compile(tokenexchange.Config{
 		Issuer: c.issuer, Clients: []tokenexchange.ClientConfig{web, batch, large, vast, phone},
 		Services: []tokenexchange.ServiceConfig{{ID: "shop", Audience: shopAud, Permissions: []string{"orders.read", "orders.write"}}},
-	}, []string{filepath.Join(c.dir, "users.json")})
+	}, []string{filepath.Join(c.Dir, "users.json")})
 	if err != nil {
 		c.t.Fatal(err)
 	}
 	var keys []tokenexchange.SigningKey
 	for _, name := range []string{"es256.pem", "rs256.pem"} {
-		text, err := os.ReadFile(filepath.Join(c.dir, name))
+		text, err := os.ReadFile(filepath.Join(c.Dir, name))
 		if err != nil {
 			c.t.Fatal(err)
 		}

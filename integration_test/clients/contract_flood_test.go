@@ -46,7 +46,7 @@ func (c *contract) floods() {
 // idTokens returns id tokens that are like one, each of another login.
 func (c *contract) idTokens(like string) func() string {
 	c.t.Helper()
-	text, err := os.ReadFile(filepath.Join(c.dir, "es256.pem"))
+	text, err := os.ReadFile(filepath.Join(c.Dir, "es256.pem"))
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -22,6 +22,7 @@ import (
 
 	"golang.org/x/crypto/bcrypt"
 
+	"github.com/scopegate/scopegate/integration_test/outside"
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
@@ -59,12 +60,12 @@ type contract struct {
 func newContract(t *testing.T) *contract {
 	t.Helper()
 	c := &contract{
-		house: &house{t: t, dir: t.TempDir(), done: make(chan struct{})}, redis: redistest.Start(t),
+		house: &house{t: t, Server: outside.Server{Dir: t.TempDir()}}, redis: redistest.Start(t),
 		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
-	c.issuer = fmt.Sprint("http://127.0.0.1:", freePort(t))
+	c.issuer = fmt.Sprint("http://127.0.0.1:", outside.FreePort(t))
 	c.shop = c.issuer // Where it says whether it is ready.
-	c.stock = fmt.Sprint("http://127.0.0.1:", redistest.FreePort(t))
+	c.stock = fmt.Sprint("http://127.0.0.1:", outside.FreePort(t))
 	c.files()
 	return c
 }
@@ -72,9 +73,7 @@ func newContract(t *testing.T) *contract {
 // files writes what contract.Caddyfile names.
 func (c *contract) files() {
 	c.t.Helper()
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret)
-	state := base64.StdEncoding.EncodeToString(secret)
+	state := outside.StateKey()
 	key, err := tokenexchange.ParseStateKey([]byte(state))
 	if err != nil {
 		c.t.Fatal(err)
@@ -97,10 +96,10 @@ func (c *contract) files() {
 	var robots string
 	c.robotKey, robots = signer(c.t)
 	for name, content := range map[string]string{
-		"Caddyfile": string(caddyfile), "state.key": state + "\n", "robot.jwks": robots,
+		"Caddyfile": string(caddyfile), "state.key": state, "robot.jwks": robots,
 		"es256.pem": signing, "rs256.pem": signingKey(c.t, "RS256"), "users.json": c.users(),
 	} {
-		if err := os.WriteFile(filepath.Join(c.dir, name), []byte(content), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(c.Dir, name), []byte(content), 0o600); err != nil {
 			c.t.Fatal(err)
 		}
 	}
@@ -136,10 +135,11 @@ func (c *contract) users() string {
 		"api_tokens":[%[2]s]}`, hash, strings.Join(entries, ","), literals, wide)
 }
 
-func (c *contract) environment() map[string]string {
+func (c *contract) environment() []string {
 	literals, wide, areas := manyResources()
-	return map[string]string{
-		"ISSUER": c.issuer, "STOCK": c.stock, "REDIS": c.redis.Addr(), "CLIENT_SECRET": clientSecret, "LITERALS": literals, "WIDE": wide, "AREAS": areas,
+	return []string{
+		"ISSUER=" + c.issuer, "STOCK=" + c.stock, "REDIS=" + c.redis.Addr(), "CLIENT_SECRET=" + clientSecret,
+		"LITERALS=" + literals, "WIDE=" + wide, "AREAS=" + areas,
 	}
 }
 

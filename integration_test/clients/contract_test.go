@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // TestContract asks a server for every answer that docs/openapi.yaml documents,
@@ -171,10 +173,9 @@ func (c *contract) wants(status int, reason string, q question, got exchanged) {
 // compare has the page compared with what was answered.
 func (c *contract) compare() {
 	c.t.Helper()
-	node := need(c.t, "node", "install nodejs, 20 or later, and npm")
-	logPackages(c.t, node, "@seriousme/openapi-schema-validator", "ajv")
+	node := outside.Node(c.t, "npm", "@seriousme/openapi-schema-validator", "ajv")
 	cmd := exec.CommandContext(c.t.Context(), node, "contract.mjs", "../../../docs/openapi.yaml")
-	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = "npm", dieWithParent(), time.Second
+	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = "npm", outside.DieWithParent(), time.Second
 	cmd.Stdin = bytes.NewReader([]byte(jsonOf(c.t, c.kept)))
 	out, err := cmd.CombinedOutput()
 	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {

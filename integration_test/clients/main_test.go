@@ -5,8 +5,8 @@
 // (differential_test.go), and asks the server for each answer that
 // docs/openapi.yaml describes (contract_test.go).
 //
-// It owns the Caddyfile of these tests and a small harness (house_test.go); the
-// programs of other languages are in npm and python. The clients in Go are
+// It owns the Caddyfile of these tests and its users (house_test.go), which
+// package outside runs; the programs of other languages are in npm and python. The clients in Go are
 // called from the tests. docs/clients.md shows parts of all these, and
 // TestPage holds them together. It is a module of its own, so that the clients
 // enter nobody's module graph.
@@ -17,18 +17,11 @@ package clients
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"sync"
 	"testing"
-)
 
-var built struct {
-	once sync.Once
-	path string
-	err  error
-}
+	"github.com/scopegate/scopegate/integration_test/outside"
+)
 
 // scratch is a folder for what all tests share.
 var scratch string
@@ -37,6 +30,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
+// The binary is built without the race detector: what is tested is the protocol.
 func run(m *testing.M) int {
 	var err error
 	if scratch, err = os.MkdirTemp("", "scopegate-clients-"); err != nil {
@@ -48,29 +42,7 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
-}
-
-// binary returns the path of the binary under test: $SCOPEGATE_BINARY, else
-// cmd/caddy, built without the race detector: what is tested is the protocol.
-func binary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if given := os.Getenv("SCOPEGATE_BINARY"); given != "" {
-			built.path, built.err = filepath.Abs(given)
-			return
-		}
-		built.path = filepath.Join(scratch, "caddy")
-		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", built.path, "./cmd/caddy")
-		cmd.Dir = filepath.Join("..", "..")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("building the binary: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatalf("no binary to test: %v", built.err)
-	}
-	return built.path
+	return outside.Run(m)
 }
 
 // logModule names a Go module with the version that go.mod pins, which is the

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // sources are the files of which the page shows parts, by the language of its
@@ -36,32 +38,17 @@ func TestPage(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !slices.ContainsFunc(files, func(file string) bool { return shows(t, file, block[2]) }) {
+		shows := func(file string) bool {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return outside.Shows(string(text), block[2])
+		}
+		if !slices.ContainsFunc(files, shows) {
 			t.Errorf("no file %s has this block of docs/clients.md:\n%s", pattern, block[2])
 		}
 	}
-}
-
-// shows tells whether a file has the parts of a block, in their order, each
-// indented as it likes.
-func shows(t *testing.T, file, block string) bool {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(string(text), "\n")
-	for part := range strings.SplitSeq(strings.Trim(block, "\n"), "\n\n") {
-		want, found := strings.Split(part, "\n"), false
-		for ; !found && len(lines) >= len(want); lines = lines[1:] {
-			indent, _, ok := strings.Cut(lines[0], want[0])
-			found = ok && strings.TrimSpace(indent) == "" && indent+strings.Join(want, "\n"+indent) == strings.Join(lines[:len(want)], "\n")
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
 }
 
 // TestPageNamesVersions holds the table of the page to what is installed.

@@ -2,49 +2,19 @@ package clients
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// need fails the test, in CI and elsewhere: what was not run did not pass.
-func need(t *testing.T, command, install string) string {
-	t.Helper()
-	path, err := exec.LookPath(command)
-	if err != nil {
-		t.Fatalf("%s is missing: %s", command, install)
-	}
-	return path
-}
+	"github.com/scopegate/scopegate/integration_test/outside"
+)
 
 // node runs a script of the folder npm, and names the packages that it tests.
 func (h *house) node(script string, packages ...string) {
 	h.t.Helper()
-	node := need(h.t, "node", "install nodejs, 20 or later, and npm")
-	logPackages(h.t, node, packages...)
-	h.program(node, "npm", script)
-}
-
-func logPackages(t *testing.T, node string, packages ...string) {
-	t.Helper()
-	runtime, err := exec.Command(node, "--version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range packages {
-		text, err := os.ReadFile(filepath.Join("npm", "node_modules", name, "package.json"))
-		if err != nil {
-			t.Fatalf("%v; type: npm ci --prefix integration_test/clients/npm", err)
-		}
-		var about struct{ Version string }
-		if err := json.Unmarshal(text, &about); err != nil {
-			t.Fatal(err)
-		}
-		t.Logf("client: npm %s %s, node %s", name, about.Version, strings.TrimSpace(string(runtime)))
-	}
+	h.program(outside.Node(h.t, "npm", packages...), "npm", script)
 }
 
 // program runs a program to its end, which has to be a good one. It finds the
@@ -54,10 +24,10 @@ func (h *house) program(command, dir string, args ...string) {
 	ctx, cancel := context.WithTimeout(h.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, command, args...)
-	cmd.Dir, cmd.SysProcAttr = dir, dieWithParent()
+	cmd.Dir, cmd.SysProcAttr = dir, outside.DieWithParent()
 	root := filepath.Join(scratch, "ca.pem")
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir,
+		"PATH=" + os.Getenv("PATH"), "HOME=" + h.Dir,
 		"NODE_EXTRA_CA_CERTS=" + root, "REQUESTS_CA_BUNDLE=" + root,
 		"ISSUER=" + h.issuer, "SHOP=" + h.shop, "CLIENT_SECRET=" + clientSecret, "ROBOT_KEY=" + h.robotKey,
 	}
@@ -116,7 +86,7 @@ func TestJose(t *testing.T) {
 // it runs with Debian's Python, whatever stands first in the path.
 func TestAuthlib(t *testing.T) {
 	t.Parallel()
-	python := need(t, "/usr/bin/python3", "apt-get install python3-authlib python3-requests")
+	const python = "/usr/bin/python3"
 	version, err := exec.Command(python, "-c", "import authlib, platform; print(authlib.__version__ + ', Python ' + platform.python_version())").Output()
 	if err != nil {
 		t.Fatalf("authlib is missing (%v): apt-get install python3-authlib python3-requests", err)

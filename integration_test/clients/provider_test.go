@@ -1,7 +1,6 @@
 package clients
 
 import (
-	"bufio"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -10,6 +9,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // provider is npm oidc-provider in a process of its own.
@@ -21,37 +22,15 @@ type provider struct {
 
 func newProvider(t *testing.T, robot robot) *provider {
 	t.Helper()
-	node := need(t, "node", "install nodejs, 20 or later, and npm")
-	logPackages(t, node, "oidc-provider")
-	cmd := exec.Command(node, "--no-warnings", "oidc-provider.mjs")
-	cmd.Dir, cmd.SysProcAttr = "npm", dieWithParent()
+	cmd := exec.Command(outside.Node(t, "npm", "oidc-provider"), "--no-warnings", "oidc-provider.mjs")
+	cmd.Dir = "npm"
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "ROBOT_KEY=" + robot.pem}
-	said := &strings.Builder{}
-	cmd.Stderr = said
-	out, err := cmd.StdoutPipe()
+	url, stop, err := outside.StartProgram(cmd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	hold, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		hold.Close()
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	lines := bufio.NewReader(out)
-	line, err := lines.ReadString('\n')
-	if err != nil {
-		_ = cmd.Wait()
-		t.Fatalf("oidc-provider did not start: %v\n%s", err, said)
-	}
-	go func() { _, _ = io.Copy(io.Discard, lines) }()
-	return &provider{t: t, url: strings.TrimSpace(line)}
+	t.Cleanup(stop)
+	return &provider{t: t, url: url}
 }
 
 // constants are those of tokenexchange/parameters_fixture_test.go that stand in

@@ -1,8 +1,6 @@
 package cluster
 
 import (
-	"crypto/rand"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/scopegate/scopegate/integration_test/outside"
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
@@ -89,7 +88,7 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, dir: t.TempDir(), access: "30m", refresh: "1h"}
 	write(t, filepath.Join(h.dir, "es256.pem"), newSigningKey(t))
-	write(t, filepath.Join(h.dir, "state.key"), newStateKey())
+	write(t, filepath.Join(h.dir, "state.key"), outside.StateKey())
 	h.lines = fmt.Sprintf("signing_key file %s\n\t\tstate_key file %s", filepath.Join(h.dir, "es256.pem"), filepath.Join(h.dir, "state.key"))
 	h.users = newUsersFile(t, filepath.Join(h.dir, "users.json"))
 	return h
@@ -130,13 +129,6 @@ func newSigningKey(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(text)
-}
-
-// newStateKey is a state key, as `openssl rand -base64 32` prints it.
-func newStateKey() string {
-	key := make([]byte, 32)
-	_, _ = rand.Read(key)
-	return base64.StdEncoding.EncodeToString(key) + "\n"
 }
 
 // usersFile is the file that all servers read. Nobody sees half of it: it is

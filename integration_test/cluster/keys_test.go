@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // keyRoom is a folder of key files as Kubernetes mounts a secret: each file is a
@@ -28,7 +30,7 @@ func newKeyRoom(t *testing.T, signing, state int) *keyRoom {
 		r.signing = append(r.signing, newSigningKey(t))
 	}
 	for range state {
-		r.state = append(r.state, newStateKey())
+		r.state = append(r.state, outside.StateKey())
 	}
 	r.publish()
 	for name := range r.files() {
@@ -103,5 +105,5 @@ func (r *keyRoom) rotateSigning(lead int) {
 // and adds a new last one. The oldest goes.
 func (r *keyRoom) rotateState() {
 	n := len(r.state)
-	r.state = append(append([]string{r.state[n-1]}, r.state[:n-2]...), newStateKey())
+	r.state = append(append([]string{r.state[n-1]}, r.state[:n-2]...), outside.StateKey())
 }

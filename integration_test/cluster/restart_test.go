@@ -34,7 +34,7 @@ func (c *crowd) killAll() {
 // execAll starts what does not run.
 func (c *crowd) execAll(_ []*faultproxy.Proxy) {
 	for _, s := range c.servers {
-		if s.cmd == nil {
+		if !s.Running() {
 			s.exec()
 		}
 	}

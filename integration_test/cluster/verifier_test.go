@@ -4,13 +4,14 @@ import (
 	"bufio"
 	"encoding/json"
 	"io"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // verifierDir has verifier.mjs, and the packages of all programs for node.
@@ -35,17 +36,12 @@ type verifier struct {
 // startVerifier gives the verifier the key sets of these servers.
 func startVerifier(t *testing.T, servers ...*server) *verifier {
 	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Fatal("node is missing. Install it first, for example: apt-get install nodejs npm")
-	}
-	logJose(t, node)
 	args := []string{"verifier.mjs"}
 	for _, s := range servers {
 		args = append(args, s.url+"/oauth2/jwks")
 	}
-	cmd := exec.Command(node, args...)
-	cmd.Dir, cmd.SysProcAttr = verifierDir, dieWithParent()
+	cmd := exec.Command(outside.Node(t, verifierDir, "jose"), args...)
+	cmd.Dir, cmd.SysProcAttr = verifierDir, outside.DieWithParent()
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	input, err := cmd.StdinPipe()
@@ -74,24 +70,6 @@ func startVerifier(t *testing.T, servers ...*server) *verifier {
 	})
 	t.Cleanup(v.wait)
 	return v
-}
-
-// logJose says which versions verify.
-func logJose(t *testing.T, node string) {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(verifierDir, "node_modules", "jose", "package.json"))
-	if err != nil {
-		t.Fatalf("%v; type: npm ci --prefix integration_test/clients/npm", err)
-	}
-	var about struct{ Version string }
-	if err := json.Unmarshal(text, &about); err != nil {
-		t.Fatal(err)
-	}
-	version, err := exec.Command(node, "--version").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("verifier: npm jose %s, node %s", about.Version, strings.TrimSpace(string(version)))
 }
 
 func (v *verifier) read(output io.Reader) {

@@ -109,7 +109,7 @@ func TestFrozenRedis(t *testing.T) {
 					t.Errorf("record %d: got %d refresh tokens, want %d: one for each answer with tokens", i, got, want)
 				}
 			}
-			if s.dead() {
+			if s.Ended() {
 				t.Error("the server ended")
 			}
 		})

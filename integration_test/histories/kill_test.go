@@ -35,7 +35,7 @@ func TestKilledWithBolt(t *testing.T) {
 	killAll(t, false, func(t *testing.T, k keys) (*server, func() (*tokenexchange.State, func())) {
 		s := newServer(t, k, "store bolt {\n path state.db\n}", true)
 		return s, func() (*tokenexchange.State, func()) {
-			store, err := boltstore.Open(filepath.Join(s.dir, "state.db"), boltstore.Options{})
+			store, err := boltstore.Open(filepath.Join(s.Dir, "state.db"), boltstore.Options{})
 			if err != nil {
 				t.Fatalf("the file after a kill: %v", err)
 			}
@@ -135,7 +135,7 @@ func (l *lane) round() {
 	for _, r := range l.open {
 		random := rand.New(rand.NewPCG(l.random.Uint64(), 4))
 		clients.Go(func() {
-			use(r, random, l.server.dead, func(*rand.Rand) target { return l.server })
+			use(r, random, l.server.Ended, func(*rand.Rand) target { return l.server })
 		})
 	}
 	time.Sleep(time.Duration(l.random.Int64N(int64(longest))))

@@ -1,4 +1,4 @@
-package clients
+package outside
 
 import (
 	"fmt"
@@ -11,12 +11,14 @@ import (
 // handedOut are the ports that some test of this process has.
 var handedOut sync.Map // port -> struct{}
 
-// freePort picks a port below those of outgoing connections, one of which would
-// take it before the server does.
-func freePort(t *testing.T) int {
+// FreePort picks a port of the loopback address that nothing listens on, and no
+// port twice. It stays below the range from which Linux takes the ports of
+// outgoing connections, one of which could have it before the server starts, or
+// while the server is away.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
-		port := 20000 + rand.IntN(12000)
+		port := 12000 + rand.IntN(20000)
 		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
 			continue
 		}
