@@ -18,7 +18,7 @@ const byPassword = "password"
 func (v *visit) logIn() (reply, error) {
 	v.again = v.showLogin
 	v.record.Subject = "" // Whoever is logged in here need not be the one who tries.
-	at := v.server.now() // Not after the wait for a turn: the users are those of now.
+	at := v.server.now()  // Not after the wait for a turn: the users are those of now.
 	user, err := v.server.login(v, v.params["username"], v.params["password"])
 	if err != nil {
 		return nil, err
