@@ -74,7 +74,7 @@ func (h *house) edit(body io.Reader) error {
 	if err := json.NewDecoder(body).Decode(&wish); err != nil {
 		return err
 	}
-	path := filepath.Join(h.dir, "users.json")
+	path := filepath.Join(h.Dir, "users.json")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -89,7 +89,7 @@ func (h *house) edit(body io.Reader) error {
 
 // records are the audit records, in their order.
 func (h *house) records() (list []map[string]any) {
-	for line := range strings.SplitSeq(h.said(), "\n") {
+	for line := range strings.SplitSeq(h.Log(), "\n") {
 		var record map[string]any
 		if json.Unmarshal([]byte(line), &record) == nil && record["msg"] == "decision" {
 			list = append(list, record)

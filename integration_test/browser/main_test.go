@@ -15,17 +15,10 @@ package browser
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"sync"
 	"testing"
-)
 
-var built struct {
-	once sync.Once
-	path string
-	err  error
-}
+	"github.com/scopegate/scopegate/integration_test/outside"
+)
 
 // scratch is a folder for what all tests share.
 var scratch string
@@ -34,6 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(run(m))
 }
 
+// The binary is built without the race detector: what is tested is what is seen.
 func run(m *testing.M) int {
 	var err error
 	if scratch, err = os.MkdirTemp("", "scopegate-browser-"); err != nil {
@@ -45,27 +39,5 @@ func run(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
-}
-
-// binary returns the path of the binary under test: $SCOPEGATE_BINARY, else
-// cmd/caddy, built without the race detector: what is tested is what is seen.
-func binary(t *testing.T) string {
-	t.Helper()
-	built.once.Do(func() {
-		if given := os.Getenv("SCOPEGATE_BINARY"); given != "" {
-			built.path, built.err = filepath.Abs(given)
-			return
-		}
-		built.path = filepath.Join(scratch, "caddy")
-		cmd := exec.Command("go", "build", "-buildvcs=false", "-o", built.path, "./cmd/caddy")
-		cmd.Dir = filepath.Join("..", "..")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			built.err = fmt.Errorf("building the binary: %w\n%s", err, out)
-		}
-	})
-	if built.err != nil {
-		t.Fatalf("no binary to test: %v", built.err)
-	}
-	return built.path
+	return outside.Run(m)
 }

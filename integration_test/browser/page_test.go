@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // images are the pictures of docs/login.md, out of those that TestLooks takes.
@@ -88,28 +90,11 @@ func TestPageShowsApplications(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !shows(string(text), block[2]) {
+		if !outside.Shows(string(text), block[2]) {
 			t.Errorf("%s has not this block of docs/login.md:\n%s", file, block[2])
 		}
 	}
 	if held < 3 {
 		t.Errorf("docs/login.md has %d blocks of the applications, want at least 3", held)
 	}
-}
-
-// shows tells whether a text has the parts of a block, in their order, each
-// indented as it likes.
-func shows(text, block string) bool {
-	lines := strings.Split(text, "\n")
-	for part := range strings.SplitSeq(strings.Trim(block, "\n"), "\n\n") {
-		want, found := strings.Split(part, "\n"), false
-		for ; !found && len(lines) >= len(want); lines = lines[1:] {
-			indent, _, ok := strings.Cut(lines[0], want[0])
-			found = ok && strings.TrimSpace(indent) == "" && indent+strings.Join(want, "\n"+indent) == strings.Join(lines[:len(want)], "\n")
-		}
-		if !found {
-			return false
-		}
-	}
-	return true
 }

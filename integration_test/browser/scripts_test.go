@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // minutes bounds one script, in which each scenario has its own bound.
@@ -32,7 +34,7 @@ func (h *house) play(script string) {
 	ctx, cancel := context.WithTimeout(h.t.Context(), minutes)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "--no-warnings", "--test-reporter=./reporter.mjs", script)
-	cmd.Dir, cmd.SysProcAttr = "npm", dieWithParent()
+	cmd.Dir, cmd.SysProcAttr = "npm", outside.DieWithParent()
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.t.TempDir(), "WORLD=" + h.world(), "ONLY=" + os.Getenv("ONLY")}
 	said := &strings.Builder{}
 	cmd.Stderr = said

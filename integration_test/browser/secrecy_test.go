@@ -1,9 +1,9 @@
 package browser
 
 import (
-	"regexp"
-	"strings"
 	"sync"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // secrets are what the tests used and what must stand in no log.
@@ -33,32 +33,15 @@ func (s *secrets) all() map[string]string {
 	return list
 }
 
-var (
-	// crashed is what Go and Caddy print when a program is broken.
-	crashed = regexp.MustCompile(`(?m)^panic: |^fatal error: |panic serving|\[recovered\]`)
-	// looks are how JWTs, codes, refresh tokens and API tokens look.
-	looks = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{8}|\b[0-9a-f]{8}\.[A-Za-z0-9_~-]{8,64}\.([0-9]+\.)?[A-Za-z0-9_-]{43}\b`)
-)
-
 // search looks for what the log must not have.
 func (h *house) search() {
 	h.t.Helper()
-	text := h.said()
-	around := func(at int) string { return text[max(0, at-200):min(len(text), at+300)] }
-	if at := crashed.FindStringIndex(text); at != nil {
-		h.t.Errorf("the log has a panic: ...%s...", around(at[0]))
-	}
-	if at := looks.FindStringIndex(text); at != nil {
-		h.t.Errorf("the log has a token or a code: ...%s...", around(at[0]))
-	}
 	for _, token := range h.upstream.received() {
 		h.secrets.add("a token for the upstream", token)
 	}
-	all := h.secrets.all()
-	for value, what := range all {
-		if at := strings.Index(text, value); at >= 0 {
-			h.t.Errorf("the log has %s: ...%s...", what, around(at))
-		}
+	text, all := h.Log(), h.secrets.all()
+	for _, found := range outside.Findings(text, all) {
+		h.t.Errorf("the log has %s", found)
 	}
 	h.t.Logf("searched %d bytes of the log for %d secrets", len(text), len(all))
 }

@@ -54,7 +54,8 @@ scenario('the server is away for a while', async (visit) => {
 	await login(page, newcomer())
 	await sees(page, 'consent')
 	await control('stop')
-	await page.reload().catch(() => {}) // The browser's own page.
+	await page.reload().catch(() => {})
+	await page.waitForURL('chrome-error://**') // The browser's own page, which comes a moment later.
 	await control('start')
 	await page.reload()
 	await consents(page)

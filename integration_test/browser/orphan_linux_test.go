@@ -1,9 +1,0 @@
-package browser
-
-import "syscall"
-
-// dieWithParent lets the kernel end our processes if the tests are killed or
-// run into their timeout, when no cleanup runs any more.
-func dieWithParent() *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-}
