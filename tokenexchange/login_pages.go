@@ -54,7 +54,7 @@ func (v *visit) showConsent(w http.ResponseWriter, st standing, e *Refused) {
 	page := pages.Consent{
 		Form: v.form(pages.Field{Name: "offer", Value: st.mark}), Client: v.clientName(), Destination: destination(v.tx.Request.RedirectURI),
 		User: v.user.account(), Org: v.server.realm.orgName(st.org),
-		Roles: st.offer.roles, AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline),
+		Roles: st.offer.roles, AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline), Again: !c.assured(v.tx.Request.RedirectURI),
 	}
 	page.Services, page.Scopes = st.offer.view(st.ticked)
 	if c.refreshes() {
