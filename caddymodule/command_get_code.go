@@ -108,7 +108,11 @@ func awaitCode(ctx context.Context, l net.Listener, back, state, issuer string) 
 		}
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		_, _ = io.WriteString(w, "You can close this window and go back to the terminal.\n")
+		page := "You can close this window and go back to the terminal.\n"
+		if a.err != nil {
+			page = "No access was given: the terminal says why. You can close this window.\n"
+		}
+		_, _ = io.WriteString(w, page)
 		select {
 		case got <- a:
 		default: // It has one.

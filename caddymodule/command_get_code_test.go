@@ -88,12 +88,13 @@ func (s *stranger) getCode(t *testing.T, visit func(asked url.Values), args ...s
 	return stdout.String(), err
 }
 
-// back brings an answer to the command, as the browser does.
-func back(t *testing.T, asked url.Values, path string, answer url.Values, change ...func(*http.Request)) int {
+// back brings an answer to the command, as the browser does, and returns what the
+// browser shows then.
+func back(t *testing.T, asked url.Values, path string, answer url.Values, change ...func(*http.Request)) (status int, page string) {
 	r, err := http.NewRequest(http.MethodGet, asked.Get("redirect_uri")+path+"?"+answer.Encode(), nil)
 	if err != nil {
 		t.Error(err)
-		return 0
+		return 0, ""
 	}
 	for _, f := range change {
 		f(r)
@@ -101,10 +102,14 @@ func back(t *testing.T, asked url.Values, path string, answer url.Values, change
 	res, err := http.DefaultClient.Do(r)
 	if err != nil {
 		t.Error(err)
-		return 0
+		return 0, ""
 	}
-	res.Body.Close()
-	return res.StatusCode
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Error(err)
+	}
+	return res.StatusCode, string(text)
 }
 
 func TestGetWithABrowser(t *testing.T) {
@@ -112,19 +117,23 @@ func TestGetWithABrowser(t *testing.T) {
 	out, err := s.getCode(t, func(asked url.Values) {
 		good := url.Values{"code": {"a-code"}, "state": {asked.Get("state")}, "iss": {s.URL}}
 		// What does not belong to the request is not taken for its answer.
-		for name, got := range map[string]int{
-			"another path":  back(t, asked, "/more", good),
-			"no state":      back(t, asked, "", url.Values{"code": {"other"}, "iss": {s.URL}}),
-			"another state": back(t, asked, "", url.Values{"code": {"other"}, "state": {"x"}, "iss": {s.URL}}),
-			"another host":  back(t, asked, "", good, func(r *http.Request) { r.Host = "rebound.example.com" }),
-			"a POST":        back(t, asked, "", good, func(r *http.Request) { r.Method = http.MethodPost }),
+		for name, c := range map[string]struct {
+			path   string
+			answer url.Values
+			change func(*http.Request)
+		}{
+			"another path":  {"/more", good, func(*http.Request) {}},
+			"no state":      {"", url.Values{"code": {"other"}, "iss": {s.URL}}, func(*http.Request) {}},
+			"another state": {"", url.Values{"code": {"other"}, "state": {"x"}, "iss": {s.URL}}, func(*http.Request) {}},
+			"another host":  {"", good, func(r *http.Request) { r.Host = "rebound.example.com" }},
+			"a POST":        {"", good, func(r *http.Request) { r.Method = http.MethodPost }},
 		} {
-			if got != http.StatusNotFound {
+			if got, _ := back(t, asked, c.path, c.answer, c.change); got != http.StatusNotFound {
 				t.Errorf("%s: got %d, want 404", name, got)
 			}
 		}
-		if got := back(t, asked, "", good); got != http.StatusOK {
-			t.Errorf("got %d, want 200", got)
+		if got, page := back(t, asked, "", good); got != http.StatusOK || !strings.HasPrefix(page, "You can close this window") {
+			t.Errorf("got %d %q, want 200 and that the window can be closed", got, page)
 		}
 	}, "--scope", "openid", "--org", "acme")
 	if err != nil || out != "the-token-of-a-login\n" {
@@ -175,7 +184,9 @@ func TestGetWithABrowserRefused(t *testing.T) {
 				for k, v := range c.answer {
 					answer[k] = v
 				}
-				back(t, asked, "", answer)
+				if _, page := back(t, asked, "", answer); !strings.HasPrefix(page, "No access was given") {
+					t.Errorf("the browser shows %q, want that no access was given", page)
+				}
 			}, c.args...)
 			if err == nil || out != "" || !strings.Contains(err.Error(), c.want) || s.redeemed != nil {
 				t.Errorf("got %q, %v, redeemed %v, want an error with %q", out, err, s.redeemed != nil, c.want)

@@ -235,17 +235,19 @@ func (g *Guard) answer(w http.ResponseWriter, v *tokenexchange.Verdict, err erro
 	return nil
 }
 
-// placeholder gives what later handlers and the access log may know.
+// placeholder gives what later handlers and the access log may know. What is not
+// known is empty: Caddy writes a placeholder that nobody answers as it stands, and
+// an upstream would take "{http.auth.user.id}" for the name of a user.
 func placeholder(v *tokenexchange.Verdict, key string) (any, bool) {
 	switch key {
 	case "http.auth.user.id":
-		return v.Subject, v.Subject != ""
+		return v.Subject, true
 	case "http.auth.user.client_id":
-		return v.Client, v.Client != ""
+		return v.Client, true
 	case "http.auth.user.org":
-		return v.Org, v.Org != ""
+		return v.Org, true
 	case "http.auth.user.act":
-		return v.Actor, v.Actor != ""
+		return v.Actor, true
 	case "http.scopegate.decision_id":
 		return v.DecisionID, true
 	case "http.scopegate.reason":

@@ -39,26 +39,15 @@ var errAccountTaken = errors.New("the account belongs to a user of another issue
 // Keep records what a provider said at a login, under the user's sub here, until
 // exp. It gives ErrStoreUnavailable if the store cannot answer.
 func (c Accounts) Keep(ctx context.Context, a Attempt, sub string, account Account, exp time.Time) error {
-	s := c.state
 	account.LoginAt, exp = inMillis(account.LoginAt), inMillis(exp)
 	for range maxSwaps {
-		found, err := s.find(ctx, kindAccount, sub)
+		was, stored, err := c.read(ctx, sub)
+		if err == nil && was.taken(account) {
+			return errAccountTaken
+		}
 		done := false
-		switch {
-		case errors.Is(err, ErrNotFound):
-			done, err = s.add(ctx, a, kindAccount, s.ring[0].keyFor(s.issuer, kindAccount, sub), account, exp)
-		case err == nil:
-			var was Account
-			if err = found.read(&was); err != nil {
-				break
-			}
-			if was.taken(account) {
-				return errAccountTaken
-			}
-			if found.exp.After(exp) {
-				exp = found.exp // Another process has longer lives.
-			}
-			done, err = s.swap(ctx, a, found, account, exp)
+		if err == nil || errors.Is(err, ErrNotFound) {
+			done, err = c.write(ctx, a, sub, account, stored, exp)
 		}
 		if err != nil {
 			return fmt.Errorf("keeping an account: %w", err)
@@ -70,20 +59,65 @@ func (c Accounts) Keep(ctx context.Context, a Attempt, sub string, account Accou
 	return fmt.Errorf("keeping an account: %w: %w", ErrStoreUnavailable, errMoves)
 }
 
+// write puts an account in the place of all that were found, and tells whether it
+// did. It stands under the first state key too: a login prolongs it, and it must
+// outlive the key under which it began.
+func (c Accounts) write(ctx context.Context, a Attempt, sub string, account Account, stored []storedRecord, exp time.Time) (bool, error) {
+	first, stands := c.key(c.state.ring[0], sub), false
+	for _, old := range stored {
+		if old.exp.After(exp) {
+			exp = old.exp // Another process has longer lives.
+		}
+	}
+	for _, old := range stored {
+		if done, err := c.state.swap(ctx, a, old, account, exp); !done || err != nil {
+			return false, err
+		}
+		stands = stands || old.key == first
+	}
+	if stands {
+		return true, nil
+	}
+	return c.state.add(ctx, a, kindAccount, first, account, exp)
+}
+
+// read looks under every state key: while one is replaced, there may be a record
+// under each. The latest login counts.
+func (c Accounts) read(ctx context.Context, sub string) (account Account, stored []storedRecord, err error) {
+	for _, k := range c.state.ring {
+		found, err := c.state.findAt(ctx, kindAccount, c.key(k, sub))
+		if errors.Is(err, ErrNotFound) {
+			continue
+		}
+		var one Account
+		if err == nil {
+			err = found.read(&one)
+		}
+		if err != nil {
+			return Account{}, nil, err
+		}
+		if len(stored) == 0 || one.LoginAt.After(account.LoginAt) {
+			account = one
+		}
+		stored = append(stored, found)
+	}
+	if len(stored) == 0 {
+		return Account{}, nil, ErrNotFound
+	}
+	return account, stored, nil
+}
+
+func (c Accounts) key(k *sealer, sub string) string {
+	return k.keyFor(c.state.issuer, kindAccount, sub)
+}
+
 // taken reports whether an account is not that of the other one's user.
 func (a Account) taken(by Account) bool { return a.Issuer != by.Issuer || a.Subject != by.Subject }
 
 // Find reads the account of a sub. It gives ErrNotFound if there is none.
 func (c Accounts) Find(ctx context.Context, sub string) (Account, error) {
-	var account Account
-	found, err := c.state.find(ctx, kindAccount, sub)
-	if err == nil {
-		err = found.read(&account)
-	}
-	if err != nil {
-		return Account{}, fmt.Errorf("finding an account: %w", err)
-	}
-	return account, nil
+	account, _, err := c.read(ctx, sub)
+	return account, wrapped("finding an account", err)
 }
 
 // maxAccountID is the length of the longest id that is written in clear.

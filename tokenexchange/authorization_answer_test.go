@@ -3,6 +3,7 @@ package tokenexchange
 import (
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -63,6 +64,17 @@ func TestAuthorizationRefusals(t *testing.T) {
 	} {
 		if got := answerAt(t, q.refusal(issuer, &Refused{Reason: r}), callback).Get("error"); got != want {
 			t.Errorf("%s: got %s, want %s", r, got, want)
+		}
+	}
+}
+
+// TestErrorsWithoutAPage holds the table of docs/login.md to what prompt=none gets.
+func TestErrorsWithoutAPage(t *testing.T) {
+	_, section, _ := strings.Cut(string(must(os.ReadFile("../docs/login.md"))), "\n## Without a page\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for next := stageLogin; next < stageGranted; next++ {
+		if row := "\n| `" + answers[next.reason()].code + "` |"; strings.Count(section, row) != 1 {
+			t.Errorf("%s: the page has not one row %q", next.reason(), row)
 		}
 	}
 }

@@ -3,6 +3,8 @@ package tokenexchange
 import (
 	"encoding/base64"
 	"errors"
+	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -105,9 +107,26 @@ func (s *Server) addressed(p parameters) (*client, error) {
 	case !slices.Contains(c.grants, authorizationCode):
 		return nil, refusedBecause("grant_not_allowed", errors.New("client "+c.ID+" does not list authorization_code in its grant_types"))
 	case !c.listensAt(p["redirect_uri"]):
-		return nil, refusedBecause("redirect_uri_unregistered", errors.New("of client "+c.ID))
+		return nil, refusedBecause("redirect_uri_unregistered", fmt.Errorf("client %s has no redirect_uri %s", c.ID, placeOf(p["redirect_uri"])))
 	}
 	return c, nil
+}
+
+// maxPlace is how many characters of an address the log keeps.
+const maxPlace = 200
+
+// placeOf names an address for the log, so that whoever registers it sees what
+// differs. What can hold a secret, a user name or a query, is left out.
+func placeOf(uri string) string {
+	u, err := url.Parse(uri)
+	if err != nil {
+		return "(no URI)"
+	}
+	place := (&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+		place += " (and a user name, a query or a fragment)"
+	}
+	return strconv.Quote(place[:min(len(place), maxPlace)])
 }
 
 // longest are the sizes in bytes of what is kept until the user has decided.

@@ -106,6 +106,49 @@ func TestNamesAreText(t *testing.T) {
 	}
 }
 
+// TestWhereAFormOfALoginLeads, by a redirect of ours and those of the application
+// after it: to where the answer goes and where its client lets people be sent to,
+// and not to another redirect URI, another client's, or all of the web.
+func TestWhereAFormOfALoginLeads(t *testing.T) {
+	h := newHouse(t, logins, func(c *Config) {
+		web, phone, legacy := c.client("web"), c.client("phone"), c.client("legacy")
+		web.RedirectURIs = append(web.RedirectURIs, "https://tenant.example.org/callback")
+		web.PostLogoutRedirectURIs = []string{"https://home.example.com/bye", callback, "http://[::1]:8000/bye"}
+		phone.RedirectURIs = append(phone.RedirectURIs, "http://[::1]/done", "com.example.phone:/done")
+		phone.PostLogoutRedirectURIs = []string{"com.example.phone:/bye"}
+		legacy.PostLogoutRedirectURIs = []string{"https://legacy.example.com/"}
+	})
+	for _, c := range []struct{ client, uri, want string }{
+		{"web", callback, "'self' https://web.example.com https://home.example.com"},
+		{"web", "https://tenant.example.org/callback", "'self' https://tenant.example.org https://home.example.com https://web.example.com"},
+		{"phone", "http://127.0.0.1:49152/done", "'self' http://127.0.0.1:49152 com.example.phone:"},
+		{"phone", "http://[::1]:49152/done", "'self' http: com.example.phone:"},
+		{"phone", "com.example.phone:/done", "'self' com.example.phone:"},
+	} {
+		b := h.browser()
+		leads := func(page, want string) {
+			t.Helper()
+			b.sees(page)
+			_, policy, _ := strings.Cut(b.header.Get("Content-Security-Policy"), "; form-action ")
+			if got, _, _ := strings.Cut(policy, ";"); got != want {
+				t.Errorf("%s at %s, the page %s: got form-action %s, want %s", c.client, c.uri, page, got, want)
+			}
+		}
+		b.open(authorizeURL("client_id", c.client, "redirect_uri", c.uri))
+		leads("login", c.want)
+		b.logIn("ada")
+		leads("organization", c.want)
+		b.choose("acme")
+		leads("consent", c.want)
+		b.open(accountPath)
+		leads("account", "'self'")
+		b.open(logoutPath + "?client_id=" + c.client)
+		leads("logout", "'self'")
+		b.open(authorizeURL("client_id", c.client, "redirect_uri", c.uri+"/"))
+		leads("failure", "'self'")
+	}
+}
+
 // answers holds an answer with another state.
 func (b *browser) answers(state string) {
 	b.t.Helper()
@@ -180,5 +223,24 @@ func TestRecordsOfALogin(t *testing.T) {
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got the records\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// Whoever registers an address reads in the log what was asked for, and nothing
+// that could be a secret.
+func TestUnregisteredAddressInTheLog(t *testing.T) {
+	h := newHouse(t, logins)
+	for uri, want := range map[string]string{
+		callback + "/": `client web has no redirect_uri "https://web.example.com/callback/"`,
+		"https://ada:word@evil.example/c?code=letter#x": `client web has no redirect_uri "https://evil.example/c (and a user name, a query or a fragment)"`,
+		"app:word\x1b[31m":                                  "client web has no redirect_uri (no URI)",
+		"app:\u202eword":                                    `client web has no redirect_uri "app:\u202eword"`,
+		"https://evil.example/%0d%0aword":                   `client web has no redirect_uri "https://evil.example/%0d%0aword"`,
+		"https://evil.example/" + strings.Repeat("w", 4000): `client web has no redirect_uri "https://evil.example/` + strings.Repeat("w", 179) + `"`,
+	} {
+		b := h.browser().open(authorizeURL("redirect_uri", uri)).turnedDown(400, "redirect_uri_unregistered")
+		if got := b.record()["cause"]; got != want {
+			t.Errorf("got the cause %q, want %q", got, want)
+		}
 	}
 }

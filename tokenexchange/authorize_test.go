@@ -232,7 +232,11 @@ func TestHintOfAnIDToken(t *testing.T) {
 	other := h.browser().open(authorizeURL()).logIn("two").sees("organization")
 	other.open(authorizeURL("id_token_hint", hint, "prompt", "none")).denied("login_required", "login_required")
 	other.open(authorizeURL("id_token_hint", hint)).sees("login")
-	other.tab().submit(other.fill("login", "username", "two", "password", password)).denied("login_required", "login_required")
+	wrong := other.tab().submit(other.fill("login", "username", "two", "password", password))
+	wrong.denied("login_required", "login_required")
+	if !strings.Contains(wrong.at, "id_token_hint") { // It did not send prompt=none.
+		t.Errorf("got %s, want what was wrong", wrong.at)
+	}
 	other.open(authorizeURL("id_token_hint", hint)).sees("login").logIn("ada").sees("organization").choose("acme").granted()
 
 	access, _ := g.tokens(t)

@@ -56,7 +56,7 @@ func (v *visit) arrive() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	in := session{Subject: subject, AuthTime: at, Fresh: true, Method: d.Provider}
+	in := session{Subject: subject, AuthTime: at, Method: d.Provider}
 	// What ended the logins of before ends this one too, if the person proved then
 	// who they are: the session would be over before it began.
 	if s.revocations.named(in.identifiers()) != "" {
@@ -84,6 +84,11 @@ func (v *visit) returned() (*departed, error) {
 	}
 	if from, _ := arrivalOf(merged(v.request.URL.Path)); from != d.Provider {
 		return nil, refusedBecause("provider_answer", errors.New("the browser left for another provider than it came back from"))
+	}
+	// A provider knows the way back for as long as the transaction goes on, also when
+	// the person has left it and logged in otherwise: it must not end that login.
+	if v.session != nil && v.session.mark() != d.Session {
+		return nil, refusedBecause("session_ended", errors.New("the browser has logged in since it left for the provider"))
 	}
 	return d, nil
 }

@@ -60,10 +60,7 @@ func TestCallbackRefused(t *testing.T) {
 		{"a forged state", nil, []string{"state", "AAAA.BBBB.CCCC.DDDD"}, 400, "transaction_unknown"},
 		{"another random part", func(h *house, _ *browser) {
 			d := &h.providers["corp"].departure
-			d.State = d.State[:len(d.State)-1] + "2"
-			if strings.HasSuffix(d.State, "22") {
-				d.State += "x"
-			}
+			d.State = d.State[:len(d.State)-1] + string(d.State[len(d.State)-1]^1)
 		}, nil, 400, "provider_answer"},
 		{"another browser", func(_ *house, b *browser) { b.cookies = map[string]string{} }, nil, 400, "transaction_unknown"},
 		{"a third browser with a cookie of its own", func(_ *house, b *browser) { b.cookies[browserCookie] = "AAAAAAAAAAAAAAAAAAAAAAAAAA" }, nil, 400, "transaction_unknown"},

@@ -70,7 +70,8 @@ type ClientConfig struct {
 	AllowedOrgs []string `json:"allowed_orgs,omitempty"`
 	// Where a code may be sent: absolute URIs, compared byte by byte.
 	RedirectURIs []string `json:"redirect_uris,omitempty"`
-	// Where a user may be sent after logging out.
+	// Where a user may be sent after logging out, and by the client's application at
+	// once after logging in.
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty"`
 	// required (default) or optional, which a public client cannot have.
 	PKCE string `json:"pkce,omitempty"`

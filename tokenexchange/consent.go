@@ -22,6 +22,7 @@ type offer struct {
 	scope    []string // words, each once
 	set      scopes.Set
 	required scopes.Set // inside set; by the client's block, never by the request
+	roles    []string   // that a token tells of which holds all of this
 }
 
 // choice is what was granted of an offer: by a person, or by what is remembered
@@ -40,14 +41,14 @@ var (
 	errNothingGranted = errors.New("nothing was granted")
 )
 
-// newOffer gives what can be granted to a client, out of the scope and the set
-// that a draft for it could have. The error is a [*scopes.LimitError].
-func newOffer(c *client, scope []string, set scopes.Set) (offer, error) {
+// newOffer gives what can be granted to a client, out of the scope, the set and the
+// roles that a draft for it could have. The error is a [*scopes.LimitError].
+func newOffer(c *client, scope []string, set scopes.Set, roles []string) (offer, error) {
 	required, err := c.required.Meet(set)
 	if err != nil {
 		return offer{}, fmt.Errorf("what the client requires of what is offered: %w", err)
 	}
-	o := offer{set: set, required: required}
+	o := offer{set: set, required: required, roles: roles}
 	for _, word := range scope {
 		if !slices.Contains(o.scope, word) {
 			o.scope = append(o.scope, word)
@@ -160,6 +161,6 @@ func (o offer) narrowed(c choice) bool {
 // digest names the offer. A form carries it, so that nobody grants what was not
 // on the page: if the offer has changed since, the page is shown again.
 func (o offer) digest() string {
-	sum := sha256.Sum256(joinFields(strings.Join(o.scope, " "), o.set.Canonical(), o.required.Canonical()))
+	sum := sha256.Sum256(joinFields(strings.Join(o.scope, " "), o.set.Canonical(), o.required.Canonical(), strings.Join(o.roles, " ")))
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }

@@ -36,9 +36,14 @@ func genWords() *rapid.Generator[[]string] {
 	return rapid.SliceOfNDistinct(rapid.SampledFrom(consentWords), 0, len(consentWords), rapid.ID[string])
 }
 
+// genRoles are roles that somebody has, mostly the same.
+func genRoles() *rapid.Generator[[]string] {
+	return rapid.SampledFrom([][]string{nil, {"csp:member"}, {"csp:member"}, {"csp:member", "csp:owner"}})
+}
+
 func genOffer() *rapid.Generator[offer] {
 	return rapid.Custom(func(t *rapid.T) offer {
-		return must(newOffer(&client{required: genConsentSet().Draw(t, "required")}, genWords().Draw(t, "scope"), genConsentSet().Draw(t, "set")))
+		return must(newOffer(&client{required: genConsentSet().Draw(t, "required")}, genWords().Draw(t, "scope"), genConsentSet().Draw(t, "set"), genRoles().Draw(t, "roles")))
 	})
 }
 

@@ -28,7 +28,7 @@ func theSet(lines ...string) scopes.Set {
 
 // offered is what is offered to a client with these required lines.
 func offered(required scopes.Set, scope string, set scopes.Set) offer {
-	return must(newOffer(&client{required: required}, strings.Fields(scope), set))
+	return must(newOffer(&client{required: required}, strings.Fields(scope), set, nil))
 }
 
 // boxes is the page as a person reads it: a box is ticked [x], not ticked [ ], or
@@ -215,7 +215,7 @@ func TestOfferTooLarge(t *testing.T) {
 		left, right = append(left, fmt.Sprintf("*/%c/**", c)), append(right, fmt.Sprintf("%c/*/**", c))
 	}
 	required, set := theSet("s/p "+strings.Join(left, " ")), theSet("s/p "+strings.Join(right, " "))
-	o, err := newOffer(&client{required: required}, []string{"openid"}, set)
+	o, err := newOffer(&client{required: required}, []string{"openid"}, set, nil)
 	if !errors.Is(err, scopes.ErrTooLarge) || !slices.Equal(o.scope, nil) || !o.set.Empty() {
 		t.Errorf("got %v, %v, want an error of the limits and no offer", o, err)
 	}

@@ -20,7 +20,8 @@ type departed struct {
 	Nonce    string    `json:"nonce"`
 	Verifier string    `json:"verifier"`
 	Left     time.Time `json:"left"`
-	Anew     bool      `json:"anew,omitempty"` // the person was to log in anew
+	Anew     bool      `json:"anew,omitempty"`    // the person was to log in anew
+	Session  string    `json:"session,omitempty"` // the mark of the one who was logged in
 }
 
 // providers are the links to where else people can log in.
@@ -49,6 +50,9 @@ func (v *visit) depart() (reply, error) {
 	d := departed{
 		Provider: domain, State: rand.Text(), Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(),
 		Left: inMillis(s.now()), Anew: v.tx.demandsLogin(),
+	}
+	if v.session != nil {
+		d.Session = v.session.mark()
 	}
 	q := &v.tx.Request
 	out := Departure{

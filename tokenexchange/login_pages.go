@@ -20,12 +20,12 @@ func (v *visit) form(more ...pages.Field) pages.Form {
 	return pages.Form{Action: authorizePath, Fields: append(fields, more...)}
 }
 
-// show shows a page of the transaction. Its form can lead to the client, since the
-// answer of the last step does.
+// show shows a page of the transaction. Its form can lead to the client and on from
+// there, since the answer of the last step does.
 func (v *visit) show(w http.ResponseWriter, status int, page pages.Page) {
 	o := pages.Options{Locales: v.tx.Request.Locales}
-	if uri := v.tx.Request.RedirectURI; uri != "" {
-		o.Targets = []string{uri}
+	if c := v.server.realm.clients[v.tx.Request.Client]; c != nil {
+		o.Targets = c.leadsOn(v.tx.Request.RedirectURI)
 	}
 	v.server.show(w, v.request, status, page, o)
 }
@@ -54,7 +54,7 @@ func (v *visit) showConsent(w http.ResponseWriter, st standing, e *Refused) {
 	page := pages.Consent{
 		Form: v.form(pages.Field{Name: "offer", Value: st.mark}), Client: v.clientName(), Destination: destination(v.tx.Request.RedirectURI),
 		User: v.user.account(), Org: v.server.realm.orgName(st.org),
-		AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline),
+		Roles: st.offer.roles, AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline),
 	}
 	page.Services, page.Scopes = st.offer.view(st.ticked)
 	if c.refreshes() {

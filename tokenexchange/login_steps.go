@@ -21,14 +21,18 @@ func (v *visit) logIn() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	v.again = nil
-	return v.welcome(session{Subject: user.subject(), AuthTime: v.server.now(), Fresh: true, Method: byPassword})
+	return v.welcome(session{Subject: user.subject(), AuthTime: v.server.now(), Method: byPassword})
 }
 
 // welcome begins the session of a person who has just proved who they are. It is
 // always a new one: a cookie that somebody knew before is worth nothing.
 func (v *visit) welcome(in session) (reply, error) {
 	s, old := v.server, v.session
+	// The session would be over before it began, and the page come back for ever.
+	if why := s.realm.dead(in.Subject, in.AuthTime); why != "" {
+		return nil, refusedBecause(userGone, errors.New(why))
+	}
+	v.again = nil
 	in.SID, in.Device = rand.Text(), deviceOf(v.request)
 	if old != nil && old.Subject == in.Subject {
 		in.SID = old.SID // The same login, proved again: what came of it goes on.

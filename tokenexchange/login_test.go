@@ -166,3 +166,16 @@ func TestMixedHashesAreWarnedOf(t *testing.T) {
 		}
 	}
 }
+
+// A login that would be over before it began is told so, and begins nothing.
+func TestLoginBeforeTokensNotBefore(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.browser().open(authorizeURL("orgId", "acme"))
+	h.withUsers(strings.Replace(baseUsers, `{"id":"ada"`, `{"tokens_not_before":"2026-05-01T12:20:00Z","id":"ada"`, 1))
+	b.logIn("ada").turnedDown(400, "user_gone").sees("login")
+	if b.cookies[sessionCookie] != "" {
+		t.Error("the browser has a session")
+	}
+	h.clock = h.clock.Add(20 * time.Minute)
+	b.logIn("ada").sees("consent")
+}

@@ -65,8 +65,8 @@ var answers = map[Reason]answer{
 	"request_uri_invalid":        {"invalid_request_uri", 400, "request_uri is unknown here, or has expired, or was used, or was given to another client; go back to the application and begin again"},
 
 	"access_denied":         {accessDenied, 400, "the user did not allow it"},
-	"login_required":        {"login_required", 400, "the user must log in, which prompt=none does not let us ask for"},
-	"consent_required":      {"consent_required", 400, "the user must be asked for consent, which prompt=none does not let us do"},
+	"login_required":        {"login_required", 400, "the user must log in, which prompt=none does not let us ask for, or another one logged in than id_token_hint names"},
+	"consent_required":      {"consent_required", 400, "the user must be asked for consent, which prompt=none does not let us do, or took it back meanwhile"},
 	"organization_required": {"interaction_required", 400, "the user must choose an organization, which prompt=none does not let us ask for: send orgId"},
 	"no_organization":       {accessDenied, 400, "the user is a member of no organization in which this client works"},
 	"page_required":         {"interaction_required", 400, "a login is a page of its own: it cannot be inside of another page, an image, or loaded by a script"},

@@ -170,3 +170,9 @@ func withoutPort(uri string) (string, bool) {
 // a public client. It is not given what a person allowed another one to have (RFC
 // 8252 section 8.6).
 func (c *client) assured(uri string) bool { return !c.public || strings.HasPrefix(uri, "https://") }
+
+// leadsOn are the URIs that a form of a login can lead to: the redirect URI, and
+// where the application may send the browser on from there at once. That is where
+// it may send people after a logout. The other redirect URIs are not among them:
+// every login page would tell for whom else the client is there.
+func (c *client) leadsOn(uri string) []string { return append([]string{uri}, c.afterLogout...) }

@@ -14,6 +14,7 @@ import (
 type remembered struct {
 	Asked   extent `json:"asked"`
 	Granted extent `json:"granted"`
+	Roles   string `json:"roles,omitempty"` // that the page named, set apart by blanks
 }
 
 // extent is a scope and a set as texts.
@@ -25,7 +26,7 @@ type extent struct {
 // remember gives what is kept of a person's choice. It takes the place of what
 // was kept before, since the page asks for all of the offer anew.
 func remember(o offer, c choice) remembered {
-	return remembered{Asked: extentOf(o.everything()), Granted: extentOf(c)}
+	return remembered{Asked: extentOf(o.everything()), Granted: extentOf(c), Roles: strings.Join(o.roles, " ")}
 }
 
 func extentOf(c choice) extent {
@@ -49,6 +50,7 @@ func (e extent) read() (choice, error) {
 // is the answer without asking again. It is if
 //
 //   - all that is offered was asked before, so that nobody grants unasked, and
+//   - no role would be told that the page did not name, and
 //   - all that is required was granted, and
 //   - something is left of it. What was granted to be known by name alone, or is
 //     offered no rights now, is left with the name.
@@ -61,6 +63,10 @@ func (r remembered) answers(o offer) (choice, bool) {
 	}
 	granted, err := r.Granted.read()
 	if err != nil {
+		return choice{}, false
+	}
+	// Who refused anything tells no role.
+	if !r.narrowed() && !subset(o.roles, strings.Fields(r.Roles)) {
 		return choice{}, false
 	}
 	set, err := o.set.Meet(granted.set)

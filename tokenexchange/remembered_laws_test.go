@@ -36,6 +36,7 @@ func TestSilentAnswerLaws(t *testing.T) {
 		if rapid.Bool().Draw(t, "of the same") { // Else most offers are wider.
 			now.set = must(now.set.Meet(before.set))
 			now.required = must(now.required.Meet(before.set))
+			now.roles = slices.DeleteFunc(slices.Clone(now.roles), func(r string) bool { return !slices.Contains(before.roles, r) })
 			now.scope = slices.DeleteFunc(slices.Clone(now.scope), func(w string) bool { return !slices.Contains(before.scope, w) })
 		}
 		c, silent := pair.answers(now)
@@ -60,6 +61,8 @@ func TestSilentAnswerLaws(t *testing.T) {
 			}
 		}
 		switch {
+		case !before.narrowed(decided) && !subset(now.roles, before.roles):
+			t.Fatalf("tells %q, was asked for %q", now.roles, before.roles)
 		case !subset(now.scope, before.scope) || !subset(c.scope, decided.scope) || !subset(c.scope, now.scope):
 			t.Fatalf("scope %q of %q, granted %q of %q", c.scope, now.scope, decided.scope, before.scope)
 		case !c.set.Contains(now.required):
@@ -91,8 +94,8 @@ func TestNarrowingNeverWidens(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		requires := &client{required: genConsentSet().Draw(t, "required")}
 		words, held := genWords().Draw(t, "scope"), genConsentSet().Draw(t, "held")
-		wide := must(newOffer(requires, words, held))
-		narrow := must(newOffer(requires, words, must(held.Meet(genConsentSet().Draw(t, "left")))))
+		wide := must(newOffer(requires, words, held, nil))
+		narrow := must(newOffer(requires, words, must(held.Meet(genConsentSet().Draw(t, "left"))), nil))
 		decided, granted := decide(t, wide)
 		if !granted {
 			return
@@ -123,7 +126,7 @@ func TestOrderOfRequests(t *testing.T) {
 			if rapid.Bool().Draw(t, "rights change") {
 				held = genConsentSet().Draw(t, "held")
 			}
-			o := must(newOffer(requires, genWords().Draw(t, "scope"), must(held.Meet(genConsentSet().Draw(t, "asked")))))
+			o := must(newOffer(requires, genWords().Draw(t, "scope"), must(held.Meet(genConsentSet().Draw(t, "asked"))), nil))
 			if pair != nil {
 				if c, silent := pair.answers(o); silent {
 					for right := range reaches(c.set) {

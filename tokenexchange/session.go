@@ -27,7 +27,6 @@ type session struct {
 	SID      string    `json:"sid"`
 	AuthTime time.Time `json:"auth_time"` // when the person proved who they are
 	Created  time.Time `json:"created"`
-	Fresh    bool      `json:"fresh"`            // the proof was made for this session
 	Method   string    `json:"method"`           // "password", or the domain of a provider
 	Device   string    `json:"device,omitempty"` // User-Agent, cut
 	// The organization that was chosen for a client, by client.

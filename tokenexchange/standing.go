@@ -100,7 +100,7 @@ func (in *session) serves(tx *transaction, now time.Time) bool {
 
 // logged reports whether the session began in the transaction, with a proof made
 // for it.
-func (tx *transaction) logged(in *session) bool { return in.Fresh && tx.Session == in.mark() }
+func (tx *transaction) logged(in *session) bool { return tx.Session == in.mark() }
 
 // orgsFor are the organizations in which a person can use a client.
 func (v *visit) orgsFor(c *client) (orgs []string) {
@@ -151,7 +151,7 @@ func (v *visit) ask(tx *transaction, st *standing) error {
 		return err
 	}
 	st.draft = st.draft.LimitTo(q.Scope) // No words are none, and not all.
-	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights()); err != nil {
+	if st.offer, err = newOffer(st.client, strings.Fields(st.draft.Scope()), st.draft.Rights(), st.draft.TellsRoles()); err != nil {
 		return err
 	}
 	st.stage, st.mark = stageConsent, v.offerMark(st)

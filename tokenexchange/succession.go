@@ -8,7 +8,7 @@ import "sync"
 type succession struct {
 	mu      sync.Mutex
 	next    *Server
-	issuing int           // requests that this server makes a token for
+	issuing int           // requests that this server makes a token for, or a login, or a code
 	idle    chan struct{} // closed when there are none after it gave way
 	waits   *Server       // that one must be left then
 }

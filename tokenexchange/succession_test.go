@@ -2,9 +2,12 @@ package tokenexchange
 
 import (
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 // closed reports whether a server has signed its last token.
@@ -39,6 +42,29 @@ func TestSlowRequestIsForTheServerInForce(t *testing.T) {
 	if !closed(old.GiveWay(next)) {
 		t.Error("a second time: a server that gave way waits again")
 	}
+}
+
+// TestSlowFormIsForTheServerInForce sends the last of a form, with a password, after
+// that was replaced.
+func TestSlowFormIsForTheServerInForce(t *testing.T) {
+	h := newHouse(t, logins)
+	old := h.Server
+	cfg := baseConfig()
+	logins(&cfg)
+	another := string(must(bcrypt.GenerateFromPassword([]byte("another password"), bcrypt.MinCost)))
+	next := h.serve(must(Compile(cfg, []string{usersPath(t, strings.Replace(baseUsers, cheap, another, 1))})), h.caches, ecKey(), rsaKey())
+	b := h.browser().open(authorizeURL()).sees("login")
+	form := b.fill("login", "username", "ada", "password", password).values.Encode()
+	b.once(http.MethodPost, authorizePath, "", func(r *http.Request) {
+		r.ContentLength = -1
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader(form[:9]), readerFunc(func([]byte) (int, error) {
+			if !closed(old.GiveWay(next)) {
+				t.Error("a form that is being read holds up what comes next")
+			}
+			return 0, io.EOF
+		}), strings.NewReader(form[9:])))
+	})
+	b.turnedDown(400, "credentials_wrong")
 }
 
 type readerFunc func([]byte) (int, error)

@@ -53,6 +53,10 @@ func (s *Server) received(w http.ResponseWriter, r *http.Request, endpoint strin
 		if err := v.read(w); err != nil {
 			return nil, err
 		}
+		// A form that came slowly would otherwise be judged by what was in force when
+		// it began: a password that was replaced meanwhile would still log in.
+		v.server = s.inForce()
+		defer v.server.leave()
 		write, err := serve(v)
 		return v.withCookies(write), err
 	}, v.refused)

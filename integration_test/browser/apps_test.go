@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 )
 
 // newApps serves the applications, and the site of an attacker, each by its
@@ -17,6 +18,10 @@ func newApps(h *house) string {
 	web := newWebApp(h)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, err := r.Cookie("hold"); err == nil { // A test wants the code for itself.
+			return
+		}
+		if hosts, found := strings.CutPrefix(r.URL.Path, "/onward/"); found {
+			onward(w, r, hosts)
 			return
 		}
 		switch r.Host {
@@ -38,6 +43,16 @@ func newApps(h *house) string {
 
 // page is the single-page application, which finds out by itself where it is.
 func page(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, "app/index.html") }
+
+// onward is a page of an application that shows nothing, and sends the browser on
+// to each of these hosts in turn.
+func onward(w http.ResponseWriter, r *http.Request, hosts string) {
+	next, rest, more := strings.Cut(hosts, "/")
+	if more {
+		rest = "onward/" + rest
+	}
+	http.Redirect(w, r, "https://"+next+"/"+rest, http.StatusSeeOther)
+}
 
 // evil is a site that shows whatever page an attacker wrote, which stands in
 // the query for want of a better place.

@@ -82,8 +82,14 @@ func TestFederation(t *testing.T) {
 	newHouse(t, "bolt").play("federation.mjs")
 }
 
+// TestRedirects follows applications that send the browser on at once.
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	newHouse(t, "memory").play("redirects.mjs")
+}
+
 // TestTrap36Chromium holds what the pages rely on: `form-action` is about the
-// redirect after a form too, and `__Host-` cookies work on http://localhost.
+// redirects after a form too, and `__Host-` cookies work on http://localhost.
 func TestTrap36Chromium(t *testing.T) {
 	t.Parallel()
 	newHouse(t, "memory").play("chromium.mjs")

@@ -181,18 +181,26 @@ func (m *Mint) audience(d Draft) []string {
 	return aud
 }
 
+// TellsRoles returns the roles that the token tells of: those of a user's first
+// token that nothing narrowed.
+func (d Draft) TellsRoles() (roles []string) {
+	if d.user == nil || d.claims.Narrowed {
+		return nil
+	}
+	for _, role := range d.user.Roles {
+		// A role of another form could read as a permission.
+		if strings.HasPrefix(role, "csp:") {
+			roles = append(roles, role)
+		}
+	}
+	return roles
+}
+
 // perms is the view of the set that readers of CSP tokens expect: computed,
 // never copied, never wider. A pattern that the view cannot say is left out.
 func (d Draft) perms() []string {
 	var perms []string
-	if d.user != nil && !d.claims.Narrowed {
-		for _, role := range d.user.Roles {
-			// A role of another form could read as a permission.
-			if strings.HasPrefix(role, "csp:") {
-				perms = append(perms, role)
-			}
-		}
-	}
+	perms = append(perms, d.TellsRoles()...)
 	for _, e := range d.claims.rights.Entries() {
 		switch resource := e.Resource.String(); {
 		case resource == "**":

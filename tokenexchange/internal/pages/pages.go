@@ -68,7 +68,7 @@ func compile(own files) (*Pages, error) {
 // Options are what Show has to know besides the view.
 type Options struct {
 	Locales string   // the languages that the client asked for (ui_locales), best first
-	Targets []string // URIs that a form of the page can lead to by a redirect
+	Targets []string // URIs that a form of the page can lead to by redirects; the answer goes to the first
 }
 
 // Show answers a request with a page. An error says that what replaces a page

@@ -185,6 +185,10 @@ func TestFormTargets(t *testing.T) {
 	if got, want := formTargets([]string{"https://a/1", "", "https://b/", "https://a/2"}), " https://a https://b"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	// Where an application may go on to never opens all of the web.
+	if got, want := formTargets([]string{"https://a/1", "http://[::1]/", "https://[2001:db8::1]/", "com.example.app:/"}), " https://a com.example.app:"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 // TestPagesAtOnce has pages shown to many before they were shown to one.

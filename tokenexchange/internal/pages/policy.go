@@ -35,14 +35,19 @@ func (p *Pages) writeHeaders(h http.Header, page Page, targets []string) {
 	}
 }
 
-// formTargets are the source expressions of URIs. Browsers let a form go only
-// where the policy says, also by a redirect that answers it.
+// formTargets are the source expressions of URIs. Chromium lets a form go only
+// where the policy says, also by the redirects that answer it, to the last one. A
+// whole scheme of the web is there for the first URI alone, which the answer goes
+// to: it would be too much for what an application may do after that.
 func formTargets(uris []string) string {
 	var sources []string
-	for _, uri := range uris {
-		if source := formTarget(uri); source != "" && !slices.Contains(sources, source) {
-			sources = append(sources, source)
+	for i, uri := range uris {
+		source := formTarget(uri)
+		whole := source == "http:" || source == "https:"
+		if source == "" || whole && i > 0 || slices.Contains(sources, source) {
+			continue
 		}
+		sources = append(sources, source)
 	}
 	if len(sources) == 0 {
 		return ""

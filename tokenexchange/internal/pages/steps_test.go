@@ -71,13 +71,13 @@ func TestSteps(t *testing.T) {
 		"account": {
 			Account{
 				form, "ada", "Ada Lovelace",
-				[]Session{{"s1", at, at.Add(time.Hour), "password", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", true}, {ID: "s2", Method: "Partner"}},
+				[]Session{{"s1", at, "password", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Firefox/140.0", true}, {ID: "s2", Method: "Partner"}},
 				[]Grant{{ID: "g1", Client: "Web shop", Org: "Acme", Since: at, Until: at, Scopes: asked().Scopes, Services: asked().Services, Offline: true}, {ID: "g2", Client: "Phone"}},
 				"session_ended",
 			},
 			"transaction=abc id=g1 step=revoke transaction=abc id=g2 step=revoke transaction=abc id=s1 step=end-session transaction=abc id=s2 step=end-session transaction=abc step=logout",
 			[]string{
-				"Ada Lovelace · ada", "That session has ended.", "Firefox on Linux this browser Since 22 November 2026, 18:04 UTC Last used 22 November 2026, 19:04 UTC",
+				"Ada Lovelace · ada", "That session has ended.", "Firefox on Linux this browser Since 22 November 2026, 18:04 UTC",
 				"Logged in with User name and password Log out here", "An unknown browser Logged in with Partner Log out there",
 				"Until at most 22 November 2026, 18:04 UTC Keeps access when you log out.", "Read orders orders.read everything under orders orders/** orders/7 only", "Phone Loses access",
 			},

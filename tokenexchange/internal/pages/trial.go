@@ -90,8 +90,8 @@ func samples() []Page {
 	}}}
 	scopes := []Scope{{Value: "openid", Required: true}, {Value: "profile", Chosen: true}, {Value: "offline_access"}}
 	at := time.Date(2026, time.March, 1, 12, 0, 0, 0, time.UTC)
-	session := Session{ID: "s1", Since: at, Seen: at, Method: "password", Device: "Firefox/1 Linux", Current: true}
-	other := Session{ID: "s2", Since: at, Seen: at, Method: "partner"}
+	session := Session{ID: "s1", Since: at, Method: "password", Device: "Firefox/1 Linux", Current: true}
+	other := Session{ID: "s2", Since: at, Method: "partner"}
 	grant := Grant{ID: "g1", Client: "Shop", Org: "Acme", Since: at, Until: at, Scopes: scopes, Services: services, Offline: true}
 	return []Page{
 		Login{Form: form, Client: "Shop", Username: "ada", Password: true, Providers: []Provider{{"Partner", "/sample?provider=p"}}, Problem: "credentials_wrong", Wait: 5},

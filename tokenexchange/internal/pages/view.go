@@ -68,6 +68,7 @@ type Consent struct {
 	Org         string
 	Services    []Service
 	Scopes      []Scope
+	Roles       []string      // of the user in Org, which the client is told unless anything is unticked
 	AccessLife  time.Duration // how long a token works that was taken away from nobody
 	RefreshLife time.Duration // how long the client can renew it, 0 for not at all
 	Offline     bool          // the client can renew it also after the user logged out
@@ -152,11 +153,11 @@ type Account struct {
 
 // Session is a login in one browser.
 type Session struct {
-	ID          string
-	Since, Seen time.Time
-	Method      string // how it began: password, or the name of a provider
-	Device      string // what the browser says that it is, "" for unknown
-	Current     bool   // it is that of the browser that asks
+	ID      string
+	Since   time.Time
+	Method  string // how it began: password, or the name of a provider
+	Device  string // what the browser says that it is, "" for unknown
+	Current bool   // it is that of the browser that asks
 }
 
 // Grant is what a user lets a client do.

@@ -1,0 +1,34 @@
+package tokenexchange
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestProviderThatWasLeft knows the way back, and must not end the login that the
+// person made in the place of the one there.
+func TestProviderThatWasLeft(t *testing.T) {
+	for name, logsIn := range map[string]func(b *browser, login string){
+		"in the page of the login": func(b *browser, login string) { b.tab().open(login).logIn("ada").sees("organization") },
+		"in another tab":           func(b *browser, _ string) { b.tab().open(accountPath).logIn("ada").sees("account") },
+	} {
+		h := newHouse(t, logins, federated)
+		b := h.browser().open(authorizeURL()).sees("login")
+		login := b.at
+		b.leave()
+		logsIn(b, login)
+		h.says(clerk)
+		b.comeBack().turnedDown(400, "session_ended")
+		if h.providers["corp"].finished > 0 {
+			t.Errorf("%s: the provider was asked who came", name)
+		}
+		if b.open(accountPath).sees("account"); !strings.Contains(b.page, "<bdi>ada</bdi>") {
+			t.Errorf("%s: ada is logged in no more\n%s", name, b.text())
+		}
+		// Who is logged in can leave, and come back as somebody else.
+		b.open(authorizeURL("prompt", "login")).sees("login").leave().comeBack()
+		if !b.asksConsent() || !strings.Contains(b.page, "carla@corp.example") {
+			t.Errorf("%s: got %d %s", name, b.code, b.reason())
+		}
+	}
+}
