@@ -235,17 +235,19 @@ func (g *Guard) answer(w http.ResponseWriter, v *tokenexchange.Verdict, err erro
 	return nil
 }
 
-// placeholder gives what later handlers and the access log may know.
+// placeholder gives what later handlers and the access log may know. With a
+// verified token, whose sub is never empty, all of the user is known: Caddy would
+// leave a placeholder without a value as it is written, in a header as well.
 func placeholder(v *tokenexchange.Verdict, key string) (any, bool) {
 	switch key {
 	case "http.auth.user.id":
 		return v.Subject, v.Subject != ""
 	case "http.auth.user.client_id":
-		return v.Client, v.Client != ""
+		return v.Client, v.Subject != ""
 	case "http.auth.user.org":
-		return v.Org, v.Org != ""
+		return v.Org, v.Subject != ""
 	case "http.auth.user.act":
-		return v.Actor, v.Actor != ""
+		return v.Actor, v.Subject != ""
 	case "http.scopegate.decision_id":
 		return v.DecisionID, true
 	case "http.scopegate.reason":

@@ -177,6 +177,13 @@ func TestPlaceholders(t *testing.T) {
 					t.Errorf("{%s}: got %q, want %q", key, got, want)
 				}
 			}
+			// What Caddy does not know it leaves as it is written: an upstream would read
+			// "{http.auth.user.act}" as the name of an actor.
+			for _, key := range []string{"http.auth.user.id", "http.auth.user.client_id", "http.auth.user.org", "http.auth.user.act"} {
+				if _, known := repl.Get(key); known != (tc.want["http.auth.user.id"] != "") {
+					t.Errorf("{%s}: known is %v, want it with a verified token and never without", key, known)
+				}
+			}
 			id, _ := repl.GetString("http.scopegate.decision_id")
 			if id == "" || tc.calls == 0 && id != rec.Header().Get("Scopegate-Decision") {
 				t.Errorf("decision_id: got %q, the answer says %q", id, rec.Header().Get("Scopegate-Decision"))
