@@ -271,6 +271,9 @@ func (p parameters) ask() (*scopes.Ask, error) {
 			continue
 		}
 		ask, err := scopes.ParseAsk([]byte(text))
+		if tooLarge := (*scopes.LimitError)(nil); errors.As(err, &tooLarge) {
+			return nil, &Refused{Reason: "resource_scope_too_large", Param: name, cause: tooLarge}
+		}
 		if err != nil {
 			// The parser quotes what it was sent, which the log must not hold.
 			return nil, refused("resource_scope_malformed", name)
