@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // Presented is what a request brought as credentials. It has no String and no
@@ -209,7 +211,7 @@ func cleanConnection(h http.Header) {
 }
 
 // inQuery reports whether the query has an access_token (RFC 6750 section 2.3,
-// which is not accepted here).
+// which is not accepted here), under any name that some upstream reads as it.
 func inQuery(query string) bool {
 	for query != "" {
 		var pair string
@@ -222,8 +224,7 @@ func inQuery(query string) bool {
 			if decoded, err := url.QueryUnescape(name); err == nil {
 				name = decoded
 			}
-			// PHP and others read a blank or a dot in a name as "_".
-			if alias(strings.ReplaceAll(name, " ", "_")) == "access-token" {
+			if scopes.TakenFor(name, "access_token") {
 				return true
 			}
 		}

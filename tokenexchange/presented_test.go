@@ -167,6 +167,9 @@ func TestTakeQuery(t *testing.T) {
 		"": false, "a=1": false, "access_token=x": true, "access_token": true, "access_token=": true, "a=1&access_token=x": true,
 		"ACCESS_TOKEN=x": true, "access%5Ftoken=x": true, "%61ccess_token=x": true, "a=1;access_token=x": true, "access%5ftoken": true,
 		"xaccess_token=1": false, "a=access_token": false, "access_tokens=1": false, "access_token_type=x": false, "&&access_token=x": true, "access.token=x": true, "access+token=x": true,
+		// As PHP, Rack and qs read names.
+		"access_token[]=x": true, "access_token%5B0%5D=x": true, "[access_token]=x": true, "+access_token=x": true, "%20access_token=x": true,
+		"access_token%00=x": true, ".access_token=x": true, "a[access_token]=x": false, "access_token2[]=x": false,
 	} {
 		r := &http.Request{URL: &url.URL{Path: "/", RawQuery: query}, Header: http.Header{}}
 		if p := Take(r, false); p.ambiguous != want {
