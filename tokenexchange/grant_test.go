@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,28 @@ func TestExcess(t *testing.T) {
 	}
 	if g := h.token("nightly", "grant_type", "client_credentials", "scope", "admin"); g.body["excess"] != nil {
 		t.Errorf("scope: got an excess: %s", g.raw)
+	}
+}
+
+// What is asked has limits of its own, and an answer about them says which.
+func TestTooLargeToAsk(t *testing.T) {
+	h := newHouse(t)
+	many := func(n, size int) (list []string) {
+		for i := range n {
+			list = append(list, fmt.Sprintf("%0*d", size, i))
+		}
+		return list
+	}
+	for want, ask := range map[string]string{
+		"257 entries, 101% of the limit of 256":                   scopeOf("orders.read", many(257, 3)...),
+		"4232 bytes in canonical form, 138% of the limit of 3072": scopeOf("orders.read", many(40, 100)...),
+		"20112 bytes of input, 123% of the limit of 16384":        scopeOf("orders.read", many(200, 97)...),
+	} {
+		g := h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", ask)
+		g.refused(t, 400, "invalid_scope", "resource_scope_too_large")
+		if text, _ := g.body["error_description"].(string); !strings.Contains(text, "allowed_resource_scope: "+want) {
+			t.Errorf("got %q, want the limit and how much of it was used: %s", text, want)
+		}
 	}
 }
 

@@ -100,7 +100,7 @@ var answers = map[Reason]answer{
 
 	Reason(mint.ScopeExceeded):    {invalidScope, 400, "scope asks for more than was granted; permissions are asked for with allowed_resource_scope"},
 	Reason(mint.ResourceExceeded): {invalidScope, 400, "allowed_resource_scope asks for more than is held; what is too much is in excess"},
-	Reason(mint.ResourceTooLarge): {invalidScope, 400, "the resulting allowed_resource_scope is larger than a token can hold: ask for less"},
+	Reason(mint.ResourceTooLarge): {invalidScope, 400, "allowed_resource_scope, or what it gives of what is held, is larger than a token can hold: ask for less"},
 	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},
 
 	"token_kind":                        {"unsupported_token_type", 400, "tokens of this kind are not revoked here: an API token ends when its entry is deleted from the users file, and an id token gives no access; revoke the access token or the refresh token"},
