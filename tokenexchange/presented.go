@@ -152,11 +152,12 @@ func (p *Presented) add(tokens []string) {
 	}
 }
 
-// cookies takes the csp-auth-token cookie out, whatever the case of its name.
+// cookies takes the csp-auth-token cookie out, however its name is written: some
+// upstreams decode percent escapes in it, or read a list in name[0].
 func (p *Presented) cookies(h http.Header) {
 	lines := h["Cookie"]
 	for i, line := range lines {
-		if !strings.Contains(alias(line), cspHeader) {
+		if !strings.Contains(alias(unescape(line)), cspHeader) {
 			continue
 		}
 		pairs := strings.Split(line, ";")
@@ -165,7 +166,7 @@ func (p *Presented) cookies(h http.Header) {
 			// Some upstreams read a comma as RFC 2965 did: as a semicolon.
 			for part := range strings.SplitSeq(pair, ",") {
 				name, value, _ := strings.Cut(part, "=")
-				if alias(strings.TrimSpace(name)) == cspHeader {
+				if scopes.TakenFor(unescape(name), cspHeader) || alias(strings.TrimSpace(name)) == cspHeader {
 					p.remember([]string{strings.Trim(value, "\" \t")})
 					found = true
 				}

@@ -110,6 +110,10 @@ func TestTakeCookies(t *testing.T) {
 		"a=1, csp-auth-token=x; b=2":         "b=2",
 		"not-csp-auth-token=1":               "not-csp-auth-token=1",
 		"a=csp-auth-token":                   "a=csp-auth-token",
+		"csp%2Dauth-token=x; a=1":            "a=1", // Rack and PHP decoded names, up to 2020
+		"%63sp-auth-toke%6E=x; a=1":          "a=1",
+		"csp-auth-token[0]=x; a=1":           "a=1",
+		"a%3D1=csp-auth-token":               "a%3D1=csp-auth-token",
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Cookie"] = []string{in}
