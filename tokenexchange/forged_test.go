@@ -115,7 +115,7 @@ func TestTooLargeAtTheEndpoint(t *testing.T) {
 }
 
 // What is asked for can be too large before it is met with anything. The caller
-// is told of the limits, and the log of the one that counts and by how much.
+// and the log are told of the limit that counts, and by how much.
 func TestAskTooLarge(t *testing.T) {
 	h := newHouse(t)
 	list := func(n int, pattern string) []string {
@@ -136,8 +136,8 @@ func TestAskTooLarge(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a := h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", c.ask)
 			a.refused(t, 400, "invalid_scope", "resource_scope_too_large")
-			if text, _ := a.body["error_description"].(string); !strings.Contains(text, "64 services, 256 entries") || !strings.Contains(text, "3 KiB") {
-				t.Errorf("got the description %q, want the limits", text)
+			if text, _ := a.body["error_description"].(string); !strings.Contains(text, "64 services, 256 entries") || !strings.Contains(text, "3 KiB") || !strings.Contains(text, c.want) {
+				t.Errorf("got the description %q, want the limits and %q", text, c.want)
 			}
 			if cause, _ := a.record["cause"].(string); !strings.Contains(cause, c.want) {
 				t.Errorf("got the cause %q, want %q", cause, c.want)
