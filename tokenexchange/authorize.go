@@ -71,7 +71,7 @@ func (v *visit) begin() (reply, error) {
 	case st.stage == stageGranted:
 		return v.grant(st)
 	case q.prompts(promptNone):
-		return nil, refused(st.stage.reason(), "")
+		return nil, v.hushed(refused(st.stage.reason(), ""))
 	}
 	return v.enter(q)
 }

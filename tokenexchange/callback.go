@@ -27,6 +27,7 @@ func (v *visit) arrive() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	v.record.Subject = "" // Until it is known who comes.
 	s := v.server
 	p, provider := s.realm.providers[d.Provider], s.logins[d.Provider]
 	if p == nil || provider == nil {

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 )
 
@@ -21,4 +22,29 @@ func TestConsentTakenBackBeforeTheAnswer(t *testing.T) {
 	b.open(authorizeURL("prompt", "none")).denied("consent_required", "consent_required")
 	b.open(authorizeURL("orgId", "acme")).sees("consent").allow()
 	b.granted()
+}
+
+// TestLaterDecisionCounts: an answer that was not fetched, because the network was
+// away, and comes back with its tab is not what the person said last.
+func TestLaterDecisionCounts(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.browser().open(authorizeURL("orgId", "acme")).logIn("ada").sees("consent")
+	all := b.allowing()
+	b.once(http.MethodPost, all.action, all.values.Encode())
+	next := b.header.Get("Location")
+	b.tab().open(authorizeURL("orgId", "acme")).sees("consent").allow(boxCRM).granted()
+	b.open(next).denied("consent_required", "consent_required")
+	access, _ := h.redeem("web", b.open(authorizeURL("orgId", "acme", "prompt", "none")).granted()).tokens(t)
+	if got := setOf(t, access); strings.Contains(got, "crm") {
+		t.Errorf("got %s, want that what was refused last stays refused", got)
+	}
+	// Who said the same in both gets both answers.
+	said := [2]*browser{b.tab().open(authorizeURL("orgId", "acme", "prompt", "consent")), b.tab().open(authorizeURL("orgId", "acme", "prompt", "consent"))}
+	for _, tab := range said {
+		form := tab.sees("consent").allowing()
+		tab.once(http.MethodPost, form.action, form.values.Encode())
+	}
+	for _, tab := range said {
+		tab.open(tab.header.Get("Location")).granted()
+	}
 }

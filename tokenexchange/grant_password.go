@@ -19,6 +19,7 @@ var grantPassword = &grant{
 }
 
 func draftPassword(c *call) (drafts, error) {
+	at := c.server.now() // Not after the wait for a turn: the users are those of now.
 	user, err := c.server.login(c, c.params["username"], c.params["password"])
 	if err != nil {
 		return drafts{}, err
@@ -28,7 +29,7 @@ func draftPassword(c *call) (drafts, error) {
 	if org == "" {
 		org = user.DefaultOrg
 	}
-	draft, err := c.first(user, org, c.server.now())
+	draft, err := c.first(user, org, at)
 	return drafts{access: &draft}, err
 }
 

@@ -17,6 +17,7 @@ func TestNothingIsToldBeforeConsent(t *testing.T) {
 	}{
 		"a right that ada has not": {[]string{"orgId", "acme", "allowed_resource_scope", scopeOf("orders.write", "orders/us/1")}, "resource_scope_exceeded"},
 		"an organization":          {[]string{"orgId", "gamma"}, "org_not_allowed"},
+		"that there are several":   {nil, "organization_required"},
 	}
 	for name, c := range probes {
 		b.open(authorizeURL(append(c.kv, "prompt", "none")...)).denied("consent_required", "consent_required")

@@ -17,11 +17,13 @@ const byPassword = "password"
 // logIn takes a name and a password.
 func (v *visit) logIn() (reply, error) {
 	v.again = v.showLogin
+	v.record.Subject = "" // Whoever is logged in here need not be the one who tries.
+	at := v.server.now()  // Not after the wait for a turn: the users are those of now.
 	user, err := v.server.login(v, v.params["username"], v.params["password"])
 	if err != nil {
 		return nil, err
 	}
-	return v.welcome(session{Subject: user.subject(), AuthTime: v.server.now(), Method: byPassword})
+	return v.welcome(session{Subject: user.subject(), AuthTime: at, Method: byPassword})
 }
 
 // welcome begins the session of a person who has just proved who they are. It is

@@ -80,6 +80,38 @@ func TestLoginWaitsForItsTurn(t *testing.T) {
 	})
 }
 
+// A login is of the moment when it was begun, by the users of then: what ends the
+// logins of before ends one that waited for its turn meanwhile.
+func TestLoginThatWaitedIsOfBefore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t, logins)
+		b := h.browser().open(authorizeURL("orgId", "acme")).sees("login")
+		page, grant := make(chan struct{}), make(chan got)
+		wait := func(send func()) {
+			if !h.slow.hashing.turns.TryAcquire(hashMemory) {
+				t.Fatal("somebody else has a turn")
+			}
+			begun := h.clock
+			go send()
+			synctest.Wait()
+			h.clock = begun.Add(4 * time.Second)
+			h.slow.hashing.turns.Release(hashMemory)
+		}
+		wait(func() { b.logIn("ada"); close(page) })
+		<-page
+		access, _ := h.redeem("web", b.sees("consent").allow().granted()).tokens(t)
+		if got, want := claimsOf(t, access)["auth_time"], float64(start.Unix()); got != want {
+			t.Errorf("on the page: got auth_time %v, want %v", got, want)
+		}
+		begun := h.clock
+		wait(func() { grant <- h.login() })
+		access, _ = (<-grant).tokens(t)
+		if got, want := claimsOf(t, access)["auth_time"], float64(begun.Unix()); got != want {
+			t.Errorf("by the grant: got auth_time %v, want %v", got, want)
+		}
+	})
+}
+
 // Processors and memory bound how many passwords are hashed at once.
 func TestTurnsOfHashes(t *testing.T) {
 	for _, c := range []struct {

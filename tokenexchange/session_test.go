@@ -176,6 +176,25 @@ func TestLoginsThatFail(t *testing.T) {
 	}
 }
 
+// TestLoginsThatFailWhereAnotherIsLoggedIn are not recorded as that one's.
+func TestLoginsThatFailWhereAnotherIsLoggedIn(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	b := h.browser().open(accountPath).logIn("ada").sees("account")
+	b.open(authorizeURL("prompt", "login")).press("login", "username", "two", "password", "wrong").turnedDown(400, "credentials_wrong")
+	if sub := b.record()["sub"]; sub != nil {
+		t.Errorf("a wrong password of another: got sub %v", sub)
+	}
+	h.says(`{"sub":"7"}`).identity.Subject = "7"
+	b.leave().comeBack().turnedDown(400, "no_mapping")
+	if sub := b.record()["sub"]; sub != nil {
+		t.Errorf("a stranger of a provider: got sub %v", sub)
+	}
+	b.open(authorizeURL("prompt", "login")).logIn("two")
+	if sub := b.record()["sub"]; sub != "example.com:two" {
+		t.Errorf("got sub %v", sub)
+	}
+}
+
 // TestGuessesAtTheLoginPage are slowed as at the token endpoint, and the page says
 // for how long.
 func TestGuessesAtTheLoginPage(t *testing.T) {

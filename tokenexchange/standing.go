@@ -195,7 +195,7 @@ func (st *standing) consentOf(subject string) consentName {
 }
 
 // ofRights are the reasons that tell something of what a person has.
-var ofRights = []Reason{Reason(mint.ResourceExceeded), Reason(mint.ResourceTooLarge), "org_not_allowed", "no_organization"}
+var ofRights = []Reason{Reason(mint.ResourceExceeded), Reason(mint.ResourceTooLarge), "org_not_allowed", "no_organization", "organization_required"}
 
 // hushed tells a client nothing of a person who has never agreed to it, where the
 // person would not even see that it asked.
