@@ -7,8 +7,8 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange"
 )
 
-// drainTimeout is how long a server that gave way may take for its last token:
-// longer than passwords and stores are waited for.
+// drainTimeout is how long a server that gave way may take for its last token or
+// login: longer than passwords, stores and other OpenID providers are waited for.
 const drainTimeout = 30 * time.Second
 
 // loses revokes what one realm gave and the next one does not. The next one is at

@@ -30,7 +30,7 @@ func (v *visit) arrive() (reply, error) {
 	v.record.Subject = "" // Until it is known who comes.
 	s := v.server
 	p, provider := s.realm.providers[d.Provider], s.logins[d.Provider]
-	if p == nil || provider == nil {
+	if p == nil || provider == nil || p.settings.Issuer != d.Issuer {
 		return nil, refused("provider_unknown", "")
 	}
 	if err := v.take(func(tx *transaction) { tx.Departed = nil }); err != nil {

@@ -16,6 +16,7 @@ import (
 // another provider. There is one at a time: who goes again comes back from there.
 type departed struct {
 	Provider string    `json:"provider"` // the domain of its users
+	Issuer   string    `json:"issuer"`   // which another one may have the domain of by then
 	State    string    `json:"state"`    // the random part of what comes back
 	Nonce    string    `json:"nonce"`
 	Verifier string    `json:"verifier"`
@@ -40,15 +41,15 @@ func (v *visit) providers() (list []pages.Provider) {
 func (v *visit) depart() (reply, error) {
 	s := v.server
 	domain := v.params["provider"]
-	provider := s.logins[domain]
-	if s.realm.providers[domain] == nil || provider == nil {
+	p, provider := s.realm.providers[domain], s.logins[domain]
+	if p == nil || provider == nil {
 		return nil, refused("provider_unknown", "")
 	}
 	if err := s.mayBegin(v); err != nil {
 		return nil, err
 	}
 	d := departed{
-		Provider: domain, State: rand.Text(), Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(),
+		Provider: domain, Issuer: p.settings.Issuer, State: rand.Text(), Nonce: rand.Text(), Verifier: rand.Text() + rand.Text(),
 		Left: inMillis(s.now()), Anew: v.tx.demandsLogin(),
 	}
 	if v.session != nil {

@@ -32,3 +32,17 @@ func TestProviderThatWasLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestDomainOfAnotherProvider is given to it while a browser is away: the one that
+// had it knows all that the browser took along, and could bring an answer of the
+// new one that is somebody else's.
+func TestDomainOfAnotherProvider(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	b := h.browser().open(authorizeURL()).sees("login").leave()
+	h.Server = h.reload(h.caches, logins, federated, func(c *Config) { c.UsersOIDC[0].Issuer = "https://other.example.com" })
+	h.says(clerk)
+	b.comeBack().turnedDown(400, "provider_unknown")
+	if h.providers["corp"].finished > 0 || b.cookies[sessionCookie] != "" {
+		t.Errorf("the new provider was asked %d times who came", h.providers["corp"].finished)
+	}
+}

@@ -136,6 +136,29 @@ func TestCookiesThatAreNone(t *testing.T) {
 	b.open(at).sees("consent")
 }
 
+// TestLoginOfAClockThatWasAhead is none, as a token of such an iat is none: what ends
+// the logins of before now would not end it. A little ahead is forgiven, but no age.
+func TestLoginOfAClockThatWasAhead(t *testing.T) {
+	for _, c := range []struct {
+		ahead   time.Duration
+		request []string
+		page    string
+	}{
+		{time.Hour, nil, "login"},
+		{time.Hour, []string{"max_age", "60"}, "login"},
+		{20 * time.Second, nil, "organization"},
+		{20 * time.Second, []string{"max_age", "60"}, "organization"},
+		{20 * time.Second, []string{"max_age", "0"}, "login"},
+	} {
+		h := newHouse(t, logins)
+		h.clock = start.Add(c.ahead)
+		b := h.browser().open(accountPath).logIn("ada").sees("account")
+		h.clock, b.peer = start, "192.0.2.2:1234" // What an address began is counted by another clock.
+		t.Logf("%v ahead, %q", c.ahead, c.request)
+		b.open(authorizeURL(c.request...)).sees(c.page)
+	}
+}
+
 // TestLoginsThatFail look alike, whatever is wrong.
 func TestLoginsThatFail(t *testing.T) {
 	var first string

@@ -95,7 +95,7 @@ func (in *session) serves(tx *transaction, now time.Time) bool {
 		return true
 	}
 	q := &tx.Request
-	return !q.prompts(promptLogin) && (q.MaxAge == nil || now.Sub(in.AuthTime) < time.Duration(*q.MaxAge)*time.Second)
+	return !q.prompts(promptLogin) && (q.MaxAge == nil || max(now.Sub(in.AuthTime), 0) < time.Duration(*q.MaxAge)*time.Second)
 }
 
 // logged reports whether the session began in the transaction, with a proof made

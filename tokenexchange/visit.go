@@ -148,6 +148,8 @@ func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, 
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
+	case in.AuthTime.After(s.now().Add(settled)):
+		return nil, nil, nil // No revocation by time would name it, as it names no such token.
 	case s.revocations.unknown(in.AuthTime):
 		return nil, nil, errRevocationsUnread
 	case s.revocations.named(in.identifiers()) != "", s.realm.dead(in.Subject, in.AuthTime) != "":
