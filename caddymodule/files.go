@@ -78,10 +78,10 @@ func (a *App) find(f files) (out reading, err error) {
 			return out, p.Sources.Place("users oidc "+p.Issuer, err)
 		}
 	}
-	if out.signing, err = keysOf(a, f, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey); err != nil {
+	if out.signing, err = keysOf(a, f, "signing_key", a.SigningKeys, tokenexchange.ParseSigningKey, tokenexchange.SigningKey.ID); err != nil {
 		return out, err
 	}
-	if out.state, err = keysOf(a, f, "state_key", a.StateKeys, parseStateKey); err != nil {
+	if out.state, err = keysOf(a, f, "state_key", a.StateKeys, parseStateKey, func(k stateKey) keyDigest { return k.digest }); err != nil {
 		return out, err
 	}
 	out.realm, err = tokenexchange.CompileFrom(cfg, users, f.read)
@@ -89,8 +89,10 @@ func (a *App) find(f files) (out reading, err error) {
 	return out, err
 }
 
-// keysOf reads the keys that are files, in their order.
-func keysOf[K any](a *App, f files, word string, sources []KeySource, parse func([]byte) (K, error)) (keys []K, err error) {
+// keysOf reads the keys that are files, in their order. Which one signs or seals
+// goes by the order, so one key has one line.
+func keysOf[K any, ID comparable](a *App, f files, word string, sources []KeySource, parse func([]byte) (K, error), id func(K) ID) (keys []K, err error) {
+	paths := map[ID]string{}
 	for i, src := range sources {
 		data, err := f.key(src)
 		if err != nil {
@@ -103,7 +105,10 @@ func keysOf[K any](a *App, f files, word string, sources []KeySource, parse func
 		if err != nil {
 			return nil, a.at(word, i, fmt.Errorf("file %s: %w", src.Path, err))
 		}
-		keys = append(keys, key)
+		if first, given := paths[id(key)]; given {
+			return nil, a.at(word, i, fmt.Errorf("file %s: the same key is given twice; expected each once, as in file %s", src.Path, first))
+		}
+		keys, paths[id(key)] = append(keys, key), src.Path
 	}
 	return keys, nil
 }

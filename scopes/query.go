@@ -11,7 +11,7 @@ import (
 //
 //   - anywhere in the query: more than 16 KiB or 256 parameters, an invalid escape, a name that is escaped twice, a
 //     raw semicolon, which some take for "&", and bytes that no query holds raw
-//   - another parameter that some upstream takes for this one: see isAlias
+//   - another parameter that some upstream takes for this one: see TakenFor
 //   - a "+" in the value, which is a blank for some
 //   - where the value is a list: separators of which some are escaped and some
 //     are not, since they may be meant as parts of an item
@@ -33,7 +33,7 @@ func queryValue(query, name, separator string) (value string, ok bool) {
 			return "", false
 		}
 		switch {
-		case key == name && found, key != name && isAlias(key, name):
+		case key == name && found, key != name && TakenFor(key, name):
 			return "", false
 		case key == name:
 			raw, found = val, true
@@ -83,9 +83,9 @@ func unescapeQuery(s string) string {
 	return string(b)
 }
 
-// isAlias says whether some upstream takes the parameter for the one with the
-// name. That is so for all that is the name in between brackets, dots and blanks,
-// whatever stands behind them:
+// TakenFor says whether some upstream takes the parameter key of a query, which is
+// decoded, for the one with the name. That is so for the name itself, and for all
+// that is the name in between brackets, dots and blanks, whatever stands behind them:
 //
 //   - name[], name[x] and [name] are lists and objects: PHP, Rails, qs. Rack up to
 //     2.2 skips all brackets in front
@@ -95,7 +95,7 @@ func unescapeQuery(s string) string {
 //   - some cut at a zero byte, and some trim
 //   - letters have no case to ASP.NET, nor have the few beyond ASCII that have an
 //     ASCII one as their other case
-func isAlias(key, name string) bool {
+func TakenFor(key, name string) bool {
 	key = strings.TrimLeftFunc(key, isEdge)
 	if !isASCII(key) {
 		key = strings.ToLower(strings.ToUpper(key))

@@ -140,3 +140,17 @@ func TestRequiredLater(t *testing.T) {
 		t.Errorf("got %s, want what is required alone", got)
 	}
 }
+
+// TestNothingToGrant: nobody is asked where whatever they say would be a denial.
+func TestNothingToGrant(t *testing.T) {
+	anonymous := func(c *Config) { c.client("legacy").Scope = []string{"profile"} }
+	h := newHouse(t, logins, anonymous)
+	ask := func(kv ...string) string { return authorizeURL(append(kv, "client_id", "legacy")...) }
+	b := h.browser().open(ask("orgId", "empty")).logIn("ada")
+	b.denied("access_denied", "nothing_to_grant")
+	b.open(ask("orgId", "empty", "prompt", "none")).denied("consent_required", "consent_required")
+	b.open(authorizeURL("orgId", "empty")).sees("consent") // With openid there is who she is.
+	b.open(ask("orgId", "beta")).sees("consent")
+	h.withUsers(strings.Replace(baseUsers, `"permissions":["shop/orders.read orders/beta/**"]`, `"permissions":[]`, 1), anonymous)
+	b.allow().denied("access_denied", "nothing_to_grant")
+}

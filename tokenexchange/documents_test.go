@@ -13,6 +13,8 @@ import (
 	"fmt"
 	"math/big"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -197,6 +199,20 @@ func TestMetadataOfLogins(t *testing.T) {
 		if got := fmt.Sprint(g.body[name]); got != want {
 			t.Errorf("%s: got %s, want %s", name, got, want)
 		}
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{"pl.json": "Zaloguj", "pt-BR.json": "Entrar"} {
+		if err := os.MkdirAll(filepath.Join(dir, "texts"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "texts", name), []byte(`{"login.title": "`+text+`"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h = newHouse(t, logins, func(c *Config) { c.Pages = must(ReadPages(dir)) })
+	g = h.do(httptest.NewRequest("GET", "/.well-known/openid-configuration", nil))
+	if got := fmt.Sprint(g.body["ui_locales_supported"]); got != "[en de pl pt-BR]" {
+		t.Errorf("with texts in two more languages: got %s", got)
 	}
 	for _, grant := range []string{"authorization_code", "refresh_token", "context_switch", "impersonate_user", vmwarePrefix + "authorization-code"} {
 		if !slices.Contains(g.body["grant_types_supported"].([]any), any(grant)) {

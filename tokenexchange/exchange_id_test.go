@@ -1,6 +1,9 @@
 package tokenexchange
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const idURN = "urn:ietf:params:oauth:token-type:id_token"
 
@@ -76,5 +79,24 @@ func TestAudienceExchangeOfIDTokens(t *testing.T) {
 	// A guard takes no id token.
 	if v, _ := h.pass(h.shop(t), bearer("GET", "/orders/7", again)); v.Allowed() {
 		t.Error("a guard took an id token")
+	}
+}
+
+// A caller without openid on its own scope line gets no id token out of an access
+// token, and is told what it lacks: the client of the token has allowed it.
+func TestIDTokenWithoutOpenidOfTheCaller(t *testing.T) {
+	h := newHouse(t, logins, idExchanges, func(c *Config) { c.client("batch").Scope = []string{"orders"} })
+	access, _ := h.login().tokens(t)
+	ask := func(kv ...string) got {
+		return h.token("batch", append([]string{"grant_type", "audience_exchange", "subject_token", access, "subject_token_type", accessURN, "target_audience", shopAud}, kv...)...)
+	}
+	ask().granted(t)
+	g := ask("requested_token_type", idURN)
+	g.refused(t, 400, "unauthorized_client", "exchange_refused")
+	if text, _ := g.body["error_description"].(string); !strings.Contains(text, "openid") {
+		t.Errorf("got the description %q, want what the caller lacks", text)
+	}
+	if cause, _ := g.record["cause"].(string); cause != "client batch has no openid in its scope line" {
+		t.Errorf("got the cause %q, want the line", cause)
 	}
 }

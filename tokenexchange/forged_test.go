@@ -114,6 +114,38 @@ func TestTooLargeAtTheEndpoint(t *testing.T) {
 	h.token("nightly", "grant_type", "client_credentials", "scope", "orders").granted(t)
 }
 
+// What is asked for can be too large before it is met with anything. The caller
+// and the log are told of the limit that counts, and by how much.
+func TestAskTooLarge(t *testing.T) {
+	h := newHouse(t)
+	list := func(n int, pattern string) []string {
+		patterns := make([]string, n)
+		for i := range patterns {
+			patterns[i] = fmt.Sprint(pattern, i)
+		}
+		return patterns
+	}
+	for name, c := range map[string]struct {
+		ask  string
+		want string
+	}{
+		"entries":   {scopeOf("orders.read", list(257, "o")...), "257 entries, 101% of the limit of 256"},
+		"canonical": {scopeOf("orders.read", list(100, "orders/"+strings.Repeat("o", 30))...), "bytes in canonical form, 1"},
+		"input":     {strings.Repeat(" ", 16<<10) + scopeOf("orders.read", "orders/eu/1"), "bytes of input, 101% of the limit of 16384"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := h.token("nightly", "grant_type", "client_credentials", "allowed_resource_scope", c.ask)
+			a.refused(t, 400, "invalid_scope", "resource_scope_too_large")
+			if text, _ := a.body["error_description"].(string); !strings.Contains(text, "64 services, 256 entries") || !strings.Contains(text, "3 KiB") || !strings.Contains(text, c.want) {
+				t.Errorf("got the description %q, want the limits and %q", text, c.want)
+			}
+			if cause, _ := a.record["cause"].(string); !strings.Contains(cause, c.want) {
+				t.Errorf("got the cause %q, want %q", cause, c.want)
+			}
+		})
+	}
+}
+
 func TestTooManyPasswords(t *testing.T) {
 	h := newHouse(t)
 	turns := h.slow.hashing.turns

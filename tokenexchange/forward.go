@@ -19,6 +19,9 @@ func canonicalPath(r *http.Request, slash scopes.EncodedSlash) (scopes.Path, err
 	if u.Host == "" && u.Scheme != "" || u.Host != "" && u.Host != r.Host {
 		return scopes.Path{}, errors.New("the request target names no host, or another one")
 	}
+	if u.Scheme != "" && u.Scheme != "http" && u.Scheme != "https" {
+		return scopes.Path{}, errors.New("the request target is of another scheme than http and https")
+	}
 	if strings.ContainsAny(u.RawQuery, " #") {
 		return scopes.Path{}, errors.New("the query has a raw blank or #, where some upstreams would end it")
 	}

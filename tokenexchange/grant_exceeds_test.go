@@ -58,7 +58,10 @@ func TestAnyProgramCanBeAPublicApp(t *testing.T) {
 		if got := !strings.Contains(b.at, "error=consent_required"); got != c.silent || b.code != 303 {
 			t.Errorf("%+v: with prompt=none got %d to %s", c, b.code, b.at)
 		}
-		if b.open(request(c.second)); c.silent != strings.Contains(b.at, "code=") {
+		if b.open(request(c.second)); !c.silent && !strings.Contains(b.page, "You are asked again each time.") {
+			t.Errorf("%+v: the page does not say that it comes again", c)
+		}
+		if c.silent != strings.Contains(b.at, "code=") {
 			t.Errorf("%+v: got %d to %s", c, b.code, b.at)
 		}
 		if !c.silent {

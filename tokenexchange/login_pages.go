@@ -54,7 +54,7 @@ func (v *visit) showConsent(w http.ResponseWriter, st standing, e *Refused) {
 	page := pages.Consent{
 		Form: v.form(pages.Field{Name: "offer", Value: st.mark}), Client: v.clientName(), Destination: destination(v.tx.Request.RedirectURI),
 		User: v.user.account(), Org: v.server.realm.orgName(st.org),
-		Roles: st.offer.roles, AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline),
+		Roles: st.offer.roles, AccessLife: c.AccessValidity, Offline: st.draft.HasScope(mint.Offline), Again: !c.assured(v.tx.Request.RedirectURI),
 	}
 	page.Services, page.Scopes = st.offer.view(st.ticked)
 	if c.refreshes() {
@@ -102,8 +102,9 @@ func destination(uri string) string {
 	return u.Scheme // An app has its own, whatever stands behind it.
 }
 
-// showFailure tells a person why it does not go on.
-func (s *Server) showFailure(w http.ResponseWriter, r *http.Request, e *Refused, id, back string) {
+// showFailure tells a person why it does not go on, in the languages that the
+// client asked for: tags, the best first.
+func (s *Server) showFailure(w http.ResponseWriter, r *http.Request, e *Refused, id, back, tags string) {
 	a, known := answers[e.Reason]
 	if !known {
 		a = answers["server_error"]
@@ -114,7 +115,7 @@ func (s *Server) showFailure(w http.ResponseWriter, r *http.Request, e *Refused,
 		page.Wait = e.retryIn()
 		w.Header().Set("Retry-After", strconv.Itoa(page.Wait))
 	}
-	s.show(w, r, a.status, page, pages.Options{})
+	s.show(w, r, a.status, page, pages.Options{Locales: tags})
 }
 
 // orgName is how people call an organization.

@@ -40,7 +40,8 @@ func (s *Server) serveLogout(w http.ResponseWriter, r *http.Request) {
 	s.conclude(w, r, "logout", s.logout, func(w http.ResponseWriter, r *http.Request, e *Refused, id string) {
 		if strings.Contains(r.Header.Get("Accept"), "text/html") {
 			w.Header().Set(decisionHeader, id)
-			s.showFailure(w, r, e, id, "")
+			asked, _ := queryOf(r) // What cannot be read asks for no language.
+			s.showFailure(w, r, e, id, "", locales(asked["ui_locales"]))
 			return
 		}
 		writeError(w, r, e, id)

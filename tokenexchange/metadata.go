@@ -92,7 +92,7 @@ func (m *metadata) authorizes(r *Realm) {
 	m.Authorization, m.Pushed = r.issuer+authorizePath, r.issuer+"/oauth2/par"
 	m.ResponseTypes, m.ResponseModes = []string{"code"}, []string{"query"}
 	m.Prompts = []string{promptNone, promptLogin, promptConsent, promptSelect}
-	m.Locales = []string{"en", "de"}
+	m.Locales = r.pages.Languages()
 	m.AnswersIssuer = true
 }
 

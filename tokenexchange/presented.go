@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/scopegate/scopegate/scopes"
 )
 
 // Presented is what a request brought as credentials. It has no String and no
@@ -150,11 +152,12 @@ func (p *Presented) add(tokens []string) {
 	}
 }
 
-// cookies takes the csp-auth-token cookie out, whatever the case of its name.
+// cookies takes the csp-auth-token cookie out, however its name is written: some
+// upstreams decode percent escapes in it, or read a list in name[0].
 func (p *Presented) cookies(h http.Header) {
 	lines := h["Cookie"]
 	for i, line := range lines {
-		if !strings.Contains(alias(line), cspHeader) {
+		if !strings.Contains(alias(unescape(line)), cspHeader) {
 			continue
 		}
 		pairs := strings.Split(line, ";")
@@ -163,7 +166,7 @@ func (p *Presented) cookies(h http.Header) {
 			// Some upstreams read a comma as RFC 2965 did: as a semicolon.
 			for part := range strings.SplitSeq(pair, ",") {
 				name, value, _ := strings.Cut(part, "=")
-				if alias(strings.TrimSpace(name)) == cspHeader {
+				if scopes.TakenFor(unescape(name), cspHeader) || alias(strings.TrimSpace(name)) == cspHeader {
 					p.remember([]string{strings.Trim(value, "\" \t")})
 					found = true
 				}
@@ -209,7 +212,7 @@ func cleanConnection(h http.Header) {
 }
 
 // inQuery reports whether the query has an access_token (RFC 6750 section 2.3,
-// which is not accepted here).
+// which is not accepted here), under any name that some upstream reads as it.
 func inQuery(query string) bool {
 	for query != "" {
 		var pair string
@@ -222,8 +225,7 @@ func inQuery(query string) bool {
 			if decoded, err := url.QueryUnescape(name); err == nil {
 				name = decoded
 			}
-			// PHP and others read a blank or a dot in a name as "_".
-			if alias(strings.ReplaceAll(name, " ", "_")) == "access-token" {
+			if scopes.TakenFor(name, "access_token") {
 				return true
 			}
 		}

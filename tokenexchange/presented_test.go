@@ -110,6 +110,10 @@ func TestTakeCookies(t *testing.T) {
 		"a=1, csp-auth-token=x; b=2":         "b=2",
 		"not-csp-auth-token=1":               "not-csp-auth-token=1",
 		"a=csp-auth-token":                   "a=csp-auth-token",
+		"csp%2Dauth-token=x; a=1":            "a=1", // Rack and PHP decoded names, up to 2020
+		"%63sp-auth-toke%6E=x; a=1":          "a=1",
+		"csp-auth-token[0]=x; a=1":           "a=1",
+		"a%3D1=csp-auth-token":               "a%3D1=csp-auth-token",
 	} {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Header["Cookie"] = []string{in}
@@ -167,6 +171,9 @@ func TestTakeQuery(t *testing.T) {
 		"": false, "a=1": false, "access_token=x": true, "access_token": true, "access_token=": true, "a=1&access_token=x": true,
 		"ACCESS_TOKEN=x": true, "access%5Ftoken=x": true, "%61ccess_token=x": true, "a=1;access_token=x": true, "access%5ftoken": true,
 		"xaccess_token=1": false, "a=access_token": false, "access_tokens=1": false, "access_token_type=x": false, "&&access_token=x": true, "access.token=x": true, "access+token=x": true,
+		// As PHP, Rack and qs read names.
+		"access_token[]=x": true, "access_token%5B0%5D=x": true, "[access_token]=x": true, "+access_token=x": true, "%20access_token=x": true,
+		"access_token%00=x": true, ".access_token=x": true, "a[access_token]=x": false, "access_token2[]=x": false,
 	} {
 		r := &http.Request{URL: &url.URL{Path: "/", RawQuery: query}, Header: http.Header{}}
 		if p := Take(r, false); p.ambiguous != want {

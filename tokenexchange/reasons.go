@@ -69,6 +69,7 @@ var answers = map[Reason]answer{
 	"consent_required":      {"consent_required", 400, "the user must be asked for consent, which prompt=none does not let us do, or took it back meanwhile"},
 	"organization_required": {"interaction_required", 400, "the user must choose an organization, which prompt=none does not let us ask for: send orgId"},
 	"no_organization":       {accessDenied, 400, "the user is a member of no organization in which this client works"},
+	"nothing_to_grant":      {accessDenied, 400, "the user holds nothing that this client asks for and may have"},
 	"page_required":         {"interaction_required", 400, "a login is a page of its own: it cannot be inside of another page, an image, or loaded by a script"},
 	"transaction_unknown":   {invalidRequest, 400, "this login is unknown, or over, or was begun in another browser; go back to the application and begin again"},
 	"step_expired":          {invalidRequest, 400, "this page is not the newest one of the login; go on in the newest one"},
@@ -96,11 +97,11 @@ var answers = map[Reason]answer{
 	Reason(mint.ChainTooLong):     {invalidRequest, 400, "a token may pass through at most 4 clients"},
 	"subject_kind":                {invalidRequest, 400, "this grant does not accept this kind of subject token"},
 	"target_not_allowed":          {"invalid_target", 400, "this client may not ask for this audience"},
-	"exchange_refused":            {"unauthorized_client", 400, "the client that the subject token was issued to does not allow this exchange"},
+	"exchange_refused":            {"unauthorized_client", 400, "this exchange is not allowed: the client that the token was issued to has no line for it, or a client that the token passed through is gone, or the caller asks for an id token and has no openid on its scope line"},
 
 	Reason(mint.ScopeExceeded):    {invalidScope, 400, "scope asks for more than was granted; permissions are asked for with allowed_resource_scope"},
 	Reason(mint.ResourceExceeded): {invalidScope, 400, "allowed_resource_scope asks for more than is held; what is too much is in excess"},
-	Reason(mint.ResourceTooLarge): {invalidScope, 400, "the resulting allowed_resource_scope is larger than a token can hold: ask for less"},
+	Reason(mint.ResourceTooLarge): {invalidScope, 400, "allowed_resource_scope, as it was asked for or as it would be granted, is larger than a token can hold: at most 64 services, 256 entries and 3 KiB in canonical form; ask for less"},
 	Reason(mint.TokenTooLarge):    {invalidScope, 400, "the resulting token is larger than 6 KiB: ask for less"},
 
 	"token_kind":                        {"unsupported_token_type", 400, "tokens of this kind are not revoked here: an API token ends when its entry is deleted from the users file, and an id token gives no access; revoke the access token or the refresh token"},

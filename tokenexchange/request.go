@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/scopegate/scopegate/scopes"
+	"github.com/scopegate/scopegate/tokenexchange/internal/mint"
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
@@ -271,6 +273,11 @@ func (p parameters) ask() (*scopes.Ask, error) {
 			continue
 		}
 		ask, err := scopes.ParseAsk([]byte(text))
+		var limit *scopes.LimitError
+		if errors.As(err, &limit) { // Numbers and words of ours, nothing of what was sent.
+			size := fmt.Sprintf("%s: %d %s, %d%% of the limit of %d", name, limit.Used, limit.Limit, limit.Percent(), limit.Max)
+			return nil, &Refused{Reason: Reason(mint.ResourceTooLarge), Param: size, cause: limit}
+		}
 		if err != nil {
 			// The parser quotes what it was sent, which the log must not hold.
 			return nil, refused("resource_scope_malformed", name)

@@ -2,6 +2,7 @@ package tokenexchange
 
 import (
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -69,4 +70,23 @@ func TestReplacedPageFails(t *testing.T) {
 	if log := h.records.String(); strings.Count(log, "what replaces a page failed") != 1 || strings.Contains(log, "an application") {
 		t.Errorf("got the log %s", log)
 	}
+}
+
+// TestFailuresSpeakTheLanguageOfTheRequest, also where the request itself is what
+// is wrong, and on pages that are sent back to a transaction.
+func TestFailuresSpeakTheLanguageOfTheRequest(t *testing.T) {
+	h := newHouse(t, logins)
+	b := h.browser()
+	german := func(what string) {
+		t.Helper()
+		if b.code != 400 || !strings.Contains(b.page, `<html lang="de"`) {
+			t.Errorf("%s: got %d %.60s", what, b.code, b.page)
+		}
+	}
+	b.open(authorizeURL("ui_locales", "de", "redirect_uri", "https://evil.example/"))
+	german("a request that is refused")
+	b.open(authorizeURL("ui_locales", "de")).sees("login").press("fly")
+	german("a form that no page sends")
+	b.open(logoutPath+"?ui_locales=de&id_token_hint=nonsense", func(r *http.Request) { r.Header.Set("Accept", "text/html") })
+	german("a logout that is refused")
 }

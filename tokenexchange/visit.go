@@ -220,8 +220,16 @@ func (v *visit) refused(w http.ResponseWriter, r *http.Request, e *Refused, id s
 	case v.asked.redirectable() && !passes && !slices.Contains(ofPerson, e.Reason):
 		sendBack(w, v.asked.refusal(v.server.realm.issuer, e))
 	default:
-		v.server.showFailure(w, r, e, id, v.back())
+		v.server.showFailure(w, r, e, id, v.back(), v.languages())
 	}
+}
+
+// languages are those that the client asked for, also in a request that is not good.
+func (v *visit) languages() string {
+	if v.tx != nil {
+		return v.tx.Request.Locales
+	}
+	return locales(v.params["ui_locales"])
 }
 
 // back is the page on which a person can go on, "" for none.

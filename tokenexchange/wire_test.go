@@ -73,6 +73,9 @@ func TestCanonicalPathOnTheWire(t *testing.T) {
 		"http:orders/1":                "",
 		"http:/orders/1":               "",
 		"mailto:x":                     "",
+		"HTTPS://shop.test/orders/1":   "/orders/1",
+		"ftp://shop.test/orders/1":     "",
+		"ws://shop.test/orders/1":      "",
 		"http://user@shop.test/orders": "",
 		"*":                            "",
 	} {

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -70,6 +71,7 @@ func (c *contract) walkPushed() {
 	c.refused(400, "parameter_missing", push("redirect_uri", ""))
 	c.refused(400, "parameter_invalid", push("state", strings.Repeat("x", 1025)))
 	c.refused(400, "resource_scope_malformed", push("allowed_resource_scope", "{}"))
+	c.refused(400, "resource_scope_too_large", push("allowed_resource_scope", holding("orders.read", slices.Repeat([]string{"orders/1"}, 257)...)))
 	c.refused(400, "client_ambiguous", push("client_id", "legacy"))
 	c.refused(400, "redirect_uri_unregistered", push("redirect_uri", callback+"/"))
 	c.refused(400, "org_not_allowed", push("orgId", "a/b"))

@@ -60,6 +60,14 @@ func newChooser(languages []*language) chooser {
 	return chooser{languages, xlanguage.NewMatcher(tags)}
 }
 
+// Languages returns the tags of the languages (BCP 47), English first.
+func (c chooser) Languages() (tags []string) {
+	for _, l := range c.languages {
+		tags = append(tags, l.tag.String())
+	}
+	return tags
+}
+
 // maxPreferences is how long a list of languages may be that is read.
 const maxPreferences = 1 << 10
 

@@ -79,7 +79,7 @@ func TestSteps(t *testing.T) {
 			[]string{
 				"Ada Lovelace · ada", "That session has ended.", "Firefox on Linux this browser Since 22 November 2026, 18:04 UTC",
 				"Logged in with User name and password Log out here", "An unknown browser Logged in with Partner Log out there",
-				"Until at most 22 November 2026, 18:04 UTC Keeps access when you log out.", "Read orders orders.read everything under orders orders/** orders/7 only", "Phone Loses access",
+				"Ends at the latest 22 November 2026, 18:04 UTC Keeps access when you log out.", "Read orders orders.read everything under orders orders/** orders/7 only", "Phone Loses access",
 			},
 			[]string{"unknown UTC", "0001"},
 		},
@@ -96,11 +96,11 @@ func TestSteps(t *testing.T) {
 		"failure": {
 			Failure{Reason: "step_expired", Text: "in English", DecisionID: "id-1", RetryURL: "/again?transaction=a", BackURL: "https://web.example.com/?a=b&c=d"},
 			"/again?transaction=a https://web.example.com/?a=b&c=d",
-			[]string{"This page was not the newest one", "Reason step_expired", "in English", "id-1"},
+			[]string{"This page was answered before", "Reason step_expired", "in English", "id-1"},
 			[]string{"wait"},
 		},
 		"failure of the application": {
-			Failure{Reason: "parameter_missing", BackURL: "com.example.app:/cb", Wait: 5},
+			Failure{Reason: "response_type_unsupported", BackURL: "com.example.app:/cb", Wait: 5},
 			"com.example.app:/cb",
 			[]string{"The application sent a request that cannot be answered.", "Please wait 5 seconds"},
 			[]string{"Try again", "Number"},

@@ -12,6 +12,8 @@ func TestPagesTellTheTruth(t *testing.T) {
 	once.RefreshLife = 0
 	offline := asked()
 	offline.Offline = true
+	again := asked()
+	again.Again = true
 	for _, c := range []struct {
 		name, lang string
 		page       Page
@@ -19,10 +21,20 @@ func TestPagesTellTheTruth(t *testing.T) {
 	}{
 		{"a consent is remembered", "en", asked(), "What you allow is remembered", ""},
 		{"a consent with offline access too", "en", offline, "What you allow is remembered", ""},
-		{"a consent is remembered", "de", asked(), "Was Sie erlauben, wird gemerkt", ""},
+		{"a consent is remembered", "de", asked(), "Was Sie erlauben, wird gespeichert", ""},
 		{"access without a refresh comes back", "en", once, "30 minutes each time it sends you here", "ends by itself"},
 		{"access without a refresh comes back", "de", once, "30 Minuten lang Zugriff, jedes Mal", "endet er von selbst"},
-		{"a logout leaves offline access", "en", Logout{Client: "Shop"}, "Those that you let keep access when you have logged out keep it", "every application"},
+		{"who is asked each time is told so", "en", again, "You are asked again each time", "remembered"},
+		{"who is asked each time is told so", "de", again, "Sie werden jedes Mal wieder gefragt", "gespeichert"},
+		{"a token names the account, whatever is ticked", "en", asked(), "learns your account and your organization as named above, in any case", ""},
+		{"a token names the account, whatever is ticked", "de", asked(), "erfährt Web shop in jedem Fall Ihr Konto und Ihre Organisation, wie sie oben stehen", ""},
+		{"who opens a bookmark is told what to do", "en", Failure{Reason: "parameter_missing"}, "begin again in the application", "nothing you can do"},
+		{"who opens a bookmark is told what to do", "de", Failure{Reason: "parameter_missing"}, "Bitte beginnen Sie in der Anwendung noch einmal", "nichts daran ändern"},
+		{"who comes back to a login that is over is told what to do", "en", Failure{Reason: "step_expired"}, "was answered before", ""},
+		{"who comes back to a login that is over is told what to do", "de", Failure{Reason: "step_expired"}, "wurde schon beantwortet", ""},
+		{"who is sent back to a page can go on there", "en", Failure{Reason: "session_ended", RetryURL: "/x"}, "Please try again", "in the application"},
+		{"who is sent back to a page can go on there", "de", Failure{Reason: "session_ended", RetryURL: "/x"}, "versuchen Sie es noch einmal", "in der Anwendung"},
+		{"a logout leaves offline access", "en", Logout{Client: "Shop"}, "Applications that you allowed to keep access after a logout still have it", "every application"},
 		{"a logout leaves offline access", "de", Logout{Client: "Shop"}, "den Zugriff nach dem Abmelden zu behalten, behalten ihn", "jeder Anwendung"},
 	} {
 		text := words(parsed(t, shown(t, must(New("")), asking(c.lang), c.page, Options{}).Body.String()))

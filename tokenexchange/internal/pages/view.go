@@ -72,6 +72,7 @@ type Consent struct {
 	AccessLife  time.Duration // how long a token works that was taken away from nobody
 	RefreshLife time.Duration // how long the client can renew it, 0 for not at all
 	Offline     bool          // the client can renew it also after the user logged out
+	Again       bool          // nothing is answered without this page, though it is remembered
 	Problem     string        // the Reason why the page is shown again, "" for none
 }
 
@@ -87,8 +88,9 @@ func (c Consent) Optional() bool {
 	return slices.ContainsFunc(c.Scopes, func(s Scope) bool { return !s.Required })
 }
 
-// Unshared is what the client does not learn, whatever is ticked. A user name that
-// may be an e-mail address is shared always, so nothing is promised of that.
+// Unshared is what the client does not learn, whatever is ticked. The account is
+// shared always, and the page says so. If its name may be an e-mail address,
+// nothing is promised of that.
 func (c Consent) Unshared() []string {
 	asks := func(beginnings ...string) bool {
 		return slices.ContainsFunc(c.Scopes, func(s Scope) bool {
