@@ -125,6 +125,9 @@ func (r *rule) doubtful() string {
 	if r.access == AccessPublic && len(r.path) > 0 && r.path[0].kind != segLiteral {
 		return "public, with a variable in the first segment: it opens more than is in sight"
 	}
+	if meant := misspelt(r.method); meant != "" {
+		return "the method is almost " + meant + ": if that is meant, its requests do not find this rule"
+	}
 	// One alternative is enough, so a variable that it does not look at is open.
 	for _, n := range r.needs {
 		for _, s := range r.path {

@@ -20,6 +20,9 @@ func TestPolicyTexts(t *testing.T) {
 		{Access: scopes.AccessPermission, Method: "GET", Path: "/one/{id}/{sub...}", AnyOf: needs("r/read {id}/{sub...}", "r/read {id}"), Source: "Caddyfile:7"},
 		{Access: scopes.AccessPermission, Method: "GET", Path: "/all/{id}/{sub...}", AllOf: needs("r/read {id}/{sub...}", "r/read {id}"), Source: "Caddyfile:8"},
 	}
+	for line, method := range []string{"POTS", "PSOT", "DELTE", "GETS", "PATHC", "EGT", "PUR", "LIST", "PURGE", "SEARCH", "UPDATE", "MOVE", "POST"} {
+		rules = append(rules, scopes.Rule{Access: scopes.AccessAuthenticated, Method: method, Path: "/m", Source: fmt.Sprint("Caddyfile:", 10+line)})
+	}
 	declared := func(s, p string) bool { return s == "r" && p == "read" }
 	p, err := scopes.NewPolicy("s", []string{"read"}, declared, nil, rules)
 	if err != nil {
@@ -31,6 +34,13 @@ func TestPolicyTexts(t *testing.T) {
 	want := []string{
 		"Caddyfile:3: GET /{_all...}: public, with a variable in the first segment: it opens more than is in sight",
 		"Caddyfile:7: GET /one/{id}/{sub...}: an alternative of any_of does not look at a variable that another one checks: whoever holds it may use every value",
+		"Caddyfile:10: POTS /m: the method is almost POST: if that is meant, its requests do not find this rule",
+		"Caddyfile:11: PSOT /m: the method is almost POST: if that is meant, its requests do not find this rule",
+		"Caddyfile:12: DELTE /m: the method is almost DELETE: if that is meant, its requests do not find this rule",
+		"Caddyfile:13: GETS /m: the method is almost GET: if that is meant, its requests do not find this rule",
+		"Caddyfile:14: PATHC /m: the method is almost PATCH: if that is meant, its requests do not find this rule",
+		"Caddyfile:15: EGT /m: the method is almost GET: if that is meant, its requests do not find this rule",
+		"Caddyfile:16: PUR /m: the method is almost PUT: if that is meant, its requests do not find this rule",
 	}
 	if diff := cmp.Diff(want, p.Warnings()); diff != "" {
 		t.Error(diff)

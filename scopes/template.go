@@ -189,6 +189,21 @@ func (syms *symbols) compileResource(resource string) (template, error) {
 	return t, nil
 }
 
+// choices names the variables of the path that a resource can have.
+func (syms *symbols) choices() string {
+	var names []string
+	for _, v := range syms.path {
+		if !strings.HasPrefix(v.text, "{_") {
+			names = append(names, v.text)
+		}
+	}
+	if len(names) == 0 {
+		return "it in the path, which has none"
+	}
+	slices.Sort(names)
+	return "one that it has, " + strings.Join(names, " or ")
+}
+
 // resourceVariable reads a variable in a resource.
 func (syms *symbols) resourceVariable(part string) (seg, error) {
 	if in, found, err := parseInput(part); found {
@@ -210,7 +225,7 @@ func (syms *symbols) resourceVariable(part string) (seg, error) {
 	case ignored:
 		return seg{}, fmt.Errorf("%s is written as not checked: write the name without the underscore, in the path too", part)
 	case v == nil:
-		return seg{}, fmt.Errorf("the path has no variable %s", part)
+		return seg{}, fmt.Errorf("the path has no variable %s: expected %s", part, syms.choices())
 	case v.text != part:
 		return seg{}, fmt.Errorf("%s is %s in the path", part, v.text)
 	}

@@ -59,6 +59,8 @@ func (r *Realm) checkMapLine(line MapLine) error {
 		return err
 	case line.Value == "":
 		return fmt.Errorf("expected a value of %s", line.Claim)
+	case len(line.Roles) == 0 && !strings.Contains(line.Permission, "/"): // Maybe a misspelt role.
+		return fmt.Errorf("%q: expected SERVICE/PERMISSION, SERVICE/*, or role and at least one role", line.Permission)
 	case len(line.Roles) == 0:
 		_, err = r.expand(line.Permission, line.Patterns, filled)
 		return err
