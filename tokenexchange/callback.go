@@ -31,10 +31,10 @@ func (v *visit) arrive() (reply, error) {
 	// the person has left it and logged in otherwise: it must not end that login. Nor
 	// do two tabs that went there at once need two.
 	if v.session != nil && v.session.mark() != d.Session {
-		v.record.Cause = "no effect: the browser has logged in since it left for the provider"
-		return func(w http.ResponseWriter) { sendBack(w, v.tx.address(v.server.state)) }, nil
+		return v.stay(), nil
 	}
 	v.record.Subject = "" // Until it is known who comes.
+	before := v.tx.Session
 	s := v.server
 	p, provider := s.realm.providers[d.Provider], s.logins[d.Provider]
 	if p == nil || provider == nil || p.settings.Issuer != d.Issuer {
@@ -56,6 +56,9 @@ func (v *visit) arrive() (reply, error) {
 	if err := v.resume(); err != nil {
 		return nil, err
 	}
+	if v.tx.Session != before {
+		return v.stay(), nil
+	}
 	at, err := v.provedAt(d, id)
 	if err != nil {
 		return nil, v.anew(err)
@@ -71,6 +74,12 @@ func (v *visit) arrive() (reply, error) {
 		return nil, v.anew(refusedBecause("provider_login_old", errors.New("the logins of that time were ended here")))
 	}
 	return v.welcome(in)
+}
+
+// stay goes on with the login that was made since the browser left for the provider.
+func (v *visit) stay() reply {
+	v.record.Cause = "no effect: the browser has logged in since it left for the provider"
+	return func(w http.ResponseWriter) { sendBack(w, v.tx.address(v.server.state)) }
 }
 
 // returned finds the departure that a browser comes back from. State names the

@@ -32,6 +32,20 @@ func TestProviderThatWasLeft(t *testing.T) {
 	}
 }
 
+// TestProviderThatAnswersSlowly does not end the login that the person makes meanwhile
+// in the page of the login.
+func TestProviderThatAnswersSlowly(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	b := h.browser().open(authorizeURL()).sees("login")
+	login := b.at
+	b.leave()
+	h.logins["corp"] = during{h.says(clerk), func() { b.tab().open(login).logIn("ada").sees("organization") }}
+	b.comeBack().sees("organization")
+	if b.open(accountPath).sees("account"); !strings.Contains(b.page, "<bdi>ada</bdi>") {
+		t.Errorf("ada is logged in no more\n%s", b.text())
+	}
+}
+
 // TestTwoTabsAtAProvider go there at once, as when a browser opens again all that was
 // open: the second goes on with the login of the first.
 func TestTwoTabsAtAProvider(t *testing.T) {
