@@ -27,6 +27,13 @@ func (v *visit) arrive() (reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	// A provider knows the way back for as long as the transaction goes on, also when
+	// the person has left it and logged in otherwise: it must not end that login. Nor
+	// do two tabs that went there at once need two.
+	if v.session != nil && v.session.mark() != d.Session {
+		v.record.Cause = "no effect: the browser has logged in since it left for the provider"
+		return func(w http.ResponseWriter) { sendBack(w, v.tx.address(v.server.state)) }, nil
+	}
 	v.record.Subject = "" // Until it is known who comes.
 	s := v.server
 	p, provider := s.realm.providers[d.Provider], s.logins[d.Provider]
@@ -85,11 +92,6 @@ func (v *visit) returned() (*departed, error) {
 	}
 	if from, _ := arrivalOf(merged(v.request.URL.Path)); from != d.Provider {
 		return nil, refusedBecause("provider_answer", errors.New("the browser left for another provider than it came back from"))
-	}
-	// A provider knows the way back for as long as the transaction goes on, also when
-	// the person has left it and logged in otherwise: it must not end that login.
-	if v.session != nil && v.session.mark() != d.Session {
-		return nil, refusedBecause("session_ended", errors.New("the browser has logged in since it left for the provider"))
 	}
 	return d, nil
 }

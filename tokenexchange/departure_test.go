@@ -18,8 +18,7 @@ func TestProviderThatWasLeft(t *testing.T) {
 		b.leave()
 		logsIn(b, login)
 		h.says(clerk)
-		b.comeBack().turnedDown(400, "session_ended")
-		if h.providers["corp"].finished > 0 {
+		if b.comeBack().sees("organization"); h.providers["corp"].finished > 0 {
 			t.Errorf("%s: the provider was asked who came", name)
 		}
 		if b.open(accountPath).sees("account"); !strings.Contains(b.page, "<bdi>ada</bdi>") {
@@ -30,6 +29,24 @@ func TestProviderThatWasLeft(t *testing.T) {
 		if !b.asksConsent() || !strings.Contains(b.page, "carla@corp.example") {
 			t.Errorf("%s: got %d %s", name, b.code, b.reason())
 		}
+	}
+}
+
+// TestTwoTabsAtAProvider go there at once, as when a browser opens again all that was
+// open: the second goes on with the login of the first.
+func TestTwoTabsAtAProvider(t *testing.T) {
+	h := newHouse(t, logins, federated)
+	one := h.browser().open(authorizeURL()).sees("login")
+	two := one.tab().open(authorizeURL()).sees("login")
+	one.leave()
+	first := h.says(clerk).departure.State
+	two.leave().comeBack()
+	one.comeBack("state", first)
+	for n, tab := range []*browser{one, two} {
+		if !tab.asksConsent() || h.providers["corp"].finished != 1 {
+			t.Fatalf("tab %d: got %d %s after %d logins", n+1, tab.code, tab.reason(), h.providers["corp"].finished)
+		}
+		tab.allow().granted()
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"html/template"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -48,19 +47,8 @@ func (l *language) functions() template.FuncMap {
 		"text": l.html, "plain": l.plain,
 		"service": l.service, "permission": l.permission, "pattern": l.pattern, "scope": l.scope,
 		"reason": l.reason, "notice": l.notice, "device": l.device,
-		"duration": l.duration, "seconds": l.seconds, "date": l.date, "iso": iso, "link": link,
+		"duration": l.duration, "seconds": l.seconds, "date": l.date, "iso": iso,
 	}
-}
-
-// link is where a link can lead: a page, or an app, which has a scheme that is a
-// domain (RFC 8252 section 7.1). No browser runs such an address. Anything else is
-// "", for no link.
-func link(uri string) template.URL {
-	u, err := url.Parse(uri)
-	if err == nil && (u.Scheme == "https" || u.Scheme == "http" || strings.Contains(u.Scheme, ".")) {
-		return template.URL(uri) //nolint:gosec // It is escaped, and its scheme is checked above.
-	}
-	return ""
 }
 
 // trimmed is an error of a template, whose first word says nothing.

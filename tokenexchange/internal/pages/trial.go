@@ -103,6 +103,6 @@ func samples() []Page {
 		Account{Form: form, User: "ada", Name: "Ada", Sessions: []Session{session, other}, Grants: []Grant{grant}, Notice: "grant_revoked"},
 		Logout{Form: form, Client: "Shop"},
 		LoggedOut{Client: "Shop", Elsewhere: "Partner"},
-		Failure{Reason: "server_error", Text: "it failed", DecisionID: "1", RetryURL: "/sample", BackURL: "https://shop.example.com", Wait: 5},
+		Failure{Reason: "server_error", Text: "it failed", DecisionID: "1", RetryURL: "/sample", Wait: 5},
 	}
 }

@@ -191,7 +191,6 @@ type Failure struct {
 	Text       string // for developers: what the endpoint would say, in English
 	DecisionID string // to find it in the log
 	RetryURL   string // where to begin again, "" for nowhere
-	BackURL    string // the client's own URL, "" for nowhere
 	Wait       int    // seconds until another try, 0 for unknown
 }
 
