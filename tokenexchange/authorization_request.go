@@ -122,8 +122,8 @@ func placeOf(uri string) string {
 	if err != nil {
 		return "(no URI)"
 	}
-	place := (&url.URL{Scheme: u.Scheme, Opaque: u.Opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+	place := (&url.URL{Scheme: uri[:len(u.Scheme)], Opaque: u.Opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+	if u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(uri, "#") {
 		place += " (and a user name, a query or a fragment)"
 	}
 	return strconv.Quote(place[:min(len(place), maxPlace)])

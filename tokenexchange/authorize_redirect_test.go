@@ -232,6 +232,9 @@ func TestUnregisteredAddressInTheLog(t *testing.T) {
 	h := newHouse(t, logins)
 	for uri, want := range map[string]string{
 		callback + "/": `client web has no redirect_uri "https://web.example.com/callback/"`,
+		// What differs is in sight.
+		callback + "#": `client web has no redirect_uri "https://web.example.com/callback (and a user name, a query or a fragment)"`,
+		"HTTPS" + strings.TrimPrefix(callback, "https"): `client web has no redirect_uri "HTTPS://web.example.com/callback"`,
 		"https://ada:word@evil.example/c?code=letter#x": `client web has no redirect_uri "https://evil.example/c (and a user name, a query or a fragment)"`,
 		"app:word\x1b[31m":                                  "client web has no redirect_uri (no URI)",
 		"app:\u202eword":                                    `client web has no redirect_uri "app:\u202eword"`,

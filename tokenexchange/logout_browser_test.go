@@ -120,6 +120,23 @@ func (l *leaver) ended(h *house, here, there bool) {
 	}
 }
 
+// TestLogoutOfAClockThatIsBehind ends a login that lies ahead of it: nobody is told
+// that one has ended that goes on at another process.
+func TestLogoutOfAClockThatIsBehind(t *testing.T) {
+	h := newHouse(t, leavers)
+	h.clock = start.Add(time.Hour)
+	l := newLeaver(h)
+	cookie := l.cookies[sessionCookie]
+	h.clock = start
+	l.send("POST", logoutPath, "").sees("logged out")
+	h.clock = start.Add(time.Hour)
+	if got := h.introspectAs("web", l.here).body["active"]; got != false {
+		t.Errorf("the token of the login: got active %v, want false", got)
+	}
+	l.cookies[sessionCookie] = cookie
+	l.open(accountPath).sees("login")
+}
+
 // TestLogoutGoesNowhereElse by the cookie alone.
 func TestLogoutGoesNowhereElse(t *testing.T) {
 	for name, c := range map[string]struct {

@@ -225,7 +225,7 @@ func inQuery(query string) bool {
 			if decoded, err := url.QueryUnescape(name); err == nil {
 				name = decoded
 			}
-			if scopes.TakenFor(name, "access_token") {
+			if scopes.TakenFor(name, "access_token") || alias(name) == "access-token" {
 				return true
 			}
 		}

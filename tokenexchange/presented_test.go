@@ -174,6 +174,8 @@ func TestTakeQuery(t *testing.T) {
 		// As PHP, Rack and qs read names.
 		"access_token[]=x": true, "access_token%5B0%5D=x": true, "[access_token]=x": true, "+access_token=x": true, "%20access_token=x": true,
 		"access_token%00=x": true, ".access_token=x": true, "a[access_token]=x": false, "access_token2[]=x": false,
+		// One character of any kind, as CGI folds names.
+		"access-token=x": true, "access%C2%A0token=x": true, "access\x80token=x": true,
 	} {
 		r := &http.Request{URL: &url.URL{Path: "/", RawQuery: query}, Header: http.Header{}}
 		if p := Take(r, false); p.ambiguous != want {

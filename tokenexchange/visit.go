@@ -133,6 +133,9 @@ func (v *visit) recognize() (err error) {
 	if cookie := cookieOf(v.request, sessionCookie); cookie != "" {
 		v.session, v.user, err = v.server.loggedIn(v, cookie)
 	}
+	if v.session != nil && v.session.AuthTime.After(v.server.now().Add(settled)) {
+		v.session, v.user = nil, nil // No revocation by time would name it, as it names no such token.
+	}
 	if v.session != nil {
 		v.record.Subject = v.session.Subject
 	}
@@ -140,7 +143,8 @@ func (v *visit) recognize() (err error) {
 }
 
 // loggedIn returns the session of a cookie and its user as they are now, nil if
-// there is none, or it has ended in any way.
+// there is none, or it has ended in any way. One that lies ahead of the clock has
+// not: it counts for nothing, but a logout ends it.
 func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, error) {
 	in, err := s.state.Sessions().find(ctx, cookie)
 	switch {
@@ -148,8 +152,6 @@ func (s *Server) loggedIn(ctx context.Context, cookie string) (*session, *User, 
 		return nil, nil, nil
 	case err != nil:
 		return nil, nil, err
-	case in.AuthTime.After(s.now().Add(settled)):
-		return nil, nil, nil // No revocation by time would name it, as it names no such token.
 	case s.revocations.unknown(in.AuthTime):
 		return nil, nil, errRevocationsUnread
 	case s.revocations.named(in.identifiers()) != "", s.realm.dead(in.Subject, in.AuthTime) != "":

@@ -34,6 +34,8 @@ func TestPagesTellTheTruth(t *testing.T) {
 		{"who comes back to a login that is over is told what to do", "de", Failure{Reason: "step_expired"}, "wurde schon beantwortet", ""},
 		{"who is sent back to a page can go on there", "en", Failure{Reason: "session_ended", RetryURL: "/x"}, "Please try again", "in the application"},
 		{"who is sent back to a page can go on there", "de", Failure{Reason: "session_ended", RetryURL: "/x"}, "versuchen Sie es noch einmal", "in der Anwendung"},
+		{"an account that is closed until a time is so for now", "en", Login{Problem: "user_gone"}, "You cannot log in with this account at the moment", "any more"},
+		{"an account that is closed until a time is so for now", "de", Login{Problem: "user_gone"}, "können Sie sich zurzeit nicht anmelden", "nicht mehr"},
 		{"a logout leaves offline access", "en", Logout{Client: "Shop"}, "Applications that you allowed to keep access after a logout still have it", "every application"},
 		{"a logout leaves offline access", "de", Logout{Client: "Shop"}, "den Zugriff nach dem Abmelden zu behalten, behalten ihn", "jeder Anwendung"},
 	} {
