@@ -42,7 +42,10 @@ func parseClient(w *words) (c tokenexchange.ClientConfig, err error) {
 	c.ID = args[0]
 	inner := newWords(w.Dispenser, "client "+c.ID)
 	c.Sources = inner.sources
-	err = inner.each(func() error { return parseClientWord(inner, &c) })
+	if err = inner.each(func() error { return parseClientWord(inner, &c) }); err == nil && len(inner.lines) == 0 {
+		// Otherwise the words of a block without its { are taken for those of scopegate.
+		return c, w.Errf("scopegate: client %s: there is nothing in its block; expected { at the end of the line, and words such as secret below it", c.ID)
+	}
 	return c, err
 }
 

@@ -95,7 +95,7 @@ func discover(ctx context.Context, issuer string) (d discovered, err error) {
 		return d, fmt.Errorf("asking the issuer for its metadata: %w", err)
 	}
 	if err := json.Unmarshal(body, &d); err != nil {
-		return d, errors.New("asking the issuer for its metadata: the answer is no JSON object of it")
+		return d, errors.New("asking the issuer for its metadata: the answer is no JSON object; expected --issuer as the issuer writes itself, with its host and port")
 	}
 	if d.Issuer != issuer {
 		return d, errors.New("asking the issuer for its metadata: it is that of another issuer; expected --issuer as the issuer writes itself")

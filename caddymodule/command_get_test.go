@@ -73,6 +73,7 @@ func TestGetCommandErrors(t *testing.T) {
 			http.Redirect(rw, r, w.url("/.well-known/oauth-authorization-server"), http.StatusTemporaryRedirect)
 		case "/away":
 			http.Redirect(rw, r, w.url("/oauth2/token"), http.StatusTemporaryRedirect)
+		case "/empty/.well-known/oauth-authorization-server": // Caddy's own answer where no site takes it.
 		case "/rude":
 			rw.WriteHeader(400)
 			_, _ = rw.Write([]byte("{\"error\":\"\\u001b[31mrude\",\"error_description\":\"a\\nb\"}"))
@@ -108,6 +109,7 @@ func TestGetCommandErrors(t *testing.T) {
 		"both":                         {"", []string{"--issuer", w.url(""), "--token-endpoint", w.url("")}, "expected one of --issuer and --token-endpoint"},
 		"metadata of another":          {"", []string{"--issuer", other.URL}, "that of another issuer"},
 		"an endpoint of another":       {"", []string{"--issuer", other.URL + "/elsewhere"}, "an endpoint of another server"},
+		"metadata that are empty":      {"", []string{"--issuer", other.URL + "/empty"}, "no JSON object; expected --issuer as the issuer writes itself"},
 		"a redirect":                   {wrong, []string{"--token-endpoint", other.URL + "/away", "--client-secret-file", "-"}, "got 307"},
 		"metadata that moved":          {"", []string{"--issuer", other.URL + "/moved"}, "got 307"},
 		"an answer without a token":    {"", []string{"--token-endpoint", other.URL + "/token"}, "the answer has no access_token"},

@@ -175,8 +175,8 @@ func TestProviderAway(t *testing.T) {
 	h.records.Reset()
 	b.leave()
 	b.refusesWith(t, http.StatusServiceUnavailable, "provider_unavailable")
-	if b.header.Get("Retry-After") == "" || !strings.Contains(b.page, "transaction=") {
-		t.Errorf("the page has no way back: %v %s", b.header, b.page)
+	if b.header.Get("Retry-After") != "5" || !strings.Contains(b.page, "wait 5 seconds") || !strings.Contains(b.page, "transaction=") {
+		t.Errorf("got %v %s, want a way back, in the 5 seconds for which the provider is not asked", b.header, b.page)
 	}
 	if b.open(login).logIn("ada"); b.cookies[sessionCookie] == "" {
 		t.Errorf("got %d, want a login with a password", b.code)

@@ -89,7 +89,7 @@ func (q *authorizationRequest) maxAge() *time.Duration {
 func providerFault(err error) error {
 	switch {
 	case errors.Is(err, ErrProviderUnavailable):
-		return refusedBecause("provider_unavailable", err)
+		return &Refused{Reason: "provider_unavailable", wait: ProviderPause, cause: err}
 	case errors.Is(err, ErrProviderAnswer):
 		return refusedBecause("provider_answer", err)
 	case errors.As(err, new(*LoginDenied)):

@@ -19,6 +19,10 @@ type LoginProvider interface {
 	Finish(ctx context.Context, a Arrival) (Identity, error)
 }
 
+// ProviderPause is how long a LoginProvider asks nobody again who did not answer,
+// and how long people are told to wait.
+const ProviderPause = 5 * time.Second
+
 // Departure is what a browser takes along to the provider.
 type Departure struct {
 	State    string // names the transaction here, and comes back

@@ -127,7 +127,7 @@ func TestKeysOfClients(t *testing.T) {
 		want   string
 	}{
 		"no id tokens":            {func(*Config) {}, []SigningKey{ecKey()}, ""},
-		"openid":                  {func(c *Config) { c.client("web").Scope = []string{"openid"} }, []SigningKey{ecKey()}, "id_token_alg: RS256: there is no signing_key for it"},
+		"openid":                  {func(c *Config) { c.client("web").Scope = []string{"openid"} }, []SigningKey{ecKey()}, "id_token_alg: RS256: there is no signing_key for it; expected one with an RSA key, or the line id_token_alg ES256"},
 		"openid in the long word": {func(c *Config) { c.client("web").Scope = []string{"openid_offline_access"} }, []SigningKey{ecKey()}, "id_token_alg: RS256"},
 		"openid with the other key": {func(c *Config) {
 			w := c.client("web")

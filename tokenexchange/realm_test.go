@@ -162,7 +162,7 @@ func TestNewRefuses(t *testing.T) {
 		"no epoch":       {func(r *Runtime) { r.Epoch = Epoch{} }, h.realm, "are needed"},
 		"no keys":        {func(r *Runtime) { r.SigningKeys = nil }, h.realm, "no signing key"},
 		"a key twice":    {func(r *Runtime) { r.SigningKeys = []SigningKey{ecKey(), ecKey()} }, h.realm, "used twice"},
-		"another alg":    {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it"},
+		"another alg":    {func(r *Runtime) { r.SigningKeys = []SigningKey{rsaKey()} }, h.realm, "access_token_alg: ES256: there is no signing_key for it; expected one with a P-256 key, or the line access_token_alg RS256"},
 		"no store":       {func(r *Runtime) { r.Store = nil }, h.realm, "no store"},
 		"no state key":   {func(r *Runtime) { r.StateKeys = nil }, h.realm, "no state key"},
 	} {

@@ -98,11 +98,21 @@ func New(realm *Realm, rt Runtime) (*Server, error) {
 func (s *Server) canSign(c *client) error {
 	switch {
 	case !s.ring.Can(c.AccessAlg):
-		return inWord("access_token_alg", "%s: there is no signing_key for it; expected one", c.AccessAlg)
+		return cannotSign("access_token_alg", c.AccessAlg)
 	case s.realm.identifies(c) && !s.ring.Can(c.IDAlg):
-		return inWord("id_token_alg", "%s: there is no signing_key for it; expected one", c.IDAlg)
+		return cannotSign("id_token_alg", c.IDAlg)
 	}
 	return nil
+}
+
+// cannotSign names both ways out, since most who read it wrote neither word: the
+// algorithm is a default. There is a key, so the other algorithm has one.
+func cannotSign(word, alg string) error {
+	key, other := "an RSA key", "ES256"
+	if alg == "ES256" {
+		key, other = "a P-256 key", "RS256"
+	}
+	return inWord(word, "%s: there is no signing_key for it; expected one with %s, or the line %s %s", alg, key, word, other)
 }
 
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {

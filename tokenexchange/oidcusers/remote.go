@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"github.com/scopegate/scopegate/tokenexchange"
 )
 
 const (
@@ -13,7 +15,7 @@ const (
 	// grace is how long one is used after that if there is no other.
 	grace = time.Hour
 	// pause is how long nobody asks again for a document.
-	pause = 5 * time.Second
+	pause = tokenexchange.ProviderPause
 )
 
 // remote is a document of the provider, read when it is first needed and kept a
