@@ -122,8 +122,9 @@ func placeOf(uri string) string {
 	if err != nil {
 		return "(no URI)"
 	}
-	place := (&url.URL{Scheme: uri[:len(u.Scheme)], Opaque: u.Opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
-	if u.User != nil || u.RawQuery != "" || u.ForceQuery || strings.Contains(uri, "#") {
+	opaque := u.Opaque[strings.LastIndexByte(u.Opaque, '@')+1:] // A user name stands in front.
+	place := (&url.URL{Scheme: uri[:len(u.Scheme)], Opaque: opaque, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
+	if u.User != nil || opaque != u.Opaque || u.RawQuery != "" || u.ForceQuery || strings.Contains(uri, "#") {
 		place += " (and a user name, a query or a fragment)"
 	}
 	return strconv.Quote(place[:min(len(place), maxPlace)])

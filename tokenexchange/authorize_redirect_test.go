@@ -231,7 +231,8 @@ func TestRecordsOfALogin(t *testing.T) {
 func TestUnregisteredAddressInTheLog(t *testing.T) {
 	h := newHouse(t, logins)
 	for uri, want := range map[string]string{
-		callback + "/": `client web has no redirect_uri "https://web.example.com/callback/"`,
+		callback + "/":                `client web has no redirect_uri "https://web.example.com/callback/"`,
+		"https:ada:word@evil.example": `client web has no redirect_uri "https:evil.example (and a user name, a query or a fragment)"`,
 		// What differs is in sight.
 		callback + "#": `client web has no redirect_uri "https://web.example.com/callback (and a user name, a query or a fragment)"`,
 		"HTTPS" + strings.TrimPrefix(callback, "https"): `client web has no redirect_uri "HTTPS://web.example.com/callback"`,
