@@ -60,25 +60,14 @@ func (c Accounts) Keep(ctx context.Context, a Attempt, sub string, account Accou
 }
 
 // write puts an account in the place of all that were found, and tells whether it
-// did. It stands under the first state key too: a login prolongs it, and it must
-// outlive the key under which it began.
+// did. A login prolongs it, and it must outlive the state key under which it began.
 func (c Accounts) write(ctx context.Context, a Attempt, sub string, account Account, stored []storedRecord, exp time.Time) (bool, error) {
-	first, stands := c.key(c.state.ring[0], sub), false
 	for _, old := range stored {
 		if old.exp.After(exp) {
 			exp = old.exp // Another process has longer lives.
 		}
 	}
-	for _, old := range stored {
-		if done, err := c.state.swap(ctx, a, old, account, exp); !done || err != nil {
-			return false, err
-		}
-		stands = stands || old.key == first
-	}
-	if stands {
-		return true, nil
-	}
-	return c.state.add(ctx, a, kindAccount, first, account, exp)
+	return c.state.swapAll(ctx, a, kindAccount, c.key(c.state.ring[0], sub), stored, account, exp)
 }
 
 // read looks under every state key: while one is replaced, there may be a record

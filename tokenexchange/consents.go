@@ -166,25 +166,12 @@ func (c Consents) decide(ctx context.Context, a Attempt, name consentName, rec c
 	return fmt.Errorf("%w: %w", ErrStoreUnavailable, errMoves)
 }
 
-// write makes a record the newest, and tells whether it did. It stands under the
-// first state key, so that it outlives the others, and takes the place of all that
-// stood under them: nothing comes back when a key is dropped. It is a swap and
-// never handOut, since what it replaces may be wider.
+// write makes a record the newest, and tells whether it did. It is a swap and never
+// handOut, since what it replaces may be wider.
 func (c Consents) write(ctx context.Context, a Attempt, found *Consent, rec consentRecord) (bool, error) {
-	now, first := c.state.now(), c.key(c.state.ring[0], found.name)
+	now := c.state.now()
 	rec.Generation = max(found.rec.Generation+1, now.UnixMilli())
-	end := now.Add(consentLife)
-	stands := false
-	for _, old := range found.stored {
-		if done, err := c.state.swap(ctx, a, old, rec, end); !done || err != nil {
-			return false, err
-		}
-		stands = stands || old.key == first
-	}
-	if stands {
-		return true, nil
-	}
-	return c.state.add(ctx, a, kindConsent, first, rec, end)
+	return c.state.swapAll(ctx, a, kindConsent, c.key(c.state.ring[0], found.name), found.stored, rec, now.Add(consentLife))
 }
 
 // answers is that of what is remembered.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -90,8 +88,6 @@ func (l Holdings) read(ctx context.Context, subject string) (h holdings, stored 
 		stored = append(stored, found)
 	}
 	h.drop(l.state.now())
-	// All who write begin with the same one.
-	slices.SortFunc(stored, func(a, b storedRecord) int { return strings.Compare(a.key, b.key) })
 	return h, stored, nil
 }
 
@@ -116,21 +112,13 @@ func (l Holdings) change(ctx context.Context, a Attempt, subject string, f func(
 }
 
 // write puts lists in the place of all that were found, and tells whether it did.
-// They stand under the first state key too, so that they outlive the others.
 func (l Holdings) write(ctx context.Context, a Attempt, subject string, h holdings, stored []storedRecord) (bool, error) {
-	end, first := h.over(), l.key(l.state.ring[0], subject)
+	end := h.over()
+	if end.IsZero() && len(stored) == 0 {
+		return true, nil // There was nothing, and there is nothing.
+	}
 	if end.IsZero() { // Nothing is left. The records go by themselves, a moment later.
 		end = l.state.now().Add(time.Minute)
 	}
-	stands := len(stored) == 0 && h.over().IsZero()
-	for _, old := range stored {
-		if ok, err := l.state.swap(ctx, a, old, h, end); !ok || err != nil {
-			return false, err
-		}
-		stands = stands || old.key == first
-	}
-	if stands {
-		return true, nil
-	}
-	return l.state.add(ctx, a, kindHoldings, first, h, end)
+	return l.state.swapAll(ctx, a, kindHoldings, l.key(l.state.ring[0], subject), stored, h, end)
 }

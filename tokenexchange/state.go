@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -146,6 +147,24 @@ func (s *State) add(ctx context.Context, a Attempt, kind recordKind, key string,
 func (s *State) swap(ctx context.Context, a Attempt, found storedRecord, payload any, exp time.Time) (bool, error) {
 	_, ok, err := s.replace(ctx, a, found, payload, exp)
 	return ok, err
+}
+
+// swapAll puts one payload in the place of all that was found of it under the state
+// keys, and tells whether it did. It stands at first too, the store key that the
+// first state key gives: so it outlives the others, and nothing comes back when one
+// of them is dropped. All who write begin with the same record.
+func (s *State) swapAll(ctx context.Context, a Attempt, kind recordKind, first string, found []storedRecord, payload any, exp time.Time) (bool, error) {
+	stands := false
+	for _, old := range slices.SortedFunc(slices.Values(found), func(a, b storedRecord) int { return strings.Compare(a.key, b.key) }) {
+		if done, err := s.swap(ctx, a, old, payload, exp); !done || err != nil {
+			return false, err
+		}
+		stands = stands || old.key == first
+	}
+	if stands {
+		return true, nil
+	}
+	return s.add(ctx, a, kind, first, payload, exp)
 }
 
 // handOut is swap for a change that gives something to the one who asked. After
