@@ -197,14 +197,7 @@ func TestProviderThatComesBack(t *testing.T) {
 	h.records.Reset()
 	b.comeBack()
 	b.refusesWith(t, 400, "provider_login_old")
-	tx := p.departure.State[:strings.LastIndexByte(p.departure.State, '.')]
-	if b.open(authorizePath + "?transaction=" + tx).leave(); !p.departure.Fresh {
-		t.Fatal("the second departure asks for no new login")
-	}
-	p.identity.AuthTime = h.clock
-	if b.comeBack(); !b.asksConsent() {
-		t.Errorf("got %d %s, want a login", b.code, h.records.String())
-	}
+	b.provesAnew(p)
 }
 
 // A fault of the store in the middle of a login is no answer about the person.

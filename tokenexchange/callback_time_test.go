@@ -1,7 +1,6 @@
 package tokenexchange
 
 import (
-	"strings"
 	"testing"
 	"time"
 )
@@ -64,14 +63,7 @@ func TestAuthTimeOfTheProvider(t *testing.T) {
 			}
 			b.refusesWith(t, 400, "provider_login_old")
 			// Who goes again has to log in anew.
-			tx := p.departure.State[:strings.LastIndexByte(p.departure.State, '.')]
-			if b.open(authorizePath + "?transaction=" + tx).leave(); !p.departure.Fresh {
-				t.Error("the second departure asks for no new login")
-			}
-			p.identity.AuthTime = h.clock
-			if b.comeBack(); !b.asksConsent() {
-				t.Errorf("got %d %s, want a login", b.code, h.records.String())
-			}
+			b.provesAnew(p)
 		})
 	}
 }

@@ -126,6 +126,20 @@ func (b *browser) refusesWith(t testing.TB, status int, reason string) {
 	}
 }
 
+// provesAnew has somebody whose login at the provider was too old go there again,
+// where a new one is demanded, and come back with it.
+func (b *browser) provesAnew(p *fakeProvider) {
+	b.t.Helper()
+	tx := p.departure.State[:strings.LastIndexByte(p.departure.State, '.')]
+	if b.open(authorizePath + "?transaction=" + tx).leave(); !p.departure.Fresh {
+		b.t.Fatal("the second departure asks for no new login")
+	}
+	p.identity.AuthTime = b.h.clock
+	if b.comeBack(); !b.asksConsent() {
+		b.t.Errorf("got %d %s, want a login", b.code, b.h.records.String())
+	}
+}
+
 // asksConsent tells whether somebody is logged in, and asked what the client may do.
 func (b *browser) asksConsent() bool {
 	return b.code == http.StatusOK && b.cookies[sessionCookie] != "" && strings.Contains(b.page, `value="consent"`)
