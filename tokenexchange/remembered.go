@@ -66,7 +66,7 @@ func (r remembered) answers(o offer) (choice, bool) {
 		return choice{}, false
 	}
 	// Who refused anything tells no role.
-	if !r.narrowed() && !subset(o.roles, strings.Fields(r.Roles)) {
+	if !granted.less(asked) && !subset(o.roles, strings.Fields(r.Roles)) {
 		return choice{}, false
 	}
 	set, err := o.set.Meet(granted.set)
@@ -137,5 +137,10 @@ func (r remembered) narrowed() bool {
 		return true
 	}
 	granted, err := r.Granted.read()
-	return err != nil || !granted.set.Contains(asked.set) || !subset(asked.scope, granted.scope)
+	return err != nil || granted.less(asked)
+}
+
+// less reports whether a part of what was asked is missing.
+func (c choice) less(asked choice) bool {
+	return !c.set.Contains(asked.set) || !subset(asked.scope, c.scope)
 }

@@ -104,11 +104,11 @@ func readFormBody(r *http.Request) ([]byte, error) {
 	return bodyOf(r)
 }
 
-// boxNames are the names of which a page has several boxNames.
+// boxNames are the names of which a page has several boxes.
 var boxNames = []string{"grant", "scope"}
 
 // readBoxes reads a form. One that goes on with a transaction may have several
-// boxNames of a name; all else is there once.
+// boxes of a name; all else is there once.
 func readBoxes(body []byte) (parameters, map[string][]string, error) {
 	values, err := url.ParseQuery(string(body))
 	if err != nil || values.Get("transaction") == "" {

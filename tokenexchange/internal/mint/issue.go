@@ -199,8 +199,7 @@ func (d Draft) TellsRoles() (roles []string) {
 // perms is the view of the set that readers of CSP tokens expect: computed,
 // never copied, never wider. A pattern that the view cannot say is left out.
 func (d Draft) perms() []string {
-	var perms []string
-	perms = append(perms, d.TellsRoles()...)
+	perms := d.TellsRoles()
 	for _, e := range d.claims.rights.Entries() {
 		switch resource := e.Resource.String(); {
 		case resource == "**":
