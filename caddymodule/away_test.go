@@ -68,7 +68,7 @@ func (f farAway) Publish(ctx context.Context, entry []byte, until time.Time) err
 // loadFar loads a Caddyfile with such a store in the place of one in memory.
 func (w liveWorld) loadFar(t *testing.T, app, settings string) error {
 	t.Helper()
-	data, err := adapt(strings.NewReplacer("DIR", w.dir, "PORT", w.port).Replace(live("\t\tstore memory\n"+app, "")))
+	data, err := adapt(w.at(live("\t\tstore memory\n"+app, "")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +77,7 @@ func (w liveWorld) loadFar(t *testing.T, app, settings string) error {
 		t.Fatal("no store in the configuration")
 	}
 	t.Cleanup(func() { _ = caddy.Stop() })
-	return caddy.Load(bytes.Replace(data, []byte(memory), []byte(`"store":{"module":"far","name":"`+w.dir+`"`+settings+`}`), 1), true)
+	return w.run(bytes.Replace(data, []byte(memory), []byte(`"store":{"module":"far","name":"`+w.dir+`"`+settings+`}`), 1))
 }
 
 func (w liveWorld) readiness(t *testing.T) (readiness, int) {

@@ -14,7 +14,7 @@ import (
 // keysOf runs `caddy token keys --json`.
 func (w liveWorld) keysOf(t *testing.T, text string, args ...string) (keys issuerKeys, err error) {
 	t.Helper()
-	w.write(t, "Caddyfile", strings.NewReplacer("DIR", w.dir, "PORT", w.port).Replace(text))
+	w.write(t, "Caddyfile", w.at(text))
 	out, err := runPublic("", append([]string{"keys", "--config", w.path("Caddyfile"), "--json"}, args...)...)
 	if err == nil {
 		err = json.Unmarshal([]byte(out), &keys)

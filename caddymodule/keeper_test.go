@@ -152,12 +152,12 @@ func TestGeneratedKeysTurn(t *testing.T) {
 // startFar starts with generated keys and a store that may be away.
 func (w liveWorld) startFar(t *testing.T) {
 	t.Helper()
-	data, err := adapt(strings.NewReplacer("DIR", w.dir, "PORT", w.port).Replace(generatedKeys("\t\tstore memory\n")))
+	data, err := adapt(w.at(generatedKeys("\t\tstore memory\n")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = caddy.Stop() })
-	if err := caddy.Load(bytes.Replace(data, []byte(`"store":{"module":"memory"}`), []byte(`"store":{"module":"far","name":"`+w.dir+`"}`), 1), true); err != nil {
+	if err := w.run(bytes.Replace(data, []byte(`"store":{"module":"memory"}`), []byte(`"store":{"module":"far","name":"`+w.dir+`"}`), 1)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,15 +4,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 const (
@@ -69,32 +71,36 @@ http://localhost:PORT {
 // liveWorld has a port on loopback besides.
 type liveWorld struct {
 	world
-	port string
+	t    testing.TB
+	port int
 }
 
 func newLive(t *testing.T) liveWorld {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := liveWorld{newWorld(t), port}
+	w := liveWorld{newWorld(t), t, outside.FreePort(t)}
 	w.fill(t)
 	return w
 }
 
+// at fills in the folder and the port.
+func (w liveWorld) at(text string) string {
+	return strings.NewReplacer("DIR", w.dir, "PORT", strconv.Itoa(w.port)).Replace(text)
+}
+
 // load makes a Caddyfile the running configuration.
 func (w liveWorld) load(text string) error {
-	data, err := adapt(strings.NewReplacer("DIR", w.dir, "PORT", w.port).Replace(text))
+	data, err := adapt(w.at(text))
 	if err != nil {
 		return err
 	}
-	err = caddy.Load(data, true)
+	return w.run(data)
+}
+
+// run makes data the running configuration. What is asked after it meets the
+// configuration in force, also if this one was refused.
+func (w liveWorld) run(data []byte) error {
+	err := caddy.Load(data, true)
+	outside.OneListener(w.t, w.port)
 	show(fmt.Sprint(err))
 	return err
 }
@@ -119,30 +125,10 @@ func running(t *testing.T) *App {
 	return app.(*App)
 }
 
-// client leaves no connection open. It tries again when it was cut off: for a
-// moment of a reload two listeners share the port, and the one that goes drops
-// what it has not accepted.
-var client = &http.Client{Transport: again{watching{&http.Transport{DisableKeepAlives: true}}}}
+// client leaves no connection open: a kept one may end with a reload.
+var client = &http.Client{Transport: watching{&http.Transport{DisableKeepAlives: true}}}
 
-type again struct{ http.RoundTripper }
-
-func (a again) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := a.RoundTripper.RoundTrip(r)
-	for range 5 {
-		if err == nil || r.Body != nil && r.GetBody == nil {
-			break
-		}
-		if r.GetBody != nil {
-			if r.Body, err = r.GetBody(); err != nil {
-				break
-			}
-		}
-		res, err = a.RoundTripper.RoundTrip(r)
-	}
-	return res, err
-}
-
-func (w liveWorld) url(path string) string { return "http://localhost:" + w.port + path }
+func (w liveWorld) url(path string) string { return fmt.Sprintf("http://localhost:%d%s", w.port, path) }
 
 // tokenForm asks for a token of the client's own.
 func tokenForm() string {

@@ -147,7 +147,7 @@ func TestRulesCannotNameTheMetadata(t *testing.T) {
 		"/.well-known/{_x...}": false, tokenexchange.ResourcePath + "s": false,
 	} {
 		w := newLive(t)
-		cfg, err := w.config(strings.ReplaceAll(live("", "\tpublic GET "+path+"\n"), "PORT", w.port))
+		cfg, err := w.config(w.at(live("", "\tpublic GET "+path+"\n")))
 		if err == nil {
 			err = caddy.Validate(cfg)
 		}

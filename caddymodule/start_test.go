@@ -44,7 +44,7 @@ func TestValidateMakesNothing(t *testing.T) {
 	w := newLive(t)
 	text := strings.NewReplacer("signing_key file DIR/es256.pem", "", "state_key file DIR/state.key", "").Replace(live("", ""))
 	for _, store := range []string{"", boltAt("a.db")} {
-		cfg, err := w.config(strings.NewReplacer("PORT", w.port, "\t\tdemo\n", "\t\tdemo\n"+store).Replace(text))
+		cfg, err := w.config(w.at(strings.Replace(text, "\t\tdemo\n", "\t\tdemo\n"+store, 1)))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // Config says what to run.
@@ -157,9 +159,14 @@ func (c *Caddy) reload(caddyfile string) Line {
 	c.writeCaddyfile(caddyfile)
 	mark := c.Mark()
 	c.process.signal(c.t, syscall.SIGUSR1)
-	return c.WaitLog(mark, func(l Line) bool {
+	line := c.WaitLog(mark, func(l Line) bool {
 		return l.Msg() == "successfully reloaded config from file" || l.Msg() == "failed to reload config from file"
 	})
+	// What is asked from now on meets the configuration in force, and no other.
+	for _, port := range c.ports {
+		outside.OneListener(c.t, port)
+	}
+	return line
 }
 
 // Mark returns the number of lines logged so far, for Log and WaitLog.

@@ -92,7 +92,6 @@ func TestReloadUnderLoad(t *testing.T) { // Alone, so that the load is steady.
 		}
 		l.reloads.Add(1)
 		// A new connection finds the new rules, and never the old ones.
-		g.awaitOneListener("shop")
 		l.fresh(http.MethodGet, fmt.Sprintf("/added%d/7", n), l.kept, http.StatusOK, "GET /added")
 		l.fresh(http.MethodGet, fmt.Sprintf("/added%d/7", n-1), l.kept, http.StatusForbidden, "no_rule")
 	}

@@ -1,9 +1,10 @@
 // Package outside is what the tests share that look at Scopegate from outside,
 // in this module and in those below integration_test: which binary they run
-// (Binary), how (Server) and on which ports (FreePort), what must not be in its
-// log (Findings); the programs of others beside it (Node, StartProgram); and
-// which page shows what was run (Shows). It uses the standard library alone, so
-// that it enters nobody's module graph, and knows nothing of the inside.
+// (Binary), how (Server) and on which ports (FreePort), when a reload is over
+// (OneListener), what must not be in its log (Findings); the programs of others
+// beside it (Node, StartProgram); and which page shows what was run (Shows). It
+// uses the standard library alone, so that it enters nobody's module graph, and
+// knows nothing of the inside.
 //
 // One promise: no process outlives the tests, and what is missing on the machine
 // fails.
