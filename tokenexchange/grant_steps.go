@@ -119,15 +119,7 @@ func (v *visit) grant(st standing) (reply, error) {
 func (v *visit) settle(st standing) error {
 	c, name := v.server.state.Consents(), st.consentOf(v.session.Subject)
 	if st.was == nil {
-		what, over := remember(st.offer, st.choice), v.tx.Decided.Over
-		// What was said here may wait for its answer, and another tab have the last word.
-		last, _, err := c.read(v, name)
-		if err == nil && last.rec.Generation > over && last.rec.remembered != what {
-			err = ErrNotFound
-		}
-		if err == nil {
-			err = c.Remember(v, v.attempt, name, what, over)
-		}
+		err := c.Remember(v, v.attempt, name, remember(st.offer, st.choice), v.tx.Decided.Over)
 		if errors.Is(err, ErrNotFound) {
 			return refusedBecause("consent_required", errors.New("the consent was taken back meanwhile, or another one was given"))
 		}
