@@ -15,9 +15,6 @@ func (v *visit) consent(st standing) (reply, error) {
 	if st.stage < stageConsent || st.client == nil {
 		return nil, refusedBecause("step_expired", errors.New("nothing is offered now"))
 	}
-	if st.offer.everything().nothing() {
-		return nil, refused("nothing_to_grant", "") // It was taken away while the page was open.
-	}
 	// Nobody grants what they did not see.
 	if v.params["offer"] != st.mark {
 		v.again = func(w http.ResponseWriter, e *Refused) { v.showConsent(w, st, e) }
