@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"crypto/tls"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -35,8 +36,8 @@ type Server struct {
 	out *os.File
 }
 
-// patience bounds what a server may take to start.
-const patience = 30 * time.Second
+// patience bounds what a server may take to start, and to answer.
+const patience = time.Minute
 
 // Start starts a server with appendonly yes and appendfsync always, waits until
 // it answers, and stops it when the test ends. Lines are added to its
@@ -59,15 +60,23 @@ var durable = []string{
 	"repl-diskless-sync-delay 0", // A replica is there at once, not after 5 s.
 }
 
-// StartSentinel starts a Sentinel that watches master under name, and promotes
-// a replica after the master was away for a fraction of a second.
+// StartSentinel starts a Sentinel that watches master under name. On a slow
+// machine a master that pauses must not look like one that is gone, so it
+// promotes no replica before LetPromote.
 func StartSentinel(t testing.TB, name string, master *Server) *Server {
 	t.Helper()
 	return start(t, []string{"--sentinel"}, nil, []string{
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 1", name, master.port),
-		fmt.Sprintf("sentinel down-after-milliseconds %s 300", name),
+		fmt.Sprintf("sentinel down-after-milliseconds %s 600000", name),
 		fmt.Sprintf("sentinel failover-timeout %s 3000", name),
 	})
+}
+
+// LetPromote has a Sentinel promote a replica once the master was away for a
+// second. Sentinel takes none whose master went ten times that long before.
+func (s *Server) LetPromote(name string) {
+	s.t.Helper()
+	s.Do(fmt.Sprintf("SENTINEL SET %s down-after-milliseconds 1000", name))
 }
 
 func start(t testing.TB, flags []string, ask *tls.Config, lines []string) *Server {
@@ -243,13 +252,25 @@ func (s *Server) Text(command string) string {
 // Setting is what the configuration says for a name.
 func (s *Server) Setting(name string) string { return s.settings[name] }
 
-// FreePort gives a port of the loopback address that nobody listened on.
+// handedOut are the ports that some server of this process has.
+var handedOut sync.Map // port -> struct{}
+
+// FreePort gives a port of the loopback address that nobody listens on, and no
+// port twice. It stays below the range from which Linux takes the ports of
+// outgoing connections and of listeners on port 0: one of those could have it
+// before the server starts, or while it is killed.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 1000 {
+		port := 12000 + rand.IntN(20000)
+		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
+			continue
+		}
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("found no free port on loopback")
+	return 0
 }
