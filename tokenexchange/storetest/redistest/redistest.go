@@ -6,6 +6,7 @@ package redistest
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"fmt"
 	"math/rand/v2"
@@ -142,7 +143,7 @@ func (s *Server) run() error {
 	s.out = out
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		answer, err := s.ask("PING", time.Second)
-		if err == nil && !strings.HasPrefix(answer, "-LOADING") {
+		if err == nil && !strings.HasPrefix(answer, "-LOADING") && s.listens() {
 			return nil
 		}
 		if s.cmd.Process.Signal(syscall.Signal(0)) != nil || time.Now().After(deadline) || s.exited() {
@@ -151,6 +152,13 @@ func (s *Server) run() error {
 			return fmt.Errorf("no answer: %v\n%s", err, said)
 		}
 	}
+}
+
+// listens tells whether the process has its port. What answers there may be the
+// server of another test, which was faster; the log is of this one alone.
+func (s *Server) listens() bool {
+	said, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	return err == nil && (bytes.Contains(said, []byte("Ready to accept connections")) || bytes.Contains(said, []byte("Sentinel ID is")))
 }
 
 // exited tells whether the process has ended by itself.
