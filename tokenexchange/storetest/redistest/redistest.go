@@ -260,20 +260,22 @@ func (s *Server) Text(command string) string {
 // Setting is what the configuration says for a name.
 func (s *Server) Setting(name string) string { return s.settings[name] }
 
-// handedOut are the ports that some server of this process has.
+// handedOut are the ports that the tests of this process have.
 var handedOut sync.Map // port -> struct{}
 
-// FreePort gives a port of the loopback address that nobody listens on, and no
-// port twice. It stays below the range from which Linux takes the ports of
-// outgoing connections and of listeners on port 0: one of those could have it
-// before the server starts, or while it is killed.
+// FreePort gives a port of the loopback address that nobody listens on, to this
+// test alone. It stays below the range from which Linux takes the ports of
+// outgoing connections and of listeners on port 0, one of which could have it
+// before the server starts, or while it is killed, and out of the range of
+// outside.FreePort in integration_test.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 1000 {
-		port := 12000 + rand.IntN(20000)
+	for range 10_000 {
+		port := 10_000 + rand.IntN(2000)
 		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
 			continue
 		}
+		t.Cleanup(func() { handedOut.Delete(port) })
 		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
 			l.Close()
 			return port
