@@ -66,7 +66,7 @@ func newHouse(t *testing.T, store string) *house {
 	case "bolt":
 		storeLines += " {\n\tpath state.db\n}"
 	case "redis":
-		h.redis = redistest.Start(t)
+		h.redis = redistest.Start(t, redistest.NoSync)
 		storeLines += " {\n\taddress " + h.redis.Addr() + "\n}"
 	}
 	h.writeFiles(storeLines)

@@ -60,7 +60,7 @@ type contract struct {
 func newContract(t *testing.T) *contract {
 	t.Helper()
 	c := &contract{
-		house: &house{t: t, Server: outside.Server{Dir: t.TempDir()}}, redis: redistest.Start(t),
+		house: &house{t: t, Server: outside.Server{Dir: t.TempDir()}}, redis: redistest.Start(t, redistest.NoSync),
 		client: &http.Client{Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	c.issuer = fmt.Sprint("http://127.0.0.1:", outside.FreePort(t))

@@ -42,7 +42,7 @@ type house struct {
 func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, upstream: newUpstream(t), Server: outside.Server{Dir: t.TempDir()}}
-	redis := redistest.Start(t)
+	redis := redistest.Start(t, redistest.NoSync)
 	for _, url := range []*string{&h.issuer, &h.shop, &h.wave} {
 		*url = fmt.Sprint("https://127.0.0.1:", outside.FreePort(t))
 	}

@@ -87,7 +87,7 @@ func browse(t *testing.T, authorize string) url.Values {
 // openRedis opens the store of a server, and closes it with the test.
 func openRedis(t *testing.T, server *redistest.Server, issuer string) tokenexchange.Store {
 	t.Helper()
-	store, err := redisstore.Open(redisstore.Options{Addresses: []string{server.Addr()}, Issuer: issuer})
+	store, err := redisstore.Open(redisstore.Options{Addresses: []string{server.Addr()}, Issuer: issuer, Timeout: patience})
 	if err != nil {
 		t.Fatal(err)
 	}

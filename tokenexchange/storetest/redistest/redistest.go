@@ -56,6 +56,11 @@ func StartTLS(t testing.TB, certs Certificates, lines ...string) *Server {
 	return start(t, nil, ask, slices.Concat(durable, certs.lines, lines))
 }
 
+// NoSync lets the kernel write to the disk when it likes, for tests of something
+// else than the store: a disk that is busy for longer than a server waits would
+// make it answer 503. What was answered outlives Kill all the same.
+const NoSync = "appendfsync no"
+
 var durable = []string{
 	"appendonly yes", "appendfsync always", `save ""`, "maxmemory-policy noeviction",
 	"repl-diskless-sync-delay 0", // A replica is there at once, not after 5 s.
