@@ -169,9 +169,10 @@ type expected struct {
 func (e expected) String() string { return fmt.Sprint(e.status, " ", e.part) }
 
 // ask sends a request and wants one of these answers, which are asked for when it
-// is there. An answer counts as it is, whole or not. Only a request that got none at all is sent again, as a client may
-// with what can be repeated: at the instant of a reload Caddy drops the
-// connections on which it has not read a request yet (docs/stores.md).
+// is there. An answer counts as it is, whole or not. Only a request that got none
+// at all is sent again, as a client may with what can be repeated: at the instant
+// of a reload Caddy drops the connections on which it has not read a request yet
+// (docs/stores.md).
 func (l *load) ask(c *http.Client, method, url, body string, header http.Header, want func() []expected) {
 	for try := 0; ; try++ {
 		r, err := http.NewRequest(method, url, strings.NewReader(body))
