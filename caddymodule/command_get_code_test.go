@@ -59,9 +59,8 @@ func (s *stranger) getCode(t *testing.T, visit func(asked url.Values), args ...s
 	root.SetOut(&stdout)
 	root.SetErr(write)
 	root.SetArgs(append([]string{"token", "get", "--issuer", s.URL, "--client", "app", "--grant", "authorization_code"}, args...))
-	visited := make(chan struct{})
-	go func() {
-		defer close(visited)
+	var all sync.WaitGroup
+	all.Go(func() {
 		var said strings.Builder
 		buf := make([]byte, 4096)
 		for {
@@ -72,19 +71,20 @@ func (s *stranger) getCode(t *testing.T, visit func(asked url.Values), args ...s
 				s.mu.Lock()
 				s.asked = u.Query()
 				s.mu.Unlock()
-				go visit(u.Query())
+				browser := visit
+				all.Go(func() { browser(u.Query()) })
 				visit = nil
 			}
 			if err != nil {
 				return
 			}
 		}
-	}()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err = root.ExecuteContext(ctx)
 	write.Close()
-	<-visited
+	all.Wait()
 	return stdout.String(), err
 }
 

@@ -11,10 +11,10 @@ import (
 // them, and looks for each in the code block or the table that is their reference.
 func TestDocsHaveEveryWord(t *testing.T) {
 	for _, c := range []struct{ page, section, inside string }{
-		{"token-endpoint.md", "Configuration", "scopegate {\n\tNONE"},
-		{"token-endpoint.md", "Configuration", "scopegate {\n\tservice a b {\n\t\tNONE"},
-		{"token-endpoint.md", "Configuration", "scopegate {\n\tclient abc {\n\t\tNONE"},
-		{"token-endpoint.md", "Configuration", "scopegate {\n\timpersonation {\n\t\tNONE"},
+		{"configuration.md", "", "scopegate {\n\tNONE"},
+		{"configuration.md", "", "scopegate {\n\tservice a b {\n\t\tNONE"},
+		{"configuration.md", "", "scopegate {\n\tclient abc {\n\t\tNONE"},
+		{"configuration.md", "", "scopegate {\n\timpersonation {\n\t\tNONE"},
 		{"federation.md", "", "scopegate {\n\tusers oidc https://idp.example.com {\n\t\tNONE"},
 		{"stores.md", "store redis in the Caddyfile", "scopegate {\n\tstore redis {\n\t\tNONE"},
 		{"stores.md", "store redis in the Caddyfile", "scopegate {\n\tstore redis {\n\t\ttls {\n\t\t\tNONE"},

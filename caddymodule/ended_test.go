@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -141,16 +142,19 @@ func TestOneFileByManyNames(t *testing.T) {
 // TestRefusedWhileItStarted has a request wait for a configuration that is then
 // refused: it gets its answer at once.
 func TestRefusedWhileItStarted(t *testing.T) {
-	ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
-	app := &App{ready: make(chan struct{}), ctx: ctx}
-	began := time.Now()
-	time.AfterFunc(50*time.Millisecond, cancel)
-	rec := httptest.NewRecorder()
-	if err := (&Guard{app: app}).ServeHTTP(rec, request("GET", "http://localhost/orders/1", "a.b.c"), new(next)); err != nil {
-		t.Error(err)
-	}
-	checkNotReady(t, rec, "reason")
-	if took := time.Since(began); took > readyTimeout/2 {
-		t.Errorf("the answer took %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const refused = 50 * time.Millisecond
+		ctx, cancel := caddy.NewContext(caddy.Context{Context: context.Background()})
+		app := &App{ready: make(chan struct{}), ctx: ctx}
+		began := time.Now()
+		time.AfterFunc(refused, cancel)
+		rec := httptest.NewRecorder()
+		if err := (&Guard{app: app}).ServeHTTP(rec, request("GET", "http://localhost/orders/1", "a.b.c"), new(next)); err != nil {
+			t.Error(err)
+		}
+		checkNotReady(t, rec, "reason")
+		if took := time.Since(began); took != refused {
+			t.Errorf("the answer took %v, want %v", took, refused)
+		}
+	})
 }

@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	miniredisserver "github.com/alicebob/miniredis/v2/server"
 
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
@@ -17,11 +16,9 @@ import (
 func TestStoreIsLostWhileItRuns(t *testing.T) {
 	w := newLive(t)
 	w.write(t, "redis-password", "x\n")
-	server := miniredis.RunT(t)
-	server.RequireAuth("x")
+	server := startRedis(t, "x")
 	until := time.Now().UTC().AddDate(0, 0, 30).Format(time.DateOnly)
-	w.start(t, live(redisAt(server.Addr(), ""), "\t\tmode audit until "+until))
-	w.becomesReady(t)
+	w.startRemote(t, live(redisAt(server.Addr(), ""), "\t\tmode audit until "+until))
 	token := w.token(t)
 	if got := w.orders(t, token); got != 200 {
 		t.Fatalf("before: got %d, want 200", got)
@@ -64,9 +61,8 @@ func TestStoreIsLostWhileItRuns(t *testing.T) {
 func TestStoreIsSpoiledWhileItRuns(t *testing.T) {
 	w := newLive(t)
 	w.write(t, "redis-password", "x\n")
-	server := miniredis.RunT(t)
-	server.RequireAuth("x")
-	w.start(t, live(redisAt(server.Addr(), ""), ""))
+	server := startRedis(t, "x")
+	w.startRemote(t, live(redisAt(server.Addr(), ""), ""))
 	token := w.token(t)
 	var key, epoch string
 	for _, key = range server.Keys() {
@@ -113,9 +109,8 @@ func TestRedisThatForgetsIsWarnedOf(t *testing.T) {
 func TestReloadToAMistypedRedis(t *testing.T) {
 	w := newLive(t)
 	w.write(t, "redis-password", "x\n")
-	server := miniredis.RunT(t)
-	server.RequireAuth("x")
-	before := w.start(t, live(redisAt(server.Addr(), ""), ""))
+	server := startRedis(t, "x")
+	before := w.startRemote(t, live(redisAt(server.Addr(), ""), ""))
 	token := w.token(t)
 	if err := w.load(live(redisAt("127.0.0.1:1", ""), "")); err == nil || !strings.Contains(err.Error(), "the running configuration stays") {
 		t.Errorf("got %v, want an error", err)

@@ -115,6 +115,15 @@ func (w liveWorld) start(t *testing.T, text string) *App {
 	return running(t)
 }
 
+// startRemote starts with a store over a network, and waits until it was reached:
+// on a slow machine not at the first try.
+func (w liveWorld) startRemote(t *testing.T, text string) *App {
+	t.Helper()
+	app := w.start(t, text)
+	w.becomesReady(t)
+	return app
+}
+
 // running returns the app of the running configuration.
 func running(t *testing.T) *App {
 	t.Helper()

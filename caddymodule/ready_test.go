@@ -1,12 +1,41 @@
 package caddymodule
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
+
+// TestRequestsWaitALittle has no app at work. A start may be on its way; but who
+// knows how long a store stays away.
+func TestRequestsWaitALittle(t *testing.T) {
+	for name, c := range map[string]struct {
+		waitsFor *string
+		want     time.Duration
+	}{
+		"start":          {nil, readyTimeout},
+		"the store":      {&waitsForStore, awayTimeout},
+		"the state keys": {&waitsForStateKey, awayTimeout},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			app := &App{ready: make(chan struct{}), ctx: caddy.Context{Context: t.Context()}}
+			app.waitsFor.Store(c.waitsFor)
+			began := time.Now()
+			if app.waitReady(t.Context()) {
+				t.Errorf("%s: a request was let in", name)
+			}
+			if took := time.Since(began); took != c.want {
+				t.Errorf("%s: the request waited %v, want %v", name, took, c.want)
+			}
+		})
+	}
+}
 
 // TestReady asks both handlers in every state: they answer at once, by
 // themselves, and hand nothing on.
@@ -29,10 +58,16 @@ func TestReady(t *testing.T) {
 		} {
 			for _, method := range []string{"GET", "HEAD", "POST", "OPTIONS"} {
 				t.Run(state.name+" "+name+" "+method, func(t *testing.T) {
-					r, rec, after := request(method, "http://localhost/.well-known/scopegate/read%79?x=1", token), httptest.NewRecorder(), new(next)
-					if err := h.ServeHTTP(rec, r, after); err != nil || after.calls != 0 {
-						t.Fatalf("got %v and %d calls of next, want an answer", err, after.calls)
-					}
+					var r *http.Request
+					var rec *httptest.ResponseRecorder
+					eventually(t, "the store not to answer late, which counts as away", func() bool {
+						after := new(next)
+						r, rec = request(method, "http://localhost/.well-known/scopegate/read%79?x=1", token), httptest.NewRecorder()
+						if err := h.ServeHTTP(rec, r, after); err != nil || after.calls != 0 {
+							t.Fatalf("got %v and %d calls of next, want an answer", err, after.calls)
+						}
+						return !strings.Contains(rec.Body.String(), `"store":"away"`)
+					})
 					if name == "guard" && r.Header.Get("Authorization") != "" {
 						t.Error("the caller's token is still in the request")
 					}

@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/scopegate/scopegate/tokenexchange"
@@ -133,13 +132,12 @@ func TestReloadToAnOlderStore(t *testing.T) {
 // reload with another password, and what it said while Redis was away afterwards.
 func TestRevocationsOfRedis(t *testing.T) {
 	w := newLive(t)
-	server := miniredis.RunT(t)
-	server.RequireAuth("x")
+	server := startRedis(t, "x")
 	for _, name := range []string{"redis-password", "redis-next"} {
 		w.write(t, name, "x\n")
 	}
 	config := live(redisAt(server.Addr(), ""), "")
-	first := w.start(t, config)
+	first := w.startRemote(t, config)
 	// The other process has its own connections and set.
 	s, closer, err := first.store.Open()
 	if err != nil {

@@ -125,7 +125,7 @@ func (g *guarded) claims(changes map[string]any) map[string]any {
 	now := time.Now().Unix()
 	return with(map[string]any{
 		"iss": g.URL("auth", ""), "sub": "example.com:alice", "aud": shopAudience, "client_id": "web", "azp": "web",
-		"iat": now, "nbf": now, "exp": now + 300, "jti": rand.Text(), "grant_id": rand.Text(),
+		"iat": now, "nbf": now, "exp": now + 1800, "jti": rand.Text(), "grant_id": rand.Text(),
 		"allowed_resource_scope": holds("shop", "orders.read", "orders/**", "files/**"),
 	}, changes)
 }

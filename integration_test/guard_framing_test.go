@@ -123,7 +123,11 @@ func TestGuardFraming(t *testing.T) {
 			defer socket.Close()
 			// The server may answer and close before it has read all of it.
 			go func() { _, _ = socket.conn.Write([]byte(strings.Replace(c.request, "/orders/1", target, 1))) }()
-			answers := socket.until(100 * time.Millisecond)
+			first := waitTimeout
+			if name == "CR alone ends lines" || name == "no last chunk" { // The server waits for more.
+				first = 100 * time.Millisecond
+			}
+			answers := socket.until(first, 100*time.Millisecond)
 			if !strings.HasPrefix(answers, "HTTP/1.") && answers != "" {
 				t.Errorf("answered %q", answers)
 			}
@@ -157,10 +161,10 @@ func TestGuardFraming(t *testing.T) {
 		t.Error("the upstream got the smuggled request")
 	}
 	t.Run("an expectation of a refused request", func(t *testing.T) {
-		before := g.seen()
-		got := Exchange(t, g.Addr("shop"), raw("POST", "/orders/1", "Expect: 100-continue", "Content-Length: 3")+"abc")
-		if got.Status != 401 || g.seen() != before {
-			t.Errorf("got %d, %d bytes at the upstream; want 401 and none", got.Status, g.seen()-before)
+		const target = "/orders/refused" // Bytes of the requests above may come late.
+		got := Exchange(t, g.Addr("shop"), raw("POST", target, "Expect: 100-continue", "Content-Length: 3")+"abc")
+		if got.Status != 401 || bytes.Contains(bytes.Join(g.upstream.Streams(), nil), []byte(target)) {
+			t.Errorf("got %d, want 401 and nothing at the upstream", got.Status)
 		}
 	})
 }
@@ -170,12 +174,13 @@ func (g *guarded) got(target string) []Request {
 	return slices.DeleteFunc(g.upstream.Requests(), func(r Request) bool { return r.Target != target })
 }
 
-// until reads what comes until nothing has come for a while, or the end.
-func (r *Raw) until(quiet time.Duration) string {
+// until reads what comes until nothing has come for a while, or the end. It has
+// more patience with the first answer.
+func (r *Raw) until(first, quiet time.Duration) string {
 	var text []byte
 	buffer := make([]byte, 4096)
-	for {
-		_ = r.conn.SetReadDeadline(time.Now().Add(quiet))
+	for wait := first; ; wait = quiet {
+		_ = r.conn.SetReadDeadline(time.Now().Add(wait))
 		n, err := r.reader.Read(buffer)
 		text = append(text, buffer[:n]...)
 		if err != nil {

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/scopegate/scopegate/integration_test/outside"
 )
@@ -47,7 +46,7 @@ func Start(t *testing.T, config Config) *Caddy {
 		Dir: t.TempDir(),
 		Client: &http.Client{
 			Transport:     learning{transport},
-			Timeout:       30 * time.Second,
+			Timeout:       waitTimeout,
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 		t: t, config: config, ports: ports{},

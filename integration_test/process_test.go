@@ -14,12 +14,12 @@ import (
 	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
+// How long a test waits at most. They measure nothing, and are long because the
+// race detector makes Caddy slow and the machines of CI are small and busy.
 const (
-	// startTimeout is long because the race detector makes Caddy slow to start
-	// and the machines of CI are small.
-	startTimeout = 60 * time.Second
-	stopTimeout  = 20 * time.Second
-	waitTimeout  = 15 * time.Second
+	startTimeout = time.Minute
+	stopTimeout  = time.Minute
+	waitTimeout  = time.Minute
 )
 
 // process is a running binary and what it wrote to stderr.

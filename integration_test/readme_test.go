@@ -12,7 +12,7 @@ import (
 const (
 	// goRun is how the README starts the binary; here it is built already.
 	goRun       = "go run ./cmd/caddy"
-	stepTimeout = 60 * time.Second
+	stepTimeout = 2 * time.Minute
 )
 
 // A reader types what the README shows, so all of it has to work, and to print

@@ -155,9 +155,6 @@ func (v *visit) look() (reply, error) {
 	case stageOrganization:
 		return func(w http.ResponseWriter) { v.showOrganizations(w, st) }, nil
 	case stageConsent:
-		if st.offer.everything().nothing() {
-			return nil, refused("nothing_to_grant", "")
-		}
 		return func(w http.ResponseWriter) { v.showConsent(w, st, nil) }, nil
 	}
 	v.record.Cause = ""

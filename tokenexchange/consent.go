@@ -36,8 +36,8 @@ type choice struct {
 var (
 	// errNotOffered says that a form holds what its page had not.
 	errNotOffered = errors.New("a box was ticked that was not on the page, or one twice")
-	// errNothingGranted says that a choice leaves neither a permission nor the
-	// identity: it is a denial.
+	// errNothingGranted says that every permission was refused, and who somebody is
+	// was not asked for: it is a denial.
 	errNothingGranted = errors.New("nothing was granted")
 )
 
@@ -126,7 +126,7 @@ func (o offer) choose(rights, words []string) (choice, error) {
 		return choice{}, err
 	}
 	c := choice{scope: scope, set: set}
-	if c.nothing() {
+	if o.deniedBy(c) {
 		return choice{}, errNothingGranted
 	}
 	return c, nil
@@ -147,10 +147,11 @@ func (o offer) chooseScope(words []string) (kept []string, err error) {
 	return kept, nil
 }
 
-// nothing reports whether the choice is a denial: a token of it would neither
-// pass a rule with a permission nor say who somebody is.
-func (c choice) nothing() bool {
-	return c.set.Empty() && !slices.Contains(c.scope, openID)
+// deniedBy reports whether a choice is a denial: no permission is left of those that
+// were offered, and an identity was not asked for. Where none was offered there is
+// nothing to refuse, and who allows that gives a token with a name alone.
+func (o offer) deniedBy(c choice) bool {
+	return !o.set.Empty() && c.set.Empty() && !slices.Contains(c.scope, openID)
 }
 
 // narrowed reports whether a choice is less than the offer.

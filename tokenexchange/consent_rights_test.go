@@ -141,16 +141,25 @@ func TestRequiredLater(t *testing.T) {
 	}
 }
 
-// TestNothingToGrant: nobody is asked where whatever they say would be a denial.
-func TestNothingToGrant(t *testing.T) {
+// TestNothingHeld: who holds nothing, and is asked for nothing, can allow that they
+// are known by name. They are asked once, and can deny it.
+func TestNothingHeld(t *testing.T) {
 	anonymous := func(c *Config) { c.client("legacy").Scope = []string{"profile"} }
 	h := newHouse(t, logins, anonymous)
-	ask := func(kv ...string) string { return authorizeURL(append(kv, "client_id", "legacy")...) }
-	b := h.browser().open(ask("orgId", "empty")).logIn("ada")
-	b.denied("access_denied", "nothing_to_grant")
-	b.open(ask("orgId", "empty", "prompt", "none")).denied("consent_required", "consent_required")
-	b.open(authorizeURL("orgId", "empty")).sees("consent") // With openid there is who she is.
-	b.open(ask("orgId", "beta")).sees("consent")
-	h.withUsers(strings.Replace(baseUsers, `"permissions":["shop/orders.read orders/beta/**"]`, `"permissions":[]`, 1), anonymous)
-	b.allow().denied("access_denied", "nothing_to_grant")
+	ask := func(kv ...string) string {
+		return authorizeURL(append(kv, "client_id", "legacy", "orgId", "empty")...)
+	}
+	b := h.browser().open(ask()).logIn("ada").sees("consent")
+	b.press("deny").denied("access_denied", "access_denied")
+	b.open(ask("prompt", "none")).denied("consent_required", "consent_required")
+	known := func(code string) {
+		t.Helper()
+		claims := claimsOf(t, h.redeem("legacy", code).granted(t))
+		if claims["sub"] != "example.com:ada" || claims["allowed_resource_scope"] != nil {
+			t.Errorf("got %v, want a token with a name alone", claims)
+		}
+	}
+	known(b.open(ask()).allow().granted())
+	known(b.open(ask("prompt", "none")).granted())
+	b.open(ask("allowed_resource_scope", scopeOf("orders.read", "orders/7"))).denied("invalid_scope", "resource_scope_exceeded")
 }

@@ -151,7 +151,8 @@ func TestChoose(t *testing.T) {
 		"no identity was asked for":     {offer: free, ticks: []string{crm}, want: theSet(crm), scope: "", narrowed: true},
 		"nothing":                       {offer: free, err: errNothingGranted},
 		"a word, and nothing else":      {offer: free, words: []string{"profile"}, err: errNothingGranted},
-		"nothing, of nothing":           {err: errNothingGranted},
+		"nothing, of nothing":           {}, // A name alone: no right was refused.
+		"a word unticked, of no right":  {offer: offered(scopes.Set{}, "profile", scopes.Set{}), narrowed: true},
 		"a right that was not offered":  {offer: shop, ticks: []string{"shop/write **"}, err: errNotOffered},
 		"a part of an offered right":    {offer: shop, ticks: []string{"shop/write orders/7"}, err: errNotOffered},
 		"a right of another service":    {offer: shop, ticks: []string{"crm/read orders/**"}, err: errNotOffered},

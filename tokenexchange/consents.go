@@ -131,10 +131,12 @@ func (c Consents) latest(ctx context.Context, name consentName) (int64, error) {
 
 // Remember replaces what is remembered by what a person decided over a generation.
 // Do it before the answer leaves: what was taken away must be gone when they see
-// it. It gives ErrNotFound if the person has taken all back since then.
+// it. It gives ErrNotFound if the person has taken all back since then, or decided
+// something else: what was said may have waited for its answer, and another tab
+// had the last word.
 func (c Consents) Remember(ctx context.Context, a Attempt, name consentName, r remembered, over int64) error {
 	return wrapped("remembering a consent", c.decide(ctx, a, name, consentRecord{remembered: r}, func(was consentRecord) error {
-		if was.Forgotten && was.Generation > over {
+		if was.Generation > over && (was.Forgotten || was.remembered != r) {
 			return ErrNotFound
 		}
 		return nil

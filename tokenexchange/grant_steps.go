@@ -15,9 +15,6 @@ func (v *visit) consent(st standing) (reply, error) {
 	if st.stage < stageConsent || st.client == nil {
 		return nil, refusedBecause("step_expired", errors.New("nothing is offered now"))
 	}
-	if st.offer.everything().nothing() {
-		return nil, refused("nothing_to_grant", "") // It was taken away while the page was open.
-	}
 	// Nobody grants what they did not see.
 	if v.params["offer"] != st.mark {
 		v.again = func(w http.ResponseWriter, e *Refused) { v.showConsent(w, st, e) }
@@ -119,15 +116,7 @@ func (v *visit) grant(st standing) (reply, error) {
 func (v *visit) settle(st standing) error {
 	c, name := v.server.state.Consents(), st.consentOf(v.session.Subject)
 	if st.was == nil {
-		what, over := remember(st.offer, st.choice), v.tx.Decided.Over
-		// What was said here may wait for its answer, and another tab have the last word.
-		last, _, err := c.read(v, name)
-		if err == nil && last.rec.Generation > over && last.rec.remembered != what {
-			err = ErrNotFound
-		}
-		if err == nil {
-			err = c.Remember(v, v.attempt, name, what, over)
-		}
+		err := c.Remember(v, v.attempt, name, remember(st.offer, st.choice), v.tx.Decided.Over)
 		if errors.Is(err, ErrNotFound) {
 			return refusedBecause("consent_required", errors.New("the consent was taken back meanwhile, or another one was given"))
 		}

@@ -69,7 +69,6 @@ var answers = map[Reason]answer{
 	"consent_required":      {"consent_required", 400, "the user must be asked for consent, which prompt=none does not let us do, or took it back meanwhile"},
 	"organization_required": {"interaction_required", 400, "the user must choose an organization, which prompt=none does not let us ask for: send orgId"},
 	"no_organization":       {accessDenied, 400, "the user is a member of no organization in which this client works"},
-	"nothing_to_grant":      {accessDenied, 400, "the user holds nothing that this client asks for and may have"},
 	"page_required":         {"interaction_required", 400, "a login is a page of its own: it cannot be inside of another page, an image, or loaded by a script"},
 	"transaction_unknown":   {invalidRequest, 400, "this login is unknown, or over, or was begun in another browser; go back to the application and begin again"},
 	"step_expired":          {invalidRequest, 400, "this page is not the newest one of the login; go on in the newest one"},

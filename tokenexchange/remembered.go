@@ -86,7 +86,7 @@ func (r remembered) answers(o offer) (choice, bool) {
 		return choice{}, false
 	case c.set.Empty() && !o.set.Empty() && !granted.set.Empty():
 		return choice{}, false // All that is asked now was refused then.
-	case c.nothing():
+	case o.deniedBy(c):
 		return choice{}, false
 	}
 	return c, true

@@ -40,12 +40,12 @@ func TestRememberedAnswers(t *testing.T) {
 		"required, and granted":            {pair, offered(theSet("shop/read orders/7"), "openid", theSet("shop/read orders/**")), "openid: shop/read orders/**"},
 		"required, and refused":            {pair, offered(theSet("shop/read reports/7"), "openid", theSet("shop/read orders/** reports/**")), ask},
 		"required, and refused in part":    {pair, offered(theSet("shop/read reports/7"), "openid", theSet("shop/read reports/7 orders/**")), ask},
-		"nothing is offered":               {pair, offer{}, ask},
+		"nothing is offered":               {pair, offer{}, ": "},
 		"the identity alone was granted":   {known, identity, "openid: "},
 		"and a part of the rest is asked":  {known, offered(scopes.Set{}, "openid", theSet("shop/read orders/7")), "openid: "},
 		"the identity is asked anew":       {words, offered(scopes.Set{}, "openid profile", theSet("shop/read orders/**")), ask},
 		"rights without the identity":      {words, offered(scopes.Set{}, "profile email", theSet("shop/read orders/7")), "profile: shop/read orders/7"},
-		"words without rights or identity": {words, offered(scopes.Set{}, "profile", scopes.Set{}), ask},
+		"words without rights or identity": {words, offered(scopes.Set{}, "profile", scopes.Set{}), "profile: "},
 		"nothing was ever asked":           {remembered{}, identity, ask},
 	} {
 		got := ask

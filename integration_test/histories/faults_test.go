@@ -134,7 +134,8 @@ func (a *arena) lastLook(r *record) {
 		}
 		for i, s := range a.servers {
 			got := s.guarded(r.access)
-			for end := time.Now().Add(feedTime); got != want && r.revoked && time.Now().Before(end); got = s.guarded(r.access) {
+			// It tries to follow the feed again every 5 s at least.
+			for end := time.Now().Add(patience); got != want && r.revoked && time.Now().Before(end); got = s.guarded(r.access) {
 				a.wait(10 * time.Millisecond)
 			}
 			if got != want {
@@ -150,10 +151,6 @@ func (a *arena) lastLook(r *record) {
 	}
 }
 
-// feedTime is how soon after its Redis is back a server knows what was revoked:
-// it tries to follow the feed again every 5 s at least.
-const feedTime = 10 * time.Second
-
 // wholeAgain looks for what a 503 has used up.
 func (a *arena) wholeAgain(r *record) {
 	a.t.Helper()
@@ -165,13 +162,7 @@ func (a *arena) wholeAgain(r *record) {
 	if len(r.tokens) > 0 {
 		req = request{kind: refresh, n: len(r.tokens) - 1}
 	}
-	if req.kind == redeem && r.since() > codeLife {
-		return
-	}
-	r.act(a.servers[0], req)
-	if last := r.history[len(r.history)-1]; last.answer != granted {
-		a.t.Errorf("after the trouble: %s got %s, want tokens", last.request, last.answer)
-	}
+	inTheEnd(a.t, r, a.servers[0], req, granted)
 }
 
 // repeat causes one or the other trouble until the end.

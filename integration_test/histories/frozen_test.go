@@ -3,6 +3,7 @@ package histories
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -62,7 +63,7 @@ func TestFrozenRedis(t *testing.T) {
 					t.Fatal(err)
 				}
 				if records = append(records, r); i < c.codes { // The others stay codes.
-					wants(t, r, s, request{kind: redeem}, granted)
+					inTheEnd(t, r, s, request{kind: redeem}, granted)
 				}
 			}
 
@@ -89,13 +90,11 @@ func TestFrozenRedis(t *testing.T) {
 
 			for _, r := range records {
 				clients.Go(func() {
-					end := time.Now().Add(patience)
-					for req := newest(r); answered(r, s, req) == postponed && time.Now().Before(end); {
+					for range 4 {
+						inTheEnd(t, r, s, newest(r), granted)
 					}
-					for range 3 {
-						wants(t, r, s, newest(r), granted)
-					}
-					wants(t, r, s, request{kind: redeem}, codeUsed)
+					// Whether it came too late for a repeat, the judge sees.
+					inTheEnd(t, r, s, request{kind: redeem}, codeUsed, codeReused)
 					judges.judge(t, r)
 				})
 			}
@@ -182,5 +181,22 @@ func wants(t *testing.T, r *record, s *server, req request, want string) {
 	t.Helper()
 	if got := answered(r, s, req); got != want {
 		t.Errorf("%s: got %q, want %q", req, got, want)
+	}
+}
+
+// inTheEnd is wants of a server that may answer 503 before: a Redis that is just
+// back, or on a busy machine, may take longer than a server waits. Meanwhile a code
+// may get too old.
+func inTheEnd(t *testing.T, r *record, s *server, req request, want ...string) {
+	t.Helper()
+	for end := time.Now().Add(patience); req.kind == refresh || r.since() < codeLife; {
+		got := answered(r, s, req)
+		if got == postponed && time.Now().Before(end) {
+			continue
+		}
+		if !slices.Contains(want, got) {
+			t.Errorf("%s: got %q, want %q", req, got, want)
+		}
+		return
 	}
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds what may take long on a slow and busy machine.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 const issuer = "https://auth.example.com"
 

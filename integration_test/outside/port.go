@@ -1,9 +1,7 @@
 package outside
 
 import (
-	"fmt"
 	"math/rand/v2"
-	"net"
 	"sync"
 	"testing"
 )
@@ -12,18 +10,15 @@ import (
 var handedOut sync.Map // port -> struct{}
 
 // FreePort picks a port of the loopback address that nothing listens on, and no
-// port twice. It stays below the range from which Linux takes the ports of
+// port twice: neither for this process, nor for another one whose tests run at
+// the same time. It stays below the range from which Linux takes the ports of
 // outgoing connections, one of which could have it before the server starts, or
 // while the server is away.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
 		port := 12000 + rand.IntN(20000)
-		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
-			continue
-		}
-		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
-			l.Close()
+		if _, taken := handedOut.LoadOrStore(port, struct{}{}); !taken && reserve(port) {
 			return port
 		}
 	}

@@ -12,8 +12,8 @@ import (
 	"github.com/scopegate/scopegate/tokenexchange/internal/strictjson"
 )
 
-// claims is what a token of ours says (docs/token-endpoint.md, "Tokens"). What
-// only an access token must have is left out of an id token.
+// claims is what a token of ours says (docs/tokens.md). What only an access token
+// must have is left out of an id token.
 type claims struct {
 	Issuer      string          `json:"iss"`
 	Subject     string          `json:"sub"`

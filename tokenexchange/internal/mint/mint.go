@@ -28,7 +28,7 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Limits of docs/token-endpoint.md.
+// Limits of docs/tokens.md.
 const (
 	// MaxHops is how many clients may stand in act and via together.
 	MaxHops = 4

@@ -8,7 +8,7 @@ import (
 	"github.com/scopegate/scopegate/scopes"
 )
 
-// Leeway for clocks that differ (docs/token-endpoint.md).
+// Leeway for clocks that differ (docs/tokens.md).
 const (
 	LeewayNotBefore = 30 * time.Second
 	LeewayExpiry    = 5 * time.Second
