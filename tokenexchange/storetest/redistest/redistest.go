@@ -62,22 +62,29 @@ var durable = []string{
 }
 
 // StartSentinel starts a Sentinel that watches master under name. On a slow
-// machine a master that pauses must not look like one that is gone, so it
-// promotes no replica before LetPromote.
+// machine a master that pauses must not look like one that is gone, so nobody
+// but Failover promotes a replica.
 func StartSentinel(t testing.TB, name string, master *Server) *Server {
 	t.Helper()
 	return start(t, []string{"--sentinel"}, nil, []string{
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 1", name, master.port),
 		fmt.Sprintf("sentinel down-after-milliseconds %s 600000", name),
-		fmt.Sprintf("sentinel failover-timeout %s 3000", name),
 	})
 }
 
-// LetPromote has a Sentinel promote a replica once the master was away for a
-// second. Sentinel takes none whose master went ten times that long before.
-func (s *Server) LetPromote(name string) {
+// Failover has a Sentinel promote a replica of a master that was killed. After a
+// pause of the machine it may see no good one for a while.
+func (s *Server) Failover(name string) {
 	s.t.Helper()
-	s.Do(fmt.Sprintf("SENTINEL SET %s down-after-milliseconds 1000", name))
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := s.ask("SENTINEL FAILOVER "+name, patience)
+		if err == nil && answer == "+OK" {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the Sentinel does not fail %s over: got %q, %v", name, answer, err)
+		}
+	}
 }
 
 func start(t testing.TB, flags []string, ask *tls.Config, lines []string) *Server {
