@@ -166,17 +166,18 @@ func TestAdversarialPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	path, _ := scopes.CanonicalPath(strings.Repeat("/a", depth)+"/none", scopes.RefuseEncodedSlash)
-	start := time.Now()
-	if m := policy.Find("GET", path); m.Reason() != scopes.ReasonNoRule {
-		t.Errorf("got %v", m.Reason())
-	}
-	if took := time.Since(start); took > 500*time.Millisecond {
-		t.Errorf("it took %v", took)
-	}
 	long, _ := scopes.CanonicalPath(strings.Repeat("/a", 8000), scopes.RefuseEncodedSlash)
-	start = time.Now()
-	policy.Find("GET", long)
-	if took := time.Since(start); took > 500*time.Millisecond {
-		t.Errorf("a long path took %v", took)
+	for name, p := range map[string]scopes.Path{"a path": path, "a long path": long} {
+		fastest := time.Hour // The machine may pause during any of them.
+		for range 5 {
+			start := time.Now()
+			if m := policy.Find("GET", p); m.Reason() != scopes.ReasonNoRule {
+				t.Errorf("%s: got %v", name, m.Reason())
+			}
+			fastest = min(fastest, time.Since(start))
+		}
+		if fastest > 500*time.Millisecond {
+			t.Errorf("%s took %v", name, fastest)
+		}
 	}
 }

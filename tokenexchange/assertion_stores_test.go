@@ -58,7 +58,7 @@ func TestAssertionsInEveryStore(t *testing.T) {
 	bolt := must(boltstore.Open(filepath.Join(t.TempDir(), "state.db"), boltstore.Options{}))
 	t.Cleanup(func() { _ = bolt.Close() })
 	made := time.Now().Add(-10 * time.Second)
-	for name, store := range map[string]tokenexchange.Store{"memory": tokenexchange.NewMemoryStore(nil), "bolt": bolt, "redis": openRedis(t, server)} {
+	for name, store := range map[string]tokenexchange.Store{"memory": tokenexchange.NewMemoryStore(nil), "bolt": bolt, "redis": openRedis(t, server, enough)} {
 		t.Run(name, func(t *testing.T) {
 			k := newKeys()
 			p := k.start(t, store)

@@ -152,7 +152,7 @@ func readBack(t testing.TB, v *Revocations, store Store, keys ...StateKey) {
 	t.Helper()
 	state := must(NewState(store, issuer, keys, v.now, nil))
 	v.Attach(state, slog.New(slog.DiscardHandler))
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	done := make(chan struct{})
 	go func() { v.Follow(ctx, store.(Feed)); close(done) }()
 	err := v.ReadBack(ctx)

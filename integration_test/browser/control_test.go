@@ -58,6 +58,7 @@ func newControl(h *house) string {
 	})
 	act("redis-go", func(*http.Request) (any, error) {
 		h.redis.Cont()
+		h.redis.Do("PING") // It goes on when it answers.
 		return nil, nil
 	})
 	act("remember", func(*http.Request) (any, error) { return h.remember() })

@@ -136,4 +136,5 @@ func (h *house) stop() {
 	if err := h.Stop(); err != nil {
 		h.t.Error(err)
 	}
+	h.client.CloseIdleConnections() // They lead to the process that is gone.
 }

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/scopegate/scopegate/tokenexchange"
 )
@@ -186,15 +187,18 @@ func visits() []question {
 func (c *contract) begun() {
 	c.t.Helper()
 	from := func(q question) question { return q.with("X-Forwarded-For", "10.255.255.2").with("Origin", "") }
-	for n := 0; c.ask(from(authorize(authorizePath))).Status != http.StatusTooManyRequests; n++ {
-		if n == 1000 {
-			c.t.Fatal("an address begins as many logins as it likes")
-		}
+	// Five a second may begin: a slow machine has to ask many at once.
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() {
+			for range 20 {
+				c.ask(from(authorize(authorizePath)))
+			}
+		})
 	}
+	all.Wait()
 	for _, q := range beginnings() {
-		if got := c.ask(from(q)); got.Status != http.StatusTooManyRequests {
-			c.t.Errorf("%s %s: got %d %s, want 429", q.method, q.path, got.Status, got.Answer)
-		}
+		c.slowed(400, func() exchanged { return c.ask(from(q)) })
 	}
 }
 

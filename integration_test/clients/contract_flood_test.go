@@ -38,8 +38,7 @@ func (c *contract) floods() {
 		}
 	}
 	for _, path := range logoutPaths {
-		q := leave(path)
-		c.wants(http.StatusTooManyRequests, "too_many_attempts", q, c.askWithin(server, q))
+		c.slowed(10, func() exchanged { return c.askWithin(server, leave(path)) })
 	}
 }
 

@@ -80,6 +80,7 @@ type house struct {
 	refresh string
 	users   *usersFile
 	redis   *redistest.Server // nil with another store
+	pulse   *pulse            // of redis
 	servers []*server
 }
 
@@ -97,10 +98,16 @@ func newHouse(t *testing.T) *house {
 // startPair starts two servers on one Redis.
 func (h *house) startPair() {
 	h.t.Helper()
-	h.redis = redistest.Start(h.t)
+	h.startRedis()
 	for _, name := range []string{"A", "B"} {
 		h.add(name, redisAt(h.redis.Addr())).start()
 	}
+}
+
+func (h *house) startRedis() {
+	h.t.Helper()
+	h.redis = redistest.Start(h.t)
+	h.pulse = newPulse(h.t, h.redis)
 }
 
 func redisAt(address string) string { return "store redis {\n\t\t\taddress " + address + "\n\t\t}" }
@@ -113,6 +120,7 @@ func (h *house) add(name, store string) *server {
 			"KEYS", h.lines, "STORE", store, "USERS", h.users.path, "PORT", fmt.Sprint(port), "ACCESS", h.access, "REFRESH", h.refresh,
 		).Replace(caddyfile)
 	}, "WEB_SECRET="+clientSecret)
+	s.pulse = h.pulse
 	h.servers = append(h.servers, s)
 	return s
 }

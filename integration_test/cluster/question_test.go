@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// askTime is how long a client waits for an answer.
-const askTime = 10 * time.Second
-
 // answer is what a server said. A request without an answer has the status 0.
 type answer struct {
 	status int
@@ -37,7 +34,18 @@ func (a answer) String() string {
 	return fmt.Sprintf("%d %.300s", a.status, a.text)
 }
 
+// do makes a request, and makes it again after 503 if Redis was slow meanwhile.
 func (s *server) do(method, path, body string, header http.Header) (a answer) {
+	for begun := time.Now(); ; {
+		a = s.send(method, path, body, header)
+		if a.status != http.StatusServiceUnavailable || !a.retry || !s.pulse.excuses(begun) || time.Since(begun) > patience {
+			return a
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func (s *server) send(method, path, body string, header http.Header) (a answer) {
 	r, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
 	if err != nil {
 		return answer{text: err.Error()}

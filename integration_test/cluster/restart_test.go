@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange/storetest/faultproxy"
-	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
 
 // restart ends servers after everything was revoked, and starts them again.
@@ -53,11 +52,13 @@ var restarts = []restart{
 	}},
 	{"all and Redis are killed, and Redis comes later", func(c *crowd) {
 		c.killAll()
+		c.pulse.away.Store(true)
 		c.redis.Kill()
 	}, func(c *crowd, proxies []*faultproxy.Proxy) {
 		c.execAll(proxies)
 		time.Sleep(3 * time.Second)
 		c.redis.Restart()
+		c.pulse.away.Store(false)
 	}},
 }
 
@@ -142,7 +143,7 @@ func (c *crowd) askFrom(start func()) int64 {
 func newCutPair(t *testing.T) (*house, []*faultproxy.Proxy) {
 	t.Helper()
 	h := newHouse(t)
-	h.redis = redistest.Start(t)
+	h.startRedis()
 	h.users.addCrowd()
 	var proxies []*faultproxy.Proxy
 	for _, name := range []string{"A", "B"} {

@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds what may take long on a slow and busy machine.
-const patience = 30 * time.Second
+const patience = 60 * time.Second
 
 // server is a process of the real binary, in a folder and on a port of its own.
 // It may be stopped, killed and started again.
@@ -23,6 +23,7 @@ type server struct {
 	name   string
 	url    string
 	client *http.Client
+	pulse  *pulse // nil if nobody measures the store
 }
 
 // newServer prepares a process with this Caddyfile. It ends with the test.
@@ -32,7 +33,7 @@ func newServer(t *testing.T, name string, caddyfile func(port int) string, env .
 	port := outside.FreePort(t)
 	s := &server{
 		t: t, name: name, url: fmt.Sprint("http://127.0.0.1:", port), Server: outside.Server{Dir: t.TempDir(), Env: env},
-		client: &http.Client{Transport: transport, Timeout: askTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
+		client: &http.Client{Transport: transport, Timeout: patience, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
 	write(t, filepath.Join(s.Dir, "Caddyfile"), caddyfile(port))
 	t.Cleanup(func() {

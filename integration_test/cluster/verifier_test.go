@@ -30,7 +30,13 @@ type verifier struct {
 	answers  int
 	kids     map[string]bool // that verified a token
 	failures []string
-	waiting  map[int]string // what a token is, by the number of the question
+	waiting  map[int]asked // by the number of the question
+}
+
+// asked is what a token is, and when it is over.
+type asked struct {
+	what string
+	over time.Time
 }
 
 // startVerifier gives the verifier the key sets of these servers.
@@ -55,7 +61,7 @@ func startVerifier(t *testing.T, servers ...*server) *verifier {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	v := &verifier{t: t, sets: len(servers), input: input, kids: map[string]bool{}, waiting: map[int]string{}}
+	v := &verifier{t: t, sets: len(servers), input: input, kids: map[string]bool{}, waiting: map[int]asked{}}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -84,10 +90,11 @@ func (v *verifier) read(output io.Reader) {
 		}
 		v.mu.Lock()
 		v.answers++
-		if said.Error != "" {
-			v.failures = append(v.failures, v.waiting[said.ID]+", key "+said.KID+": "+said.Error)
-		} else {
+		switch q := v.waiting[said.ID]; {
+		case said.Error == "":
 			v.kids[said.KID] = true
+		case time.Now().Before(q.over):
+			v.failures = append(v.failures, q.what+", key "+said.KID+": "+said.Error)
 		}
 		delete(v.waiting, said.ID)
 		v.mu.Unlock()
@@ -95,12 +102,12 @@ func (v *verifier) read(output io.Reader) {
 }
 
 // verify has a token verified with the key set of each server.
-func (v *verifier) verify(what, token, typ, audience string) {
+func (v *verifier) verify(what, token, typ, audience string, over time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for set := range v.sets {
 		v.asked++
-		v.waiting[v.asked] = time.Now().Format("15:04:05.000 ") + what
+		v.waiting[v.asked] = asked{time.Now().Format("15:04:05.000 ") + what, over}
 		line, err := json.Marshal(map[string]any{"id": v.asked, "set": set, "token": token, "typ": typ, "audience": audience})
 		if err == nil {
 			_, err = v.input.Write(append(line, '\n'))

@@ -66,7 +66,7 @@ func TestFeedOldCopy(t *testing.T) {
 			publishTest(t, s, added)
 		}
 		for _, from := range at[2:] {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			err := s.Follow(ctx, from, func(_ string, entry []byte) { t.Errorf("got %q, want a gap", entry) })
 			cancel()
 			if !errors.Is(err, tokenexchange.ErrFeedGap) {

@@ -55,6 +55,9 @@ type op struct {
 }
 
 func newOP(t testing.TB) *op {
+	// Its keys are made before anybody asks for them: that can take a slow machine
+	// longer than a client waits.
+	_, _, _ = rsaKey(), ecKey(), thief()
 	o := &op{t: t, clock: start, asked: map[string]int{}, serve: map[string]func(http.ResponseWriter, *http.Request){}}
 	o.Server = httptest.NewServer(o)
 	t.Cleanup(o.Close)

@@ -113,7 +113,7 @@ func TestLostPublish(t *testing.T) {
 		}
 	}
 	var got [][]byte
-	ctx, cancel := context.WithTimeout(t.Context(), ceiling)
+	ctx, cancel := context.WithTimeout(t.Context(), enough)
 	defer cancel()
 	err := s.Follow(ctx, "", func(_ string, entry []byte) {
 		if got = append(got, entry); string(entry) == "last" {

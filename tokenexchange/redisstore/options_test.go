@@ -100,7 +100,7 @@ func TestKeysApart(t *testing.T) {
 		s := openTest(t, o)
 		mustAdd(t, s, "k", fmt.Sprint("value ", i))
 		publish(t, s, fmt.Sprint("entry ", i))
-		ctx, cancel := context.WithTimeout(t.Context(), ceiling)
+		ctx, cancel := context.WithTimeout(t.Context(), enough)
 		_ = s.Follow(ctx, "", func(_ string, entry []byte) {
 			cancel()
 			if want := fmt.Sprint("entry ", i); string(entry) != want {

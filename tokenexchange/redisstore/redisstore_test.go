@@ -24,7 +24,7 @@ type settling struct{ *testing.M }
 
 func (m settling) Run() int {
 	code := m.M.Run()
-	for end := time.Now().Add(10 * time.Second); goleak.Find() != nil && time.Now().Before(end); {
+	for end := time.Now().Add(enough); goleak.Find() != nil && time.Now().Before(end); {
 	}
 	return code
 }
@@ -53,9 +53,19 @@ func openTest(t testing.TB, o Options) *Store {
 	return s
 }
 
-// patient is the timeout of tests that are not about time: a slow machine must
-// not look like a server that is away, nor send a publication twice.
-const patient = 5 * time.Second
+const (
+	// enough is how long a test waits for what comes by itself. A slow machine
+	// with pauses needs a part of it.
+	enough = 2 * time.Minute
+
+	// patient is the timeout of tests that are not about time: a slow machine must
+	// not look like a server that is away, nor send a publication twice.
+	patient = time.Minute
+
+	// waiting is the timeout of stores that wait for replicas in vain, which takes
+	// half of it. The other half is for a slow machine to answer.
+	waiting = 4 * time.Second
+)
 
 // later is an expiry that no test reaches.
 func later() time.Time { return time.Now().Add(time.Hour) }

@@ -5,7 +5,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/scopegate/scopegate/tokenexchange/storetest/redistest"
 )
@@ -18,7 +17,7 @@ func TestWaitReplicas(t *testing.T) {
 	replica := redistest.Start(t, fmt.Sprintf("replicaof 127.0.0.1 %d", master.Port()))
 	waitFor(t, "the replica", func() bool { return strings.Contains(master.Text("INFO replication"), "state=online") })
 	fresh := func() *Store {
-		return openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: time.Second})
+		return openTest(t, Options{Addresses: []string{master.Addr()}, WaitReplicas: 1, Timeout: waiting})
 	}
 	s := fresh()
 	soonAdd(t, s, "swapped", "old")
@@ -30,17 +29,19 @@ func TestWaitReplicas(t *testing.T) {
 		return s.Swap(t.Context(), "swapped", []byte("old"), []byte("new"), later())
 	}
 	replica.Stop()
-	for _, s := range []*Store{s, fresh(), fresh()} {
+	for _, stores := range [][]*Store{{s}, {fresh(), fresh()}} {
 		var calls sync.WaitGroup
-		for verb, call := range map[string]func(*Store) (bool, error){
-			"Add": add, "Swap": swap,
-			"Publish": func(s *Store) (bool, error) { return false, s.Publish(t.Context(), nil, later()) },
-		} {
-			calls.Go(func() {
-				if ok, err := call(s); ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
-					t.Errorf("%s, replica frozen: got %v, %v; want too few replicas", verb, ok, err)
-				}
-			})
+		for _, s := range stores {
+			for verb, call := range map[string]func(*Store) (bool, error){
+				"Add": add, "Swap": swap,
+				"Publish": func(s *Store) (bool, error) { return false, s.Publish(t.Context(), nil, later()) },
+			} {
+				calls.Go(func() {
+					if ok, err := call(s); ok || err == nil || !strings.Contains(err.Error(), "too few replicas") {
+						t.Errorf("%s, replica frozen: got %v, %v; want too few replicas", verb, ok, err)
+					}
+				})
+			}
 		}
 		calls.Wait()
 	}

@@ -1,7 +1,7 @@
 // Everything works without a mouse, and without JavaScript.
 import assert from 'node:assert/strict'
 import { issuer, newcomer, password, reports, scenario, shop, web, world } from './visit.mjs'
-import { america, back, backWeb, begin, beginWeb, button, call, callWeb, chooses, consents, follows, loggedIn, login, openAccount, presses, sees, who } from './steps.mjs'
+import { america, back, backWeb, begin, beginWeb, button, call, callWeb, chooses, consents, follows, loggedIn, login, openAccount, press, sees, who } from './steps.mjs'
 
 // tabTo moves the focus to an element, as a keyboard does. Wherever it stands on
 // its way, it can be seen.
@@ -128,7 +128,7 @@ scenario('without JavaScript: login, organization, consent, the account, logout'
 	assert.equal((await callWeb(page, `${shop}/orders/us/1`)).reason, 'resource_missing')
 	assert.equal((await callWeb(page, `${shop}/orders/eu/1`)).status, 200)
 	await openAccount(page)
-	await presses(page, 'revoke')
+	await press(page, 'revoke')
 	assert.equal((await callWeb(page, `${shop}/orders/eu/1`)).status, 401)
 	await page.goto(`${web}/logout`)
 	if (page.url().startsWith(issuer)) await page.click('main form button')

@@ -2,7 +2,7 @@
 // came to its end.
 import assert from 'node:assert/strict'
 import { app, control, issuer, newcomer, scenario } from './visit.mjs'
-import { back, begin, consents, follows, login, openApp, presses, refused, sees } from './steps.mjs'
+import { back, begin, consents, follows, login, openApp, press, refused, sees } from './steps.mjs'
 
 for (const step of ['login', 'consent']) {
 	scenario(`the ${step} page was open for too long`, async (visit) => {
@@ -18,7 +18,7 @@ for (const step of ['login', 'consent']) {
 		await sees(page, step)
 		assert.ok(await control('forget') > 0)
 		if (step === 'login') await login(page, user)
-		else await presses(page, step)
+		else await press(page, step)
 		await refused(page, 'transaction_unknown')
 		assert.ok(page.url().startsWith(issuer), 'an expired step gave an answer')
 		assert.ok((await page.innerText('main')).length > 20)
@@ -54,7 +54,7 @@ scenario('the store is away: a page that says to wait, and then it goes on', asy
 	await control('redis-stop')
 	try {
 		const answer = page.waitForResponse((response) => response.request().method() === 'POST')
-		await presses(page, 'consent')
+		await press(page, 'consent')
 		assert.equal((await answer).status(), 503)
 		assert.ok(Number((await answer).headers()['retry-after']) > 0)
 		await refused(page, 'store_unavailable')

@@ -1,6 +1,6 @@
 // People who log in at another OpenID provider.
 import assert from 'node:assert/strict'
-import { control, issuer, newcomer, scenario, shop, world } from './visit.mjs'
+import { control, issuer, newcomer, patience, scenario, shop, world } from './visit.mjs'
 import { america, back, backWeb, begin, beginWeb, call, callWeb, consents, follows, loggedIn, login, openAccount, refresh, refused, sees, tokens, who } from './steps.mjs'
 
 // elsewhere goes to the other provider and says a name there.
@@ -9,7 +9,7 @@ async function elsewhere(page, name) {
 	await page.click('a[href*="provider="]')
 	await page.waitForURL((url) => url.origin === world.provider)
 	await page.fill('input[name="login"]', name)
-	await page.click('button:has-text("Log in")')
+	await follows(page, 'button:has-text("Log in")')
 }
 
 const claims = async (page) => JSON.parse(Buffer.from((await tokens(page)).access.split('.')[1], 'base64url'))
@@ -71,7 +71,7 @@ scenario('somebody goes away at the other provider', async (visit) => {
 	await sees(page, 'login')
 	await page.click('a[href*="provider="]')
 	await page.waitForURL((url) => url.origin === world.provider)
-	await page.click('button:has-text("Cancel")')
+	await follows(page, 'button:has-text("Cancel")')
 	await page.waitForURL((url) => url.origin === issuer)
 	// Back at the login page, or told with a way back to it.
 	assert.ok(await page.locator('button[value="login"], main a').count() > 0)
@@ -117,7 +117,7 @@ scenario('the other provider is away: a clear page, and local users go on', asyn
 	// Soon after it is back, it is asked again.
 	const later = (await visit()).page
 	await begin(later)
-	for (let tries = 0; tries < 30 && !later.url().startsWith(world.provider); tries++) {
+	for (const end = Date.now() + patience; !later.url().startsWith(world.provider) && Date.now() < end;) {
 		await sees(later, 'login')
 		await follows(later, 'a[href*="provider="]')
 		if (later.url().startsWith(world.provider)) break
@@ -125,7 +125,7 @@ scenario('the other provider is away: a clear page, and local users go on', asyn
 		await follows(later, 'main a.main')
 	}
 	await later.fill('input[name="login"]', 'helga')
-	await later.click('button:has-text("Log in")')
+	await follows(later, 'button:has-text("Log in")')
 	await consents(later)
 	assert.equal((await back(later)).problem, undefined)
 })

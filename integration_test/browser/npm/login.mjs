@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { app, issuer, newcomer, scenario, shop } from './visit.mjs'
-import { back, backWeb, begin, beginWeb, call, callWeb, chooses, consents, loggedIn, login, openApp, press, refused, sees, who } from './steps.mjs'
+import { back, backWeb, begin, beginWeb, call, callWeb, chooses, consents, follows, loggedIn, login, openApp, press, refused, sees, who } from './steps.mjs'
 
 scenario('login, consent, and the API of a single-page application', async (visit) => {
 	const { page } = await visit()
@@ -180,7 +180,7 @@ scenario('back and forward', async (visit) => {
 	if (page.url().startsWith(issuer)) {
 		const again = page.locator('button[value="consent"]')
 		if (await again.count() > 0) {
-			await again.click()
+			await follows(page, 'button[value="consent"]')
 			assert.ok(!page.url().startsWith(app), 'a page of the past gave a code')
 		}
 	}
@@ -219,7 +219,7 @@ scenario('two tabs with two applications at once', async (visit) => {
 	// The login of the first tab is another one now. It is told, and goes on.
 	await press(page, 'consent')
 	await refused(page, 'session_ended')
-	await page.click('main a.main')
+	await follows(page, 'main a.main')
 	await consents(page)
 	assert.equal((await back(page)).problem, undefined)
 	assert.equal(await who(page), `example.com:${user}`)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { app, issuer, newcomer, scenario, shop, web } from './visit.mjs'
-import { back, backWeb, begin, beginWeb, button, call, consents, follows, loggedIn, login, openAccount, presses, refresh, refused, sees, tokens, who } from './steps.mjs'
+import { back, backWeb, begin, beginWeb, button, call, consents, follows, loggedIn, login, openAccount, press, refresh, refused, sees, tokens, who } from './steps.mjs'
 import { send } from './wire.mjs'
 
 const session = async (context) => (await context.cookies(issuer)).find(({ name }) => name === '__Host-scopegate-session')
@@ -46,7 +46,7 @@ scenario('logout from the account page', async (visit) => {
 	await loggedIn(page, newcomer())
 	const old = await session(context)
 	await openAccount(page)
-	await presses(page, 'logout')
+	await press(page, 'logout')
 	await over(page, old)
 })
 
@@ -88,7 +88,7 @@ scenario('a session is revoked while a tab is at the consent page', async (visit
 	assert.equal((await session(there.context)).value, mine.value)
 	assert.equal(await there.page.locator(button('end-session')).count(), 1)
 
-	await presses(here.page, 'consent')
+	await press(here.page, 'consent')
 	assert.ok(here.page.url().startsWith(issuer), `a code after the session ended: ${here.page.url()}`)
 	await refused(here.page, 'session_ended')
 	// The person goes on by logging in again.

@@ -4,16 +4,16 @@ import assert from 'node:assert/strict'
 import { app, issuer, password, web } from './visit.mjs'
 
 export const button = (step) => `button[name="step"][value="${step}"]`
-export const press = (page, step) => page.click(button(step))
 
-// follows clicks on what leads to another page, and waits for that.
+// follows clicks on what leads to another page, and waits for that: a page that is
+// still there would be taken for the next one.
 export async function follows(page, selector) {
 	const gone = page.waitForEvent('framenavigated')
 	await page.click(selector)
 	await gone
 	await page.waitForLoadState()
 }
-export const presses = (page, step) => follows(page, button(step))
+export const press = (page, step) => follows(page, button(step))
 
 // The boxes of the consent page that the tests untick.
 export const europe = 'input[name="grant"][value="shop/orders.read orders/eu/**"]'
@@ -41,9 +41,13 @@ export async function begin(page, parameters = {}) {
 }
 export const beginWeb = (page, parameters = {}) => page.goto(`${web}/login?${new URLSearchParams(parameters)}`)
 
-export async function login(page, user, secret = password) {
+export async function fillIn(page, user, secret = password) {
 	await page.fill('input[name="username"]', user)
 	await page.fill('input[name="password"]', secret)
+}
+
+export async function login(page, user, secret = password) {
+	await fillIn(page, user, secret)
 	await press(page, 'login')
 }
 
@@ -101,7 +105,7 @@ export async function loggedIn(page, user, { parameters = {}, unticked = [] } = 
 // openAccount opens the account page.
 export const openAccount = (page) => page.goto(`${issuer}/oauth2/account`)
 
-// refused waits for a page that says why it does not go on.
+// refused wants a page that says why it does not go on.
 export async function refused(page, reason) {
 	const text = await page.textContent('main') // The reason stands in what can be unfolded.
 	assert.ok(text.includes(reason), `got a page without ${reason}:\n${text}`)

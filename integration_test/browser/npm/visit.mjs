@@ -14,6 +14,8 @@ export const neighbour = 'https://blog.example.com' // the same site as the issu
 export const shop = 'https://shop.example.com'
 export const reports = 'https://reports.example.com'
 export const { password } = world
+// patience bounds, in milliseconds, what may take long on a slow and busy machine.
+export const patience = 60_000
 
 let chrome
 before(async () => {
@@ -48,7 +50,7 @@ export const newcomer = (orgs = 1) => {
 // scenario is a test with people; each of them has a browser of their own.
 export function scenario(name, act) {
 	const only = process.env.ONLY
-	test(name, { timeout: 60_000, skip: only ? !new RegExp(only).test(name) : false }, async () => {
+	test(name, { timeout: 5 * patience, skip: only ? !new RegExp(only).test(name) : false }, async () => {
 		const visitors = []
 		const secrets = {}
 		const visit = async (options = {}) => {
@@ -81,14 +83,15 @@ export function scenario(name, act) {
 // say and which secrets pass.
 async function arrive(options, secrets) {
 	const context = await chrome.newContext({ locale: 'en-US', viewport: { width: 1280, height: 800 }, reducedMotion: 'reduce', ...options })
-	context.setDefaultTimeout(8_000)
-	const faults = []
+	context.setDefaultTimeout(patience)
+	const [faults, expected] = [[], []] // What was said on the console, and what may be said there.
 	context.on('console', (message) => {
 		const text = message.text()
 		const { url } = message.location()
 		if (!['error', 'warning'].includes(message.type())) return
 		// A page that is an error has a status that says so.
 		if (text.startsWith('Failed to load resource: the server responded with a status of')) return
+		if (expected.some((pattern) => pattern.test(text))) return
 		if (url.startsWith(issuer) || message.page()?.url().startsWith(issuer)) faults.push(`${url}: ${text}`)
 	})
 	context.on('weberror', (error) => faults.push(`${error.page()?.url()}: ${error.error().stack}`))
@@ -106,5 +109,5 @@ async function arrive(options, secrets) {
 		}
 	})
 	const page = await context.newPage()
-	return { context, page, faults, pages: () => context.pages() }
+	return { context, page, faults, expected, pages: () => context.pages() }
 }

@@ -5,7 +5,7 @@
 import { createInterface } from "node:readline";
 import { createRemoteJWKSet, decodeProtectedHeader, jwtVerify } from "jose";
 
-const sets = process.argv.slice(2).map((url) => createRemoteJWKSet(new URL(url)));
+const sets = process.argv.slice(2).map((url) => createRemoteJWKSet(new URL(url), { timeoutDuration: 60_000 }));
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { id, set, token, typ, audience } = JSON.parse(line);

@@ -6,8 +6,10 @@ package redistest
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -35,8 +37,8 @@ type Server struct {
 	out *os.File
 }
 
-// patience bounds what a server may take to start.
-const patience = 30 * time.Second
+// patience bounds what a server may take to start, and to answer.
+const patience = time.Minute
 
 // Start starts a server with appendonly yes and appendfsync always, waits until
 // it answers, and stops it when the test ends. Lines are added to its
@@ -59,15 +61,23 @@ var durable = []string{
 	"repl-diskless-sync-delay 0", // A replica is there at once, not after 5 s.
 }
 
-// StartSentinel starts a Sentinel that watches master under name, and promotes
-// a replica after the master was away for a fraction of a second.
+// StartSentinel starts a Sentinel that watches master under name. On a slow
+// machine a master that pauses must not look like one that is gone, so it
+// promotes no replica before LetPromote.
 func StartSentinel(t testing.TB, name string, master *Server) *Server {
 	t.Helper()
 	return start(t, []string{"--sentinel"}, nil, []string{
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 1", name, master.port),
-		fmt.Sprintf("sentinel down-after-milliseconds %s 300", name),
+		fmt.Sprintf("sentinel down-after-milliseconds %s 600000", name),
 		fmt.Sprintf("sentinel failover-timeout %s 3000", name),
 	})
+}
+
+// LetPromote has a Sentinel promote a replica once the master was away for a
+// second. Sentinel takes none whose master went ten times that long before.
+func (s *Server) LetPromote(name string) {
+	s.t.Helper()
+	s.Do(fmt.Sprintf("SENTINEL SET %s down-after-milliseconds 1000", name))
 }
 
 func start(t testing.TB, flags []string, ask *tls.Config, lines []string) *Server {
@@ -133,7 +143,7 @@ func (s *Server) run() error {
 	s.out = out
 	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
 		answer, err := s.ask("PING", time.Second)
-		if err == nil && !strings.HasPrefix(answer, "-LOADING") {
+		if err == nil && !strings.HasPrefix(answer, "-LOADING") && s.listens() {
 			return nil
 		}
 		if s.cmd.Process.Signal(syscall.Signal(0)) != nil || time.Now().After(deadline) || s.exited() {
@@ -142,6 +152,13 @@ func (s *Server) run() error {
 			return fmt.Errorf("no answer: %v\n%s", err, said)
 		}
 	}
+}
+
+// listens tells whether the process has its port. What answers there may be the
+// server of another test, which was faster; the log is of this one alone.
+func (s *Server) listens() bool {
+	said, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	return err == nil && (bytes.Contains(said, []byte("Ready to accept connections")) || bytes.Contains(said, []byte("Sentinel ID is")))
 }
 
 // exited tells whether the process has ended by itself.
@@ -243,13 +260,27 @@ func (s *Server) Text(command string) string {
 // Setting is what the configuration says for a name.
 func (s *Server) Setting(name string) string { return s.settings[name] }
 
-// FreePort gives a port of the loopback address that nobody listened on.
+// handedOut are the ports that the tests of this process have.
+var handedOut sync.Map // port -> struct{}
+
+// FreePort gives a port of the loopback address that nobody listens on, to this
+// test alone. It stays below the range from which Linux takes the ports of
+// outgoing connections and of listeners on port 0, one of which could have it
+// before the server starts, or while it is killed, and out of the range of
+// outside.FreePort in integration_test.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 10_000 {
+		port := 10_000 + rand.IntN(2000)
+		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
+			continue
+		}
+		t.Cleanup(func() { handedOut.Delete(port) })
+		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
+			l.Close()
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("found no free port on loopback")
+	return 0
 }
