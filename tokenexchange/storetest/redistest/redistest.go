@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // Server is one process of redis-server.
@@ -267,27 +268,9 @@ func (s *Server) Text(command string) string {
 // Setting is what the configuration says for a name.
 func (s *Server) Setting(name string) string { return s.settings[name] }
 
-// handedOut are the ports that the tests of this process have.
-var handedOut sync.Map // port -> struct{}
-
-// FreePort gives a port of the loopback address that nobody listens on, to this
-// test alone. It stays below the range from which Linux takes the ports of
-// outgoing connections and of listeners on port 0, one of which could have it
-// before the server starts, or while it is killed, and out of the range of
-// outside.FreePort in integration_test.
+// FreePort is that of package outside, under a name for those who start servers
+// of Redis in other ways.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 10_000 {
-		port := 10_000 + rand.IntN(2000)
-		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
-			continue
-		}
-		t.Cleanup(func() { handedOut.Delete(port) })
-		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("found no free port on loopback")
-	return 0
+	return outside.FreePort(t)
 }
