@@ -114,10 +114,10 @@ func (c *contract) slowed(atMost int, ask func() exchanged) {
 // storeAway asks for what needs the store while there is none.
 func (c *contract) storeAway() {
 	c.t.Helper()
-	code := c.code()
 	alice := c.granted(login(tokenPaths[0], "web", "alice"))
 	b := c.browser()
 	b.logIn(authorize(authorizePath))
+	code := c.code() // Which lives for a minute.
 	c.redis.Kill()
 	b.visited(http.StatusServiceUnavailable, c.ask)
 	for _, path := range tokenPaths {

@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/scopegate/scopegate/integration_test/outside"
 )
@@ -175,7 +174,7 @@ func (c *contract) compare() {
 	c.t.Helper()
 	node := outside.Node(c.t, "npm", "@seriousme/openapi-schema-validator", "ajv")
 	cmd := exec.CommandContext(c.t.Context(), node, "contract.mjs", "../../../docs/openapi.yaml")
-	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = "npm", outside.DieWithParent(), time.Second
+	cmd.Dir, cmd.SysProcAttr, cmd.WaitDelay = "npm", outside.DieWithParent(), patience
 	cmd.Stdin = bytes.NewReader([]byte(jsonOf(c.t, c.kept)))
 	out, err := cmd.CombinedOutput()
 	for line := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {

@@ -78,11 +78,12 @@ func TestWavefront(t *testing.T) {
 	}
 }
 
-// A wrong secret is an error of the first report, and no point is sent.
+// A wrong secret is an error of the first report, and no point is sent. By itself
+// the SDK would make that report within a second, and tell nobody.
 func TestWavefrontRefused(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
-	sender, err := senders.NewSender(h.wave, senders.CSPClientCredentials("collector", "not the secret", senders.CSPBaseURL(h.issuer)), senders.SendInternalMetrics(false))
+	sender, err := senders.NewSender(h.wave, senders.CSPClientCredentials("collector", "not the secret", senders.CSPBaseURL(h.issuer)), senders.SendInternalMetrics(false), senders.FlushInterval(time.Hour))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -80,7 +80,7 @@ type house struct {
 	refresh string
 	users   *usersFile
 	redis   *redistest.Server // nil with another store
-	pulse   *pulse            // of redis
+	store   *store            // which is redis
 	servers []*server
 }
 
@@ -107,7 +107,7 @@ func (h *house) startPair() {
 func (h *house) startRedis() {
 	h.t.Helper()
 	h.redis = redistest.Start(h.t)
-	h.pulse = newPulse(h.t, h.redis)
+	h.store = newStore(h.t, h.redis)
 }
 
 func redisAt(address string) string { return "store redis {\n\t\t\taddress " + address + "\n\t\t}" }
@@ -120,7 +120,9 @@ func (h *house) add(name, store string) *server {
 			"KEYS", h.lines, "STORE", store, "USERS", h.users.path, "PORT", fmt.Sprint(port), "ACCESS", h.access, "REFRESH", h.refresh,
 		).Replace(caddyfile)
 	}, "WEB_SECRET="+clientSecret)
-	s.pulse = h.pulse
+	if s.store = h.store; s.store != nil {
+		s.pulse = s.newPulse()
+	}
 	h.servers = append(h.servers, s)
 	return s
 }

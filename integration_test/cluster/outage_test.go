@@ -70,7 +70,7 @@ func TestOutage(t *testing.T) {
 			}
 			l := newLoad(t, &loaded, 6, 50)
 			l.away.Store(true)
-			h.pulse.away.Store(true) // From now on 503 is an answer.
+			h.store.away.Store(true) // From now on 503 is an answer.
 			away.away(h.redis, proxies)
 			if away.restarts {
 				h.servers[1].kill()

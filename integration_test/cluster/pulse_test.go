@@ -2,8 +2,10 @@ package cluster
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -44,80 +46,96 @@ func (s *stretches) longest(begun, ended time.Time) (longest time.Duration) {
 	return longest
 }
 
-// pulse writes to Redis all the time, to know when it is slow: each write is on
-// disk before it is answered, and a disk can be busy. A server sends what it
-// wants three times, for half a second each, and then answers 503.
+// pulse asks something all the time, to know when it stands still.
 type pulse struct {
 	stretches
-	address string
-	waiting atomic.Pointer[time.Time] // since when the newest write does; nil if it was answered
-	away    atomic.Bool               // Redis is, and is meant to be
-	excused atomic.Int64
+	waiting atomic.Pointer[time.Time] // since when the newest question does; nil if it was answered
 }
 
-// giveUp is how slow Redis is when a server may give up.
-const giveUp = 400 * time.Millisecond
-
-// newPulse begins to write, until the test ends.
-func newPulse(t *testing.T, redis *redistest.Server) *pulse {
+// newPulse begins to ask, until the test ends.
+func newPulse(t *testing.T, ask func(ctx context.Context)) *pulse {
 	t.Helper()
-	p := &pulse{address: redis.Addr()}
-	done, ended := make(chan struct{}), make(chan struct{})
+	p := &pulse{}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		for {
-			p.beat(done)
-			select {
-			case <-done:
-				return
-			case <-time.After(50 * time.Millisecond):
-			}
+		for ctx.Err() == nil {
+			begun := time.Now()
+			p.waiting.Store(&begun)
+			ask(ctx)
+			p.note(begun, time.Now())
+			p.waiting.Store(nil)
+			time.Sleep(50 * time.Millisecond)
 		}
 	}()
 	t.Cleanup(func() {
-		close(done)
+		cancel()
 		<-ended
-		if n := p.excused.Load(); n > 0 {
-			t.Logf("Redis was slow: %d requests were sent again after 503", n)
-		}
 	})
 	return p
 }
 
-// beat writes once, and waits for the answer.
-func (p *pulse) beat(done <-chan struct{}) {
-	begun := time.Now()
-	p.waiting.Store(&begun)
-	defer p.waiting.Store(nil)
-	defer func() { p.note(begun, time.Now()) }()
-	conn, err := net.DialTimeout("tcp", p.address, time.Second)
-	if err != nil {
-		return
-	}
-	answered := make(chan struct{})
-	go func() {
-		defer close(answered)
-		_, _ = fmt.Fprint(conn, "SET pulse beats\r\n")
-		_, _ = bufio.NewReader(conn).ReadString('\n')
-	}()
-	select {
-	case <-answered:
-	case <-done:
-	}
-	conn.Close()
-	<-answered
+// stoodStill tells whether an answer took so long since then.
+func (p *pulse) stoodStill(long time.Duration, since time.Time) bool {
+	now := time.Now()
+	waits := p.waiting.Load()
+	return waits != nil && now.Sub(*waits) > long || p.longest(since, now) > long
 }
 
-// excuses tells whether Redis was so slow since then that a server may have given
-// up.
-func (p *pulse) excuses(begun time.Time) bool {
-	if p == nil || p.away.Load() {
+// store is the pulse of Redis. Each write is on disk before it is answered, and a
+// disk can be busy. A server sends what it wants three times, for half a second
+// each, and then answers 503.
+type store struct {
+	*pulse
+	away    atomic.Bool // it is, and is meant to be
+	excused atomic.Int64
+}
+
+// giveUp is how long Redis or a server stands still when a server may give up.
+const giveUp = 400 * time.Millisecond
+
+func newStore(t *testing.T, redis *redistest.Server) *store {
+	t.Helper()
+	s := &store{}
+	t.Cleanup(func() {
+		if n := s.excused.Load(); n > 0 {
+			t.Logf("Redis or a server stood still: %d requests were sent again after 503", n)
+		}
+	})
+	s.pulse = newPulse(t, func(ctx context.Context) {
+		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", redis.Addr())
+		if err != nil {
+			return
+		}
+		defer conn.Close()
+		defer context.AfterFunc(ctx, func() { conn.Close() })()
+		_, _ = fmt.Fprint(conn, "SET pulse beats\r\n")
+		_, _ = bufio.NewReader(conn).ReadString('\n')
+	})
+	return s
+}
+
+// newPulse is the pulse of the process.
+func (s *server) newPulse() *pulse {
+	s.t.Helper()
+	return newPulse(s.t, func(ctx context.Context) {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/.well-known/scopegate/ready", nil)
+		if err != nil {
+			return
+		}
+		if answer, err := s.client.Do(r); err == nil {
+			answer.Body.Close()
+		}
+	})
+}
+
+// mayGiveUp tells whether the server had a reason not to reach its store since
+// then.
+func (s *server) mayGiveUp(since time.Time) bool {
+	if s.store == nil || s.store.away.Load() || !s.store.stoodStill(giveUp, since) && !s.pulse.stoodStill(giveUp, since) {
 		return false
 	}
-	now := time.Now()
-	if since := p.waiting.Load(); since != nil && now.Sub(*since) > giveUp || p.longest(begun, now) > giveUp {
-		p.excused.Add(1)
-		return true
-	}
-	return false
+	s.store.excused.Add(1)
+	return true
 }

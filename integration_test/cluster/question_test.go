@@ -34,11 +34,12 @@ func (a answer) String() string {
 	return fmt.Sprintf("%d %.300s", a.status, a.text)
 }
 
-// do makes a request, and makes it again after 503 if Redis was slow meanwhile.
+// do makes a request, and makes it again after 503 if Redis or the server stood
+// still meanwhile.
 func (s *server) do(method, path, body string, header http.Header) (a answer) {
 	for begun := time.Now(); ; {
 		a = s.send(method, path, body, header)
-		if a.status != http.StatusServiceUnavailable || !a.retry || !s.pulse.excuses(begun) || time.Since(begun) > patience {
+		if a.status != http.StatusServiceUnavailable || !a.retry || !s.mayGiveUp(begun) || time.Since(begun) > patience {
 			return a
 		}
 		time.Sleep(50 * time.Millisecond)

@@ -52,13 +52,13 @@ var restarts = []restart{
 	}},
 	{"all and Redis are killed, and Redis comes later", func(c *crowd) {
 		c.killAll()
-		c.pulse.away.Store(true)
+		c.store.away.Store(true)
 		c.redis.Kill()
 	}, func(c *crowd, proxies []*faultproxy.Proxy) {
 		c.execAll(proxies)
 		time.Sleep(3 * time.Second)
 		c.redis.Restart()
-		c.pulse.away.Store(false)
+		c.store.away.Store(false)
 	}},
 }
 

@@ -23,7 +23,8 @@ type server struct {
 	name   string
 	url    string
 	client *http.Client
-	pulse  *pulse // nil if nobody measures the store
+	store  *store // nil if nobody measures it
+	pulse  *pulse // of the process, if somebody does
 }
 
 // newServer prepares a process with this Caddyfile. It ends with the test.

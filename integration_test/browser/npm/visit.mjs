@@ -21,6 +21,7 @@ let chrome
 before(async () => {
 	const rules = Object.entries(world.addresses).filter(([name]) => name !== 'localhost').map(([name, address]) => `MAP ${name}:443 ${address}`)
 	chrome = await chromium.launch({
+		timeout: patience,
 		executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
 		args: [
 			'--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
