@@ -42,7 +42,7 @@ func launch(t *testing.T, dir, home string, env []string, args ...string) *proce
 	cmd.Stderr = p.log
 	cmd.Stdout = p.log
 	// A child that keeps our pipe open must not hold up the test.
-	cmd.WaitDelay = 5 * time.Second
+	cmd.WaitDelay = waitTimeout
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("starting %s: %v", cmd.Path, err)
 	}

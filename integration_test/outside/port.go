@@ -2,23 +2,20 @@ package outside
 
 import (
 	"math/rand/v2"
-	"sync"
 	"testing"
 )
 
-// handedOut are the ports that some test of this process has.
-var handedOut sync.Map // port -> struct{}
-
-// FreePort picks a port of the loopback address that nothing listens on, and no
-// port twice: neither for this process, nor for another one whose tests run at
-// the same time. It stays below the range from which Linux takes the ports of
-// outgoing connections, one of which could have it before the server starts, or
-// while the server is away.
+// FreePort picks a port of the loopback address that nothing listens on, for this
+// test alone until it ends: no other test is given it, and none of another process
+// that runs at the same time. It stays below the range from which Linux takes the
+// ports of outgoing connections, one of which could have it before the server
+// starts, or while the server is away.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	for range 1000 {
 		port := 12000 + rand.IntN(20000)
-		if _, taken := handedOut.LoadOrStore(port, struct{}{}); !taken && reserve(port) {
+		if release, ok := reserve(port); ok {
+			t.Cleanup(release)
 			return port
 		}
 	}

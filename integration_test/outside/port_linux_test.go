@@ -11,11 +11,18 @@ import (
 // A port that was handed out is nobody else's, before its server listens, while
 // it does, and after. Until then connections are refused, as where nobody is.
 func TestFreePort(t *testing.T) {
-	port := FreePort(t)
+	var port int
+	t.Run("a test that has ended", func(t *testing.T) { port = FreePort(t) })
+	if release, ok := reserve(port); !ok {
+		t.Error("the port of a test that has ended is not free")
+	} else {
+		release()
+	}
+	port = FreePort(t)
 	address := fmt.Sprint("127.0.0.1:", port)
 	taken := func(when string) {
 		t.Helper()
-		if reserve(port) { // Another process asks the kernel no other way.
+		if _, ok := reserve(port); ok { // Another process asks the kernel no other way.
 			t.Errorf("%s: the port was handed out again", when)
 		}
 	}

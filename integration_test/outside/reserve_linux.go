@@ -2,14 +2,13 @@ package outside
 
 import "syscall"
 
-// reserve keeps a port of the loopback address until this process ends, by a
-// socket that is bound to it and never listens. It fails if any socket has the
-// port. Else two processes could be given one port before either listens there,
+// reserve keeps a port of the loopback address until it is released, by a socket
+// that is bound to it and never listens. It fails if any socket has the port. Else two processes could be given one port before either listens there,
 // and two Caddys would share it without a word: they listen with SO_REUSEPORT.
-func reserve(port int) bool {
+func reserve(port int) (release func(), ok bool) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return false
+		return nil, false
 	}
 	err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}})
 	if err == nil {
@@ -18,6 +17,7 @@ func reserve(port int) bool {
 	}
 	if err != nil {
 		_ = syscall.Close(fd)
+		return nil, false
 	}
-	return err == nil
+	return func() { _ = syscall.Close(fd) }, true
 }

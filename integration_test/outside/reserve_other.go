@@ -5,14 +5,21 @@ package outside
 import (
 	"fmt"
 	"net"
+	"sync"
 )
 
-// reserve looks whether a port is free, and cannot keep it: that is for Linux.
-func reserve(port int) bool {
+// handedOut are the ports that some test of this process has.
+var handedOut sync.Map // port -> struct{}
+
+// reserve keeps a port from this process alone: more is for Linux.
+func reserve(port int) (release func(), ok bool) {
+	if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
+		return nil, false
+	}
 	l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port))
 	if err != nil {
-		return false
+		return nil, false
 	}
 	_ = l.Close()
-	return true
+	return func() { handedOut.Delete(port) }, true
 }

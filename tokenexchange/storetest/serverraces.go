@@ -225,7 +225,9 @@ func testServerOldRefresh(t *testing.T, h Harness) {
 		t.Fatalf("the second rotation: got %d %s, want tokens", third.status, third.reason)
 	}
 	got := f.refreshers(racers, login.refresh)
-	if len(got.access) != 0 || got.reasons["refresh_token_reused"]+got.reasons["refresh_token_invalid"] != racers || got.reasons["refresh_token_reused"] == 0 {
+	// On a slow machine who killed it may be told 503, and learns it when it asks again.
+	found := got.reasons["refresh_token_reused"] > 0 || got.postponed > 0
+	if len(got.access) != 0 || got.reasons["refresh_token_reused"]+got.reasons["refresh_token_invalid"] != racers || !found {
 		t.Errorf("got %s; want refresh_token_reused, and nothing else but refresh_token_invalid", got)
 	}
 	f.dead(nil, login.access, second.access, third.access)

@@ -9,7 +9,6 @@ import (
 	"bytes"
 	"crypto/tls"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/scopegate/scopegate/integration_test/outside"
 )
 
 // Server is one process of redis-server.
@@ -67,22 +68,29 @@ var durable = []string{
 }
 
 // StartSentinel starts a Sentinel that watches master under name. On a slow
-// machine a master that pauses must not look like one that is gone, so it
-// promotes no replica before LetPromote.
+// machine a master that pauses must not look like one that is gone, so nobody
+// but Failover promotes a replica.
 func StartSentinel(t testing.TB, name string, master *Server) *Server {
 	t.Helper()
 	return start(t, []string{"--sentinel"}, nil, []string{
 		fmt.Sprintf("sentinel monitor %s 127.0.0.1 %d 1", name, master.port),
 		fmt.Sprintf("sentinel down-after-milliseconds %s 600000", name),
-		fmt.Sprintf("sentinel failover-timeout %s 3000", name),
 	})
 }
 
-// LetPromote has a Sentinel promote a replica once the master was away for a
-// second. Sentinel takes none whose master went ten times that long before.
-func (s *Server) LetPromote(name string) {
+// Failover has a Sentinel promote a replica of a master that was killed. After a
+// pause of the machine it may see no good one for a while.
+func (s *Server) Failover(name string) {
 	s.t.Helper()
-	s.Do(fmt.Sprintf("SENTINEL SET %s down-after-milliseconds 1000", name))
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := s.ask("SENTINEL FAILOVER "+name, patience)
+		if err == nil && answer == "+OK" {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Fatalf("the Sentinel does not fail %s over: got %q, %v", name, answer, err)
+		}
+	}
 }
 
 func start(t testing.TB, flags []string, ask *tls.Config, lines []string) *Server {
@@ -265,27 +273,9 @@ func (s *Server) Text(command string) string {
 // Setting is what the configuration says for a name.
 func (s *Server) Setting(name string) string { return s.settings[name] }
 
-// handedOut are the ports that the tests of this process have.
-var handedOut sync.Map // port -> struct{}
-
-// FreePort gives a port of the loopback address that nobody listens on, to this
-// test alone. It stays below the range from which Linux takes the ports of
-// outgoing connections and of listeners on port 0, one of which could have it
-// before the server starts, or while it is killed, and out of the range of
-// outside.FreePort in integration_test.
+// FreePort is that of package outside, under a name for those who start servers
+// of Redis in other ways.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	for range 10_000 {
-		port := 10_000 + rand.IntN(2000)
-		if _, taken := handedOut.LoadOrStore(port, struct{}{}); taken {
-			continue
-		}
-		t.Cleanup(func() { handedOut.Delete(port) })
-		if l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", port)); err == nil {
-			l.Close()
-			return port
-		}
-	}
-	t.Fatal("found no free port on loopback")
-	return 0
+	return outside.FreePort(t)
 }
