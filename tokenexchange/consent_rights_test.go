@@ -162,4 +162,41 @@ func TestNothingHeld(t *testing.T) {
 	known(b.open(ask()).allow().granted())
 	known(b.open(ask("prompt", "none")).granted())
 	b.open(ask("allowed_resource_scope", scopeOf("orders.read", "orders/7"))).denied("invalid_scope", "resource_scope_exceeded")
+
+	// Rights that come later are asked about, and the last one can go while they are.
+	some := strings.Replace(baseUsers, `{"org":"empty"}`, `{"org":"empty","permissions":["shop/orders.read orders/7"]}`, 1)
+	h.withUsers(some, anonymous)
+	b.open(ask("prompt", "none")).denied("consent_required", "consent_required")
+	b.open(ask()).sees("consent")
+	h.withUsers(baseUsers, anonymous)
+	b.allow().turnedDown(400, "offer_changed").sees("consent")
+	known(b.allow().granted())
+}
+
+// TestNothingHeldButRoles: a token with a name alone tells the roles that the page
+// named, and no others.
+func TestNothingHeldButRoles(t *testing.T) {
+	h := newHouse(t, logins)
+	holds := func(roles string) {
+		h.withUsers(strings.Replace(baseUsers, `{"org":"empty"}`, `{"org":"empty","roles":[`+roles+`]}`, 1))
+	}
+	ask := func(kv ...string) string {
+		return authorizeURL(append(kv, "client_id", "legacy", "orgId", "empty", "scope", "")...)
+	}
+	tells := func(code, want string) {
+		t.Helper()
+		if got := strings.Join(rolesOf(t, h.redeem("legacy", code).granted(t)), " "); got != want {
+			t.Errorf("got the roles %q, want %q", got, want)
+		}
+	}
+	holds(`"csp:org_member"`)
+	b := h.browser().open(ask()).logIn("ada").sees("consent")
+	if text := b.text(); !strings.Contains(text, "csp:org_member") {
+		t.Errorf("got %q, want the role named", text)
+	}
+	tells(b.allow().granted(), "csp:org_member")
+	holds(`"csp:org_member","csp:org_owner"`)
+	b.open(ask("prompt", "none")).denied("consent_required", "consent_required")
+	holds("")
+	tells(b.open(ask("prompt", "none")).granted(), "")
 }

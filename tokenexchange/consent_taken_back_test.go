@@ -24,6 +24,23 @@ func TestConsentTakenBackBeforeTheAnswer(t *testing.T) {
 	b.granted()
 }
 
+// TestNameTakenBackBeforeTheAnswer: so is it with a name alone, of which nothing is
+// remembered but that it was allowed.
+func TestNameTakenBackBeforeTheAnswer(t *testing.T) {
+	h := newHouse(t, logins)
+	ask := func(kv ...string) string {
+		return authorizeURL(append(kv, "client_id", "legacy", "orgId", "empty", "scope", "")...)
+	}
+	b := h.browser().open(ask()).logIn("ada").sees("consent").allow()
+	b.granted()
+	said := b.open(ask("prompt", "consent")).sees("consent").allowing()
+	b.once(http.MethodPost, said.action, said.values.Encode())
+	next := b.header.Get("Location")
+	b.tab().open(accountPath).sees("account").press("revoke", "id", "legacy empty")
+	b.open(next).denied("consent_required", "consent_required")
+	b.open(ask("prompt", "none")).denied("consent_required", "consent_required")
+}
+
 // TestLaterDecisionCounts: an answer that was not fetched, because the network was
 // away, and comes back with its tab is not what the person said last.
 func TestLaterDecisionCounts(t *testing.T) {

@@ -43,6 +43,7 @@ func TestRememberedAnswers(t *testing.T) {
 		"nothing is offered":               {pair, offer{}, ": "},
 		"the identity alone was granted":   {known, identity, "openid: "},
 		"and a part of the rest is asked":  {known, offered(scopes.Set{}, "openid", theSet("shop/read orders/7")), "openid: "},
+		"the same part, with no identity":  {known, offered(scopes.Set{}, "profile", theSet("shop/read orders/7")), ask},
 		"the identity is asked anew":       {words, offered(scopes.Set{}, "openid profile", theSet("shop/read orders/**")), ask},
 		"rights without the identity":      {words, offered(scopes.Set{}, "profile email", theSet("shop/read orders/7")), "profile: shop/read orders/7"},
 		"words without rights or identity": {words, offered(scopes.Set{}, "profile", scopes.Set{}), "profile: "},
