@@ -19,9 +19,9 @@ func TestRequestsWaitALittle(t *testing.T) {
 		waitsFor *string
 		want     time.Duration
 	}{
-		"start":          {nil, readyTimeout},
-		"the store":      {&waitsForStore, awayTimeout},
-		"the state keys": {&waitsForStateKey, awayTimeout},
+		"start":          {nil, 5 * time.Second},
+		"the store":      {&waitsForStore, 500 * time.Millisecond},
+		"the state keys": {&waitsForStateKey, 500 * time.Millisecond},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			app := &App{ready: make(chan struct{}), ctx: caddy.Context{Context: t.Context()}}
