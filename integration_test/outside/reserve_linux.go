@@ -3,8 +3,9 @@ package outside
 import "syscall"
 
 // reserve keeps a port of the loopback address until it is released, by a socket
-// that is bound to it and never listens. It fails if any socket has the port. Else two processes could be given one port before either listens there,
-// and two Caddys would share it without a word: they listen with SO_REUSEPORT.
+// that is bound to it and never listens. It fails if any socket has the port. Else
+// two processes could be given one port before either listens there, and two Caddys
+// would share it without a word: they listen with SO_REUSEPORT.
 func reserve(port int) (release func(), ok bool) {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
