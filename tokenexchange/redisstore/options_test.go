@@ -66,6 +66,15 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// TestDefaultTimeout holds what docs/stores.md says. Three of them bound a verb, see
+// TestVerbHasADeadline.
+func TestDefaultTimeout(t *testing.T) {
+	o, err := Options{Addresses: []string{"127.0.0.1:6379"}, Issuer: testIssuer}.complete()
+	if err != nil || o.Timeout != 500*time.Millisecond {
+		t.Errorf("got %s, %v; want 500ms", o.Timeout, err)
+	}
+}
+
 func TestIdentity(t *testing.T) {
 	base := Options{Addresses: []string{"a:1", "b:2"}, Issuer: testIssuer}
 	same := base
