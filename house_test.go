@@ -135,7 +135,7 @@ var importers = []struct {
 	{"golang.org/x/oauth2", []string{"/tokenexchange/oidcusers"}},
 	{"github.com/alicebob/miniredis", nil},
 	{root + "/tokenexchange/storetest", nil},
-	{root + "/integration_test/outside", nil},
+	{root + "/integration_test/outside", []string{"/tokenexchange/storetest/redistest"}},
 	{root + "/tokenexchange/internal/mint", []string{"/tokenexchange"}},
 	{root + "/caddymodule", []string{""}},
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/scopegate/scopegate/integration_test/outside"
 	"github.com/scopegate/scopegate/tokenexchange"
 	"github.com/scopegate/scopegate/tokenexchange/storetest"
 	"github.com/scopegate/scopegate/tokenexchange/storetest/faultproxy"
@@ -105,7 +106,7 @@ func newCluster(t *testing.T, lines ...string) []*redistest.Server {
 	for i := range 3 {
 		n := redistest.Start(t, append([]string{
 			"cluster-enabled yes", "cluster-config-file nodes.conf", "cluster-node-timeout 15000",
-			fmt.Sprint("cluster-port ", redistest.FreePort(t)),
+			fmt.Sprint("cluster-port ", outside.FreePort(t)),
 		}, lines...)...)
 		first, last := i*16384/3, (i+1)*16384/3-1
 		n.Do(fmt.Sprintf("CLUSTER ADDSLOTSRANGE %d %d", first, last))
@@ -266,7 +267,7 @@ func TestCluster(t *testing.T) {
 // TestClusterAttempts counts how often a write is sent when no answer comes.
 func TestClusterAttempts(t *testing.T) {
 	t.Parallel()
-	node := redistest.Start(t, "cluster-enabled yes", "cluster-config-file nodes.conf", fmt.Sprint("cluster-port ", redistest.FreePort(t)))
+	node := redistest.Start(t, "cluster-enabled yes", "cluster-config-file nodes.conf", fmt.Sprint("cluster-port ", outside.FreePort(t)))
 	node.Do("CLUSTER ADDSLOTSRANGE 0 16383")
 	p := faultproxy.Start(t, node.Addr())
 	_, port, _ := strings.Cut(p.Addr(), ":")

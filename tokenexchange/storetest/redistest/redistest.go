@@ -100,7 +100,7 @@ func start(t testing.TB, flags []string, ask *tls.Config, lines []string) *Serve
 	}
 	logVersion(t)
 	for try := 1; ; try++ {
-		s := &Server{t: t, port: FreePort(t), dir: t.TempDir(), flags: flags, tls: ask, settings: map[string]string{}}
+		s := &Server{t: t, port: outside.FreePort(t), dir: t.TempDir(), flags: flags, tls: ask, settings: map[string]string{}}
 		port := fmt.Sprint("port ", s.port)
 		if ask != nil {
 			port = fmt.Sprintf("port 0\ntls-port %d", s.port)
@@ -150,6 +150,7 @@ func (s *Server) run() error {
 	}
 	s.cmd = exec.Command("redis-server", append([]string{s.config}, s.flags...)...)
 	s.cmd.Stdout, s.cmd.Stderr = out, out
+	s.cmd.SysProcAttr = outside.DieWithParent()
 	if err := s.cmd.Start(); err != nil {
 		return err
 	}
@@ -272,10 +273,3 @@ func (s *Server) Text(command string) string {
 
 // Setting is what the configuration says for a name.
 func (s *Server) Setting(name string) string { return s.settings[name] }
-
-// FreePort is that of package outside, under a name for those who start servers
-// of Redis in other ways.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	return outside.FreePort(t)
-}
