@@ -113,7 +113,8 @@ func TestTokenStoreOfAnotherProcess(t *testing.T) {
 	if p.err == nil || !strings.Contains(log, filepath.Join(g.Dir, "state", "shop.db")) || !strings.Contains(log, "process") {
 		t.Fatalf("got %v and\n%s\nwant an error that names the file and another process", p.err, log)
 	}
-	// It says itself how long it waited: the start around that takes what it takes.
+	// It says how long it waits, which TestOpenHeldFile measures: the start around
+	// that takes what it takes.
 	said := regexp.MustCompile(`\(waited ([^)]*)\)`).FindStringSubmatch(log)
 	if said == nil {
 		t.Fatalf("got\n%s\nwant an error that says how long it waited", log)
