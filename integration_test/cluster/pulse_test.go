@@ -26,6 +26,8 @@ type stretches struct {
 
 type stretch struct{ begun, ended time.Time }
 
+func (s stretch) took() time.Duration { return s.ended.Sub(s.begun) }
+
 func (s *stretches) note(begun, ended time.Time) {
 	if ended.Sub(begun) > usual {
 		s.mu.Lock()
@@ -40,7 +42,7 @@ func (s *stretches) longest(begun, ended time.Time) (longest time.Duration) {
 	defer s.mu.Unlock()
 	for _, one := range s.list {
 		if one.begun.Before(ended) && one.ended.After(begun) {
-			longest = max(longest, one.ended.Sub(one.begun))
+			longest = max(longest, one.took())
 		}
 	}
 	return longest
